@@ -1,0 +1,1 @@
+"""Audio tagging: train, search, choose and ship taggers, every run of them tracked in MLflow."""
