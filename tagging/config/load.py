@@ -1,0 +1,185 @@
+"""From an experiment's name to its frozen tree: the chain of bases, overrides, and one validation."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment
+from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml
+from tagging.errors import UserError
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+
+
+def experiment_names(folder: Path = EXPERIMENTS) -> list[str]:
+    """List the experiments of a folder by name, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def load(
+    experiment: str | Path,
+    overrides: Sequence[str] = (),
+    data: Path | None = None,
+    folder: Path = EXPERIMENTS,
+) -> Experiment:
+    """Load an experiment by name or by the path of its YAML file.
+
+    `data` replaces the data section by a folder; `overrides` ("optimizer.lr=1e-3") come last.
+    Raises UserError with all problems at once: unknown experiment, field or value, each with the
+    place where it was written, its full path, and the nearest valid name.
+    """
+    path = _find(str(experiment), folder)
+    tree, origins = _chain(path, folder, ())
+    if data is not None:
+        tree["data"] = {"kind": "folder", "folder": str(data)}
+    changes, change_origins = read_overrides(list(overrides))
+    # laid over the defaults, so that a section whose kind is not given has one
+    tree = merge(merge(Experiment().model_dump(mode="json"), tree), changes)
+    origins |= change_origins
+    tree["name"] = tree["name"] or path.stem
+    try:
+        return Experiment.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(*_problems(error, origins, path)) from None
+
+
+def flatten(experiment: BaseModel) -> dict[str, Any]:
+    """Return every leaf by its dotted path, in the order of the schema; lists as tuples."""
+    leaves: dict[str, Any] = {}
+    for name in type(experiment).model_fields:
+        value = getattr(experiment, name)
+        if isinstance(value, BaseModel):
+            leaves |= {f"{name}.{below}": leaf for below, leaf in flatten(value).items()}
+        else:
+            leaves[name] = value
+    return leaves
+
+
+def to_yaml(experiment: Experiment) -> str:
+    """Return the whole experiment as YAML that `load` reads back to an equal tree."""
+    return yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+
+
+def deciding(experiment: Experiment) -> dict[str, Any]:
+    """Return the leaves that decide numbers: all but names, paths, devices and which folds to run."""
+    leaves = flatten(experiment)
+    return {
+        path: value
+        for path, value in leaves.items()
+        if path not in WHERE and not path.startswith(WHERE_SECTIONS)
+    }
+
+
+def numbers_digest(experiment: Experiment) -> str:
+    """Return the sha256 of the leaves that decide numbers."""
+    return hashlib.sha256(json.dumps(deciding(experiment), sort_keys=True).encode()).hexdigest()
+
+
+def _find(experiment: str, folder: Path) -> Path:
+    if experiment.endswith((".yaml", ".yml")):
+        path = Path(experiment)
+        if not path.is_file():
+            raise UserError(f"{path}: no such experiment file")
+        return path
+    path = folder / f"{experiment}.yaml"
+    if path.is_file():
+        return path
+    names = experiment_names(folder)
+    near = difflib.get_close_matches(experiment, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UserError(f"no experiment is called {experiment!r}; {hint}There are: {', '.join(names)}")
+
+
+def _chain(path: Path, folder: Path, above: tuple[Path, ...]) -> tuple[Tree, Origins]:
+    if path in above:
+        raise UserError(f"{above[-1]}: its chain of bases comes back to {path.name}")
+    tree, origins = read_yaml(path)
+    base = tree.pop("base", None)
+    if base is None:
+        return tree, origins
+    base_path = path.parent / f"{base}.yaml"
+    if not base_path.is_file():
+        base_path = folder / f"{base}.yaml"
+    if not base_path.is_file():
+        raise UserError(f"{origins['base']}: base: {base!r} is no experiment beside it or in {folder.name}/")
+    below, below_origins = _chain(base_path, folder, (*above, path))
+    # a name and notes describe one file, they are not handed down
+    below = {key: value for key, value in below.items() if key not in ("name", "notes")}
+    return merge(below, tree), below_origins | origins
+
+
+def _problems(error: ValidationError, origins: Origins, path: Path) -> list[str]:
+    problems = []
+    for item in error.errors():
+        section, names = _without_tags(item["loc"])
+        dotted = ".".join(names)
+        problems.append(f"{_origin(dotted, origins, path)}: {_message(item, dotted, section)}")
+    return problems
+
+
+def _origin(dotted: str, origins: Origins, path: Path) -> str:
+    """Name the place where a field, or the nearest section around it, was written."""
+    while dotted:
+        if dotted in origins:
+            return origins[dotted]
+        inside = [place for key, place in origins.items() if key.startswith(dotted + ".")]
+        if inside:
+            return inside[-1]
+        dotted = dotted.rpartition(".")[0]
+    return str(path)
+
+
+def _message(item: Any, dotted: str, section: type[BaseModel] | None) -> str:
+    given, kind, context = item["input"], item["type"], item.get("ctx", {})
+    if kind == "extra_forbidden":
+        fields = list(section.model_fields) if section else []
+        near = difflib.get_close_matches(dotted.rpartition(".")[2], fields, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"{dotted} is not a field; {hint}There are: {', '.join(fields)}"
+    if kind == "value_error":
+        return f"{dotted + ': ' if dotted else ''}{context['error']}"
+    if kind == "union_tag_invalid":
+        return f"{dotted}.kind is {context['tag']!r}; allowed: {context['expected_tags']}"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        fields = list(section.model_fields) if section else []
+        return f"{dotted} is {given!r}, but it is a section with the fields {', '.join(fields)}"
+    wanted = item["msg"].removeprefix("Input should be ").split(", unable to parse")[0]
+    return f"{dotted} is {given!r}; it must be {wanted}"
+
+
+def _without_tags(loc: tuple[int | str, ...]) -> tuple[type[BaseModel] | None, list[str]]:
+    """Return the innermost section on an error's way, and its path without the tags of unions."""
+    section: type[BaseModel] | None = Experiment
+    inner = section
+    variants: dict[str, type[BaseModel]] = {}
+    names: list[str] = []
+    for part in map(str, loc):
+        if len(variants) > 1 and part in variants:  # the tag that pydantic puts after a union's field
+            section = variants[part]
+            variants = {}
+        else:
+            names.append(part)
+            field = section.model_fields.get(part) if section else None
+            variants = sections_of(field.annotation) if field else {}
+            section = next(iter(variants.values())) if len(variants) == 1 else None
+        inner = section or inner
+    return inner, names
+
+
+def sections_of(annotation: Any) -> dict[str, type[BaseModel]]:
+    """Return the sections a field may hold, by their kind; empty for a leaf."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        kind = annotation.model_fields.get("kind")
+        return {str(kind.default) if kind else "": annotation}
+    if get_origin(annotation) in (Union, types.UnionType):
+        return {key: value for part in get_args(annotation) for key, value in sections_of(part).items()}
+    return {}

@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import pytest
+
+from tagging.config import experiment_names, flatten, load
+from tagging.config.load import EXPERIMENTS, deciding, numbers_digest, to_yaml
+from tagging.config.schema import Experiment
+from tagging.config.tree import read_yaml
+from tagging.errors import UserError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "base.yaml").write_text("seed: 1\noptimizer:\n  lr: 9e-4\n")
+    return tmp_path
+
+
+def problems(folder: Path, text: str, *overrides: str) -> list[str]:
+    (folder / "x.yaml").write_text(text)
+    with pytest.raises(UserError) as error:
+        load("x", overrides, folder=folder)
+    return [problem.replace(str(folder), "") for problem in error.value.problems]
+
+
+def test_base_yaml_repeats_the_schemas_defaults_in_full() -> None:
+    base = load("base")
+    assert base.model_copy(update={"name": ""}) == Experiment()
+    _, lines = read_yaml(EXPERIMENTS / "base.yaml")
+    assert set(flatten(Experiment())) - set(lines) == {"name", "notes"}
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_every_experiment_loads_and_says_why(name: str) -> None:
+    experiment = load(name)
+    assert experiment.name == name
+    assert experiment.notes or name == "base"
+
+
+def test_all_problems_come_at_once_with_line_path_and_nearest_name(folder: Path) -> None:
+    text = (
+        "base: base\noptimizer:\n  lrr: 1e-3\ntraining:\n  epochs: -3\n  folds: [0, a]\n"
+        "data:\n  kind: folder\n  fodler: x\nfolds:\n  kind: xx\npredict: 5\nsampling:\n  noisy: 0.5\n"
+    )
+    assert problems(folder, text, "mixr.prob=3", "training.precision=no") == [
+        "/x.yaml:9: data.fodler is not a field; did you mean folder? "
+        "There are: kind, folder, name, skip_unreadable",
+        "/x.yaml:10: folds.kind is 'xx'; allowed: 'random', 'stratified', 'column'",
+        "/x.yaml:13: sampling: curated + noisy + trusted is 1.3; the three must add up to 1",
+        "/x.yaml:3: optimizer.lrr is not a field; did you mean lr? "
+        "There are: lr, beta1, beta2, eps, weight_decay",
+        "/x.yaml:5: training.epochs is '-3'; it must be greater than or equal to 1",
+        "/x.yaml:6: training.folds.1 is 'a'; it must be a valid integer",
+        "--set training.precision: training.precision is 'no'; it must be 'float32', 'bf16' or 'fp16'",
+        "/x.yaml:12: predict is '5', "
+        "but it is a section with the fields weights, tile_step, batch_size, noisy",
+        "--set mixr.prob: mixr is not a field; did you mean mixer? There are: "
+        + ", ".join(Experiment.model_fields),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base: nowhere\n", "/x.yaml:1: base: 'nowhere' is no experiment beside it or in {folder}/"),
+        ("base: x\n", "/x.yaml: its chain of bases comes back to x.yaml"),
+        ("seed: [1\n", "/x.yaml:2: not valid YAML: expected ',' or ']', but got '<stream end>'"),
+        ("- 1\n", "/x.yaml:1: an experiment is a mapping of fields, such as `seed: 1`"),
+        ("seed: 1\nseed: 2\n", "/x.yaml:2: seed is given twice"),
+        (
+            "features: {fmax: 30000}\n",
+            "/x.yaml:1: features: fmax 30000 Hz lies above half the sample_rate, 22050 Hz",
+        ),
+        (
+            "predict: {weights: ema}\n",
+            "/x.yaml: predict.weights is ema, but training.ema_decay is 0; give a decay, as 0.999",
+        ),
+    ],
+)
+def test_a_file_that_is_wrong_is_named_with_its_line(folder: Path, text: str, message: str) -> None:
+    assert problems(folder, text) == [message.format(folder=folder.name)]
+
+
+def test_an_unknown_experiment_brings_the_nearest_name(folder: Path) -> None:
+    with pytest.raises(UserError) as error:
+        load("bas", folder=folder)
+    assert str(error.value) == "no experiment is called 'bas'; did you mean base? There are: base"
+
+
+def test_overrides_that_are_no_overrides_are_all_named(folder: Path) -> None:
+    assert problems(folder, "base: base\n", "seed", "2=3", "training.folds=[0") == [
+        "--set seed: not of the form PATH=VALUE, such as optimizer.lr=1e-3",
+        "--set 2=3: not of the form PATH=VALUE, such as optimizer.lr=1e-3",
+        "--set training.folds=[0: the value is not a list such as [0, 2]",
+    ]
+
+
+def test_scalars_take_the_type_of_their_field(folder: Path) -> None:
+    (folder / "x.yaml").write_text(
+        "base: base\nnotes: no\noptimizer: {lr: 9e-4}\nearly_stopping: {patience: null}\n"
+    )
+    experiment = load(
+        "x", ["seed=3 notes=two words training.folds=[0, 2]", "data.skip_unreadable=yes"], folder=folder
+    )
+    assert experiment.notes == "two words"
+    assert load("x", folder=folder).notes == "no"
+    assert experiment.optimizer.lr == 9e-4
+    assert experiment.early_stopping.patience is None
+    assert experiment.training.folds == (0, 2)
+    assert experiment.seed == 3
+    assert experiment.data.skip_unreadable is True
+
+
+def test_a_changed_kind_replaces_its_section_and_an_unchanged_one_merges(folder: Path) -> None:
+    (folder / "below.yaml").write_text("folds: {kind: random, seed: 7, count: 3}\n")
+    (folder / "same.yaml").write_text("base: below\nfolds: {count: 4}\n")
+    (folder / "other.yaml").write_text("base: below\nfolds: {kind: stratified}\n")
+    same, other = load("same", folder=folder).folds, load("other", folder=folder).folds
+    assert (same.kind, same.seed, same.count) == ("random", 7, 4)
+    assert (other.kind, other.seed, other.count) == ("stratified", 42, 5)
+
+
+def test_data_replaces_the_data_section(folder: Path) -> None:
+    (folder / "x.yaml").write_text("data: {kind: demo}\n")
+    data = load("x", data=Path("/some/where: else"), folder=folder).data
+    assert data.model_dump() == {
+        "kind": "folder",
+        "folder": "/some/where: else",
+        "name": "",
+        "skip_unreadable": False,
+    }
+
+
+def test_the_resolved_yaml_reads_back_equal(tmp_path: Path) -> None:
+    for name in experiment_names():
+        experiment = load(name)
+        (tmp_path / "config.yaml").write_text(to_yaml(experiment))
+        assert load(tmp_path / "config.yaml") == experiment
+
+
+def test_only_names_paths_and_devices_do_not_decide_numbers() -> None:
+    base = load("base")
+    assert set(flatten(base)) - set(deciding(base)) == {
+        *("name", "notes", "device", "threads", "training.folds"),
+        *("data.kind", "data.folder", "data.name"),
+        *("demo.seed", "demo.curated", "demo.noisy", "demo.test"),
+        *("labels.corrections", "labels.noisy_selection"),
+    }
+    assert numbers_digest(load("base", ["name=x device=cpu"])) == numbers_digest(base)
+    assert numbers_digest(load("base", ["seed=1"])) != numbers_digest(base)
