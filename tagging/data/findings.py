@@ -1,0 +1,53 @@
+"""What reading a data set brings to light: problems that stop it, warnings that are recorded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tagging.errors import UserError
+
+SHOWN = 20  # lines of one kind on the screen; beyond that the same mistake only repeats itself
+SIMILAR = 0.5  # of difflib's 0..1; below it a guess confuses more than it helps
+
+T = TypeVar("T")
+
+
+@dataclass
+class Findings:
+    """Collects problems and warnings, so that the user sees all of them at once."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def stop_if_any(self) -> None:
+        """Raise a UserError with all problems where there are any."""
+        if self.problems:
+            raise UserError(*self.problems)
+
+
+def limited(items: Sequence[T], say: Callable[[T], str], kind: str) -> list[str]:
+    """Say the first 20 of many alike, and how many more there are.
+
+    `say` turns an item into its line; `kind` names the items in the plural ("unknown labels in x.csv").
+    """
+    lines = [say(item) for item in items[:SHOWN]]
+    if len(items) > SHOWN:
+        lines.append(f"... and {len(items) - SHOWN} more {kind}")
+    return lines
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Join names for a message: the first 20 in quotation marks, then how many more."""
+    listed = list(names)
+    text = ", ".join(repr(name) for name in listed[:SHOWN])
+    return text if len(listed) <= SHOWN else f"{text} and {len(listed) - SHOWN} more"
+
+
+def did_you_mean(name: str, allowed: Sequence[str]) -> str:
+    """Return "; did you mean 'X'?" with the nearest allowed name, or nothing where none is near."""
+    by_lowered = {candidate.lower(): candidate for candidate in allowed}
+    near = difflib.get_close_matches(name.lower(), by_lowered, n=1, cutoff=SIMILAR)
+    return f"; did you mean {by_lowered[near[0]]!r}?" if near else ""

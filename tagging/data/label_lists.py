@@ -1,0 +1,131 @@
+"""Label lists: JSON files that correct curated labels, or select noisy clips to trust or to drop.
+
+A list maps fnames to "remove" or to comma-joined labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tagging.data.dataset import Clips
+from tagging.data.findings import Findings, limited, quoted
+from tagging.data.labels import encode_labels, say_unknown
+from tagging.errors import UserError
+
+REMOVE = "remove"
+
+
+def read_label_list(path: Path) -> dict[str, str]:
+    """Read a label list; raises UserError where it is missing, is no such list or names a file twice."""
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such label list")
+    try:
+        pairs = json.loads(path.read_text("utf-8"), object_pairs_hook=_Pairs)
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: the label list is not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}, line {error.lineno}: not readable as JSON ({error.msg})") from None
+    if not isinstance(pairs, _Pairs):
+        raise UserError(
+            f'{path}: a label list is one JSON object {{"clip.wav": "remove" or "Bark,Run", ...}}'
+        )
+    _check_pairs(path, pairs)
+    return dict(pairs)
+
+
+def apply_corrections(
+    clips: Clips, classes: Sequence[str], entries: Mapping[str, str], origin: Path
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Replace the labels of listed clips; a list replaces a clip's labels as a whole.
+
+    Returns the corrected targets [N, C] float32, the mask [N] bool of clips to remove (their targets
+    stay) and warnings. Raises UserError for files that are not in the table and for unknown labels.
+    """
+    rows, targets, removed = _resolve(clips, classes, entries, origin)
+    corrected = clips.labels.copy()
+    corrected[rows[~removed]] = targets[~removed]
+    mask = _mask(len(clips), rows[removed])
+    changes = mask.any() or not np.array_equal(corrected, clips.labels)
+    return corrected, mask, [] if changes else [f"{origin}: the list changes nothing"]
+
+
+def select_noisy(
+    clips: Clips, classes: Sequence[str], entries: Mapping[str, str], origin: Path
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Select noisy clips: an entry with the clip's own labels trusts it, "remove" drops it.
+
+    Returns the masks [N] bool of trusted and of dropped clips, and warnings; trusted clips stay in the
+    noisy pool as well. Raises UserError as `apply_corrections`, and for labels other than the table's.
+    """
+    rows, targets, removed = _resolve(clips, classes, entries, origin)
+    kept = rows[~removed]
+    other = kept[(clips.labels[kept] != targets[~removed]).any(axis=1)]
+
+    def say(row: int) -> str:
+        fname = clips.fnames[row]
+        given = ",".join(name for name, value in zip(classes, clips.labels[row], strict=True) if value)
+        return (
+            f"{origin}: entry {fname!r} says {entries[fname]!r} where the table says {given!r}; a selection "
+            "does not relabel: give the table's labels to trust the clip, or 'remove'"
+        )
+
+    if len(other):
+        raise UserError(*limited(other.tolist(), say, f"such entries in {origin.name}"))
+    warnings = [] if len(rows) else [f"{origin}: the list changes nothing"]
+    return _mask(len(clips), kept), _mask(len(clips), rows[removed]), warnings
+
+
+class _Pairs(list[tuple[str, str]]):
+    """A JSON object as read, with names that come twice still there."""
+
+
+def _check_pairs(path: Path, pairs: Sequence[tuple[str, object]]) -> None:
+    counts = Counter(name for name, _ in pairs)
+    twice = [name for name, count in counts.items() if count > 1]
+    wrong = [name for name, value in pairs if not isinstance(value, str)]
+    problems = []
+    if twice:
+        problems.append(f"{path}: listed more than once: {quoted(twice)}; leave one entry of each")
+    if wrong:
+        problems.append(f'{path}: neither "remove" nor labels as text: {quoted(wrong)}')
+    if problems:
+        raise UserError(*problems)
+
+
+def _resolve(
+    clips: Clips, classes: Sequence[str], entries: Mapping[str, str], origin: Path
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return each entry's row in `clips` [E] int64, its targets [E, C] and whether it removes [E] bool."""
+    row_of = {fname: row for row, fname in enumerate(clips.fnames)}
+    fnames = list(entries)
+    removed = np.array([entries[fname].strip() == REMOVE for fname in fnames], bool)
+    fields = ["" if remove else entries[fname] for fname, remove in zip(fnames, removed, strict=True)]
+    targets, unknown = encode_labels(fields, classes)
+    absent = [fname for fname in fnames if fname not in row_of]
+    wrong = [(index, label) for index, label in unknown if not removed[index]]
+    place = clips.table.name or "the table"
+
+    def say_wrong(found: tuple[int, str]) -> str:
+        index, label = found
+        why = say_unknown(label, fields[index], classes, "labels must be classes of the data set")
+        return f"{origin}: entry {fnames[index]!r}: {why}"
+
+    def say_absent(fname: str) -> str:
+        return f"{origin}: entry {fname!r} is not in {place}; remove the entry, or mend its name"
+
+    findings = Findings()
+    findings.problems += limited(absent, say_absent, f"files that are not in {place}")
+    findings.problems += limited(wrong, say_wrong, f"labels to mend in {origin.name}")
+    findings.stop_if_any()
+    return np.array([row_of[fname] for fname in fnames], np.int64), targets, removed
+
+
+def _mask(length: int, rows: np.ndarray) -> np.ndarray:
+    mask = np.zeros(length, bool)
+    mask[rows] = True
+    return mask

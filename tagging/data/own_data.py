@@ -1,0 +1,66 @@
+"""People's own data: one table `fname,labels[,fold]`, the sound beside it or in one subfolder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tagging.data.dataset import Dataset, no_clips
+from tagging.data.findings import Findings, quoted
+from tagging.data.labels import split_labels
+from tagging.data.rows import read_clips
+from tagging.data.tables import Table, read_table
+from tagging.errors import UserError
+
+
+def read_own_data(root: Path, name: str) -> Dataset:
+    """Read a folder with one table; classes are its labels, sorted. Raises UserError with all problems."""
+    table = read_table(_only_table(root), ("fname", "labels"))
+    labels = {label for field in table.columns["labels"] for label in split_labels(field)}
+    classes = tuple(sorted(labels - {""}))
+    findings = Findings()
+    allowed = "labels are separated by commas"
+    curated = read_clips(table, _sound_folder(root, table), classes, allowed, findings)
+    findings.stop_if_any()
+    empty = no_clips(len(classes))
+    return Dataset(name, root, classes, curated, empty, empty, tuple(findings.warnings))
+
+
+def _only_table(root: Path) -> Path:
+    files = sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv" and path.is_file())
+    tables = [path for path in files if not path.name.startswith(".")]
+    if not tables:
+        raise UserError(
+            f"{root}: there is no table; put one CSV file with the columns fname,labels into this folder, "
+            "or the tables of FSDKaggle2019"
+        )
+    if len(tables) > 1:
+        raise UserError(
+            f"{root}: there are {len(tables)} tables, {quoted(path.name for path in tables)}; "
+            "leave the one with the columns fname,labels and move the others away"
+        )
+    return tables[0]
+
+
+def _sound_folder(root: Path, table: Table) -> Path:
+    """Return the table's folder or its subfolder, whichever holds files that the table names."""
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    first_parts = {fname.partition("/")[0] for fname in table.columns["fname"]}
+    holding = [folder for folder in (root, *folders) if _names(folder) & first_parts]
+    if len(holding) > 1:
+        raise UserError(_say_several(table, holding))
+    if holding:
+        return holding[0]
+    # nothing matches: the messages about missing files name the likeliest place
+    return folders[0] if len(folders) == 1 else root
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def _say_several(table: Table, folders: Sequence[Path]) -> str:
+    return (
+        f"{table.path}: its files are found in several folders, {quoted(str(folder) for folder in folders)}; "
+        "keep the sound beside the table or in one subfolder"
+    )

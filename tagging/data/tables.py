@@ -1,0 +1,102 @@
+"""CSV tables, read so that every message can name the line an editor shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagging.data.findings import did_you_mean, limited, quoted
+from tagging.errors import UserError
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV table of text: its columns by name, and the line that each row starts on (header = 1)."""
+
+    path: Path
+    columns: dict[str, tuple[str, ...]]
+    lines: tuple[int, ...]
+
+    def where(self, row: int) -> str:
+        """Name a row by file and line, for a message."""
+        return f"{self.path}, line {self.lines[row]}"
+
+
+def read_table(path: Path, required: Sequence[str]) -> Table:
+    """Read a UTF-8 CSV table with a header; fields are stripped of outer blanks, blank lines skipped.
+
+    Raises UserError for a file that is no such table, for a `required` column that is missing, for a
+    column named twice and for rows with more or fewer fields than the header.
+    """
+    records = _records(path, _text(path))
+    if not records:
+        raise UserError(
+            f"{path}: the table is empty; its first line must name the columns {','.join(required)}"
+        )
+    header = records[0][1]
+    _check_header(path, header, required)
+    rows = records[1:]
+    ragged = [(line, fields) for line, fields in rows if len(fields) != len(header)]
+    if ragged:
+        lines = limited(ragged, lambda row: _ragged(path, header, *row), f"such lines in {path.name}")
+        raise UserError(*lines)
+    texts = list(zip(*(fields for _, fields in rows), strict=True)) if rows else [()] * len(header)
+    columns = {name: tuple(column) for name, column in zip(header, texts, strict=True) if name}
+    return Table(path, columns, tuple(line for line, _ in rows))
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")  # Excel puts a byte order mark before UTF-8
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{path}, line {line}: the table is not UTF-8 text; save it as CSV in UTF-8"
+        ) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise UserError(f"{path}, line {line}: a zero byte is no text; save the table as CSV in UTF-8")
+    return text
+
+
+def _records(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """Return (line that the record starts on, its fields) of every record that is not blank."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    records = []
+    start = 1
+    try:
+        for fields in reader:
+            if fields:
+                records.append((start, [field.strip() for field in fields]))
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(
+            f"{path}, line {start}: not readable as CSV ({error}); look for an unpaired quotation mark"
+        ) from None
+    return records
+
+
+def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
+    missing = [name for name in required if name not in header]
+    problems = [
+        f"{path}, line 1: no column {name!r}; the header is {','.join(header)!r}{did_you_mean(name, header)}"
+        for name in missing
+    ]
+    if missing and len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+        problems.append(f"{path}, line 1: columns must be separated by commas")
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        problems.append(f"{path}, line 1: columns named twice: {quoted(twice)}; each needs a name of its own")
+    if problems:
+        raise UserError(*problems)
+
+
+def _ragged(path: Path, header: Sequence[str], line: int, fields: Sequence[str]) -> str:
+    said = f"{path}, line {line}: {len(fields)} fields where the header names {len(header)}"
+    if len(fields) > len(header):
+        return f'{said}; put several labels in quotation marks: clip.wav,"Bark,Run"'
+    return f"{said}; fill in the missing ones"

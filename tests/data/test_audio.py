@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tagging.data.audio import read_sound
+from tagging.errors import UnreadableSound
+
+RATE = 8000
+TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.float32)
+
+
+def reason_of(path: Path) -> str:
+    with pytest.raises(UnreadableSound) as caught:
+        read_sound(path, RATE)
+    assert caught.value.path == path
+    assert caught.value.problems == (f"{path}: {caught.value.reason}",)
+    return caught.value.reason
+
+
+def written(path: Path, samples: np.ndarray = TONE, rate: int = RATE, **options: str) -> Path:
+    soundfile.write(path, samples, rate, **options)
+    return path
+
+
+def with_data_size(path: Path, size: int) -> Path:
+    """Rewrite the size of a plain WAV's data chunk."""
+    content = bytearray(path.read_bytes())
+    content[40:44] = struct.pack("<I", size)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("a.wav", 1e-4),
+        ("a.flac", 1e-4),
+        ("a.aiff", 1e-4),
+        ("a.au", 1e-4),
+        ("a.caf", 1e-4),
+        ("a.ogg", 0.05),
+        ("a.mp3", 0.1),
+    ],
+)
+def test_formats_of_libsndfile_are_read(tmp_path: Path, name: str, error: float) -> None:
+    sound = read_sound(written(tmp_path / name), RATE)
+    assert (sound.samples.dtype, sound.samples.shape, sound.notes) == (np.float32, (RATE,), ())
+    assert np.abs(sound.samples - TONE).max() < error
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.wav", np.stack([TONE, np.zeros_like(TONE)], axis=1), subtype="FLOAT")
+    sound = read_sound(path, RATE)
+    assert np.abs(sound.samples - TONE / 2).max() < 1e-7
+    assert sound.notes == ("2 channels averaged",)
+
+
+def test_another_rate_is_resampled(tmp_path: Path) -> None:
+    time = np.arange(48000) / 48000
+    sound = read_sound(written(tmp_path / "a.flac", 0.5 * np.sin(2 * np.pi * 440 * time), 48000), RATE)
+    assert sound.samples.shape == (RATE,)
+    assert np.abs(sound.samples - TONE)[100:-100].max() < 1e-3
+    assert sound.notes == ("resampled from 48000 Hz",)
+
+
+def test_silent_and_short_sound_is_noted(tmp_path: Path) -> None:
+    sound = read_sound(written(tmp_path / "a.wav", TONE[: int(0.31 * RATE)] * 1e-4, subtype="FLOAT"), RATE)
+    assert sound.notes == ("silent", "shorter than 0.5 s")
+    opposite = np.stack([TONE, -TONE], axis=1)
+    assert read_sound(written(tmp_path / "b.wav", opposite), RATE).notes == ("2 channels averaged", "silent")
+
+
+def test_what_is_no_sound(tmp_path: Path) -> None:
+    assert reason_of(tmp_path / "no.wav") == "there is no such file"
+    path = tmp_path / "text.wav"
+    path.write_text("this is a text\n" * 20)
+    assert reason_of(path) == "cannot be decoded as sound (Format not recognised)"
+    path.write_bytes(b"")
+    assert reason_of(path) == "the file is empty (0 bytes)"
+    raw = tmp_path / "a.raw"
+    raw.write_bytes(b"\1\2" * 100)
+    assert reason_of(raw) == "raw sound has no header; save it as WAV or FLAC"
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.ogg"])
+def test_no_sample(tmp_path: Path, name: str) -> None:
+    assert reason_of(written(tmp_path / name, TONE[:0])) == "holds no sample of sound"
+
+
+def test_too_short_for_one_sample_at_the_new_rate(tmp_path: Path) -> None:
+    assert reason_of(written(tmp_path / "a.wav", TONE[:1], 192000)) == "holds no sample of sound"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_not_finite(tmp_path: Path, value: float) -> None:
+    samples = TONE.copy()
+    samples[4000:4010] = value
+    path = written(tmp_path / "a.wav", samples, subtype="FLOAT")
+    assert reason_of(path) == "10 samples are not finite (NaN or infinite), the first at 0.50 s"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "extra"),
+    [
+        ("a.wav", {}, 0),
+        ("a.wav", {"endian": "BIG"}, 0),
+        ("a.wav", {"format": "RF64"}, 0),
+        ("a.aiff", {}, 8),  # an SSND chunk begins with two numbers of its own
+    ],
+)
+def test_a_file_shorter_than_its_header_says(tmp_path: Path, name: str, options: dict, extra: int) -> None:
+    path = written(tmp_path / name, **options)
+    path.write_bytes(path.read_bytes()[:-1000])
+    announced = 2 * RATE + extra
+    assert reason_of(path) == (
+        f"broken off: 1000 bytes of sound are missing (its header announces {announced}, "
+        f"the file holds {announced - 1000})"
+    )
+
+
+def test_a_header_alone(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.wav")
+    path.write_bytes(path.read_bytes()[:44])
+    assert reason_of(path) == (
+        "broken off: 16000 bytes of sound are missing (its header announces 16000, the file holds 0)"
+    )
+    path.write_bytes(path.read_bytes()[:30])
+    assert reason_of(path) == "cannot be decoded as sound (Error in WAV file. No 'data' chunk marker)"
+
+
+def test_a_size_left_unknown_by_a_streaming_writer_is_no_truncation(tmp_path: Path) -> None:
+    path = with_data_size(written(tmp_path / "a.wav"), 0xFFFFFFFF)
+    assert len(read_sound(path, RATE).samples) == RATE
+    assert reason_of(with_data_size(path, 0)) == "holds no sample of sound"
+
+
+def test_chunks_around_the_sound_do_not_count(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.wav", TONE[:4001])
+    content = path.read_bytes()
+    odd = b"note" + struct.pack("<I", 3) + b"abc\0"
+    path.write_bytes(content[:36] + odd + content[36:] + odd)
+    assert len(read_sound(path, RATE).samples) == 4001
+
+
+def test_an_mp3_that_is_broken_off(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.mp3", np.tile(TONE, 10))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    reason = reason_of(path)
+    assert reason.startswith("broken off: ")
+    assert reason.endswith("of the 80000 samples its header announces are missing")
+
+
+def without_length_tag(path: Path) -> Path:
+    content = path.read_bytes()
+    tag = max(content.find(b"Xing"), content.find(b"Info"))
+    path.write_bytes(b"ID3\4\0\0\0\0\1\0" + bytes(128) + content[content.find(content[:2], tag) :])
+    return path
+
+
+def test_an_mp3_whose_length_is_estimated_is_read_in_full_or_not_at_all(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).standard_normal(5 * 44100).astype(np.float32) * 0.1
+    noise = np.concatenate([noise, noise * 0])
+    steady = tmp_path / "steady.mp3"
+    soundfile.write(steady, noise, 44100, bitrate_mode="CONSTANT", compression_level=0.5)
+    assert abs(len(read_sound(without_length_tag(steady), 44100).samples) - len(noise)) < 3000
+    varying = tmp_path / "varying.mp3"
+    soundfile.write(varying, noise, 44100, bitrate_mode="VARIABLE", compression_level=0.5)
+    assert reason_of(without_length_tag(varying)) == (
+        "an MP3 of variable bit rate that does not say how long it is; encode it again"
+    )
+
+
+def test_a_flac_without_a_length(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.flac")
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the number of samples in STREAMINFO: four bits and four bytes
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert reason_of(path) == "its header does not say how long it is; encode it again"
