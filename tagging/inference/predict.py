@@ -1,0 +1,87 @@
+"""Batched prediction of clips, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tagging.features.table import LogMels
+from tagging.features.windows import cut_windows
+from tagging.inference.tiles import plan_tiles
+
+
+@dataclass(frozen=True)
+class TileProbabilities:
+    """What a network says of K tiles.
+
+    `probabilities` [K, C] in 0..1, `clip` [K] position in the clips asked for, `tile` [K] number within
+    the clip from 0; clip by clip, in the order of time.
+    """
+
+    probabilities: NDArray[np.float32]
+    clip: NDArray[np.int64]
+    tile: NDArray[np.int64]
+
+
+def predict_tiles(
+    model: nn.Module,
+    logmels: LogMels,
+    clips: NDArray[np.int64],
+    deltas: nn.Module,
+    window: int,
+    step: int,
+    batch_size: int,
+    device: torch.device | str,
+    dtype: torch.dtype,
+    progress: Callable[[int, int], None],
+) -> TileProbabilities:
+    """Predict the tiles of `clips` [n], indices into `logmels`, with the main head of `model`.
+
+    Tiles are `window` frames long and `step` apart (see `plan_tiles`), padded with the minimum of their
+    clip; `deltas` makes the network's input of them. A batch of `batch_size` tiles runs over the borders
+    of clips. `model` lies on `device`; `logmels` may lie there or on the CPU. `dtype` other than
+    torch.float32 is that of autocast; logits and sigmoid are float32 in any case. After each batch
+    `progress` is called with the number of tiles done and of all. The model is in evaluation meanwhile
+    and afterwards in the mode it was found in. Raises ValueError for a clip without frames.
+    """
+    device = torch.device(device)
+    clips = np.asarray(clips, dtype=np.int64)
+    plan = plan_tiles(logmels.lengths.cpu().numpy()[clips], window, step)
+    total, home = len(plan.clips), logmels.frames.device
+    rows = torch.from_numpy(clips[plan.clips]).to(home)
+    starts = torch.from_numpy(plan.starts).to(home)
+    batches = []
+    with _evaluating(model), torch.inference_mode():
+        for first in range(0, total, batch_size):
+            part = slice(first, first + batch_size)
+            tiles = cut_windows(logmels, rows[part], starts[part], window).to(device)
+            batches.append(_probabilities(model, deltas(tiles), dtype))
+            progress(min(part.stop, total), total)
+    if not batches:
+        raise ValueError("there is no clip to predict")
+    # left on the device until here: a copy a batch would wait for the device each time
+    return TileProbabilities(torch.cat(batches).cpu().numpy(), clip=plan.clips, tile=plan.tiles)
+
+
+def _probabilities(model: nn.Module, inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the main head's probabilities [B, C] float32 of inputs [B, 3, M, T]."""
+    with torch.autocast(inputs.device.type, dtype, enabled=dtype != torch.float32):
+        logits = model(inputs)[0]
+    return torch.sigmoid(logits.float())
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Put the model into evaluation, and afterwards back into the mode it was found in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
