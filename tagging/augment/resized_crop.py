@@ -1,0 +1,97 @@
+"""Random resized crops: a box of the view is stretched to the size of the view."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tagging.augment.draws import below, happens, uniform
+
+_TRIES = 10
+
+
+@dataclass(frozen=True)
+class ResizedCropDraws:
+    """The views that are resized (`rows` [R] int64) and the box of each, all [R] int64 bands or frames."""
+
+    rows: Tensor
+    top: Tensor
+    left: Tensor
+    height: Tensor
+    width: Tensor
+
+    def to(self, device: torch.device | str) -> ResizedCropDraws:
+        """Return the draws on `device`."""
+        return ResizedCropDraws(
+            self.rows.to(device),
+            self.top.to(device),
+            self.left.to(device),
+            self.height.to(device),
+            self.width.to(device),
+        )
+
+
+def draw_resized_crops(
+    count: int,
+    n_mels: int,
+    frames: int,
+    prob: float,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    generator: torch.Generator,
+) -> ResizedCropDraws:
+    """Draw which of `count` views are resized, each with `prob`, and their boxes.
+
+    A box has an area uniform in `scale` times the view's and an aspect (frames / bands) log-uniform in
+    `ratio`; it must lie within [n_mels, frames]: the first of 10 tries that does is taken, else the whole
+    view. Its position is uniform.
+    """
+    rows = happens(count, prob, generator).nonzero()[:, 0]
+    tries = (len(rows), _TRIES)
+    area = uniform(tries, *scale, generator) * (n_mels * frames)
+    aspect = uniform(tries, math.log(ratio[0]), math.log(ratio[1]), generator).exp()
+    widths = (area * aspect).sqrt().round().long()
+    heights = (area / aspect).sqrt().round().long()
+    fits = (widths <= frames) & (heights <= n_mels)
+    first = fits.int().argmax(dim=1, keepdim=True)  # argmax returns the first of equals
+    any_fits = fits.any(dim=1)
+    width = torch.where(any_fits, widths.gather(1, first)[:, 0], frames)
+    height = torch.where(any_fits, heights.gather(1, first)[:, 0], n_mels)
+    top = below(n_mels - height + 1, generator)
+    left = below(frames - width + 1, generator)
+    return ResizedCropDraws(rows, top, left, height, width)
+
+
+def resize_crops(views: Tensor, draws: ResizedCropDraws) -> Tensor:
+    """Stretch the drawn boxes of views [V, M, T] to [M, T], bilinearly; the other views stay as they are.
+
+    Samples lie at the centres of pixels and the edge is that of the box: the same as
+    interpolate(mode="bilinear", align_corners=False) of the box cut out.
+    """
+    boxes = views[draws.rows]
+    boxes = _stretch(boxes, draws.left, draws.width, dim=2)
+    boxes = _stretch(boxes, draws.top, draws.height, dim=1)
+    return views.index_copy(0, draws.rows, boxes)
+
+
+def _stretch(images: Tensor, start: Tensor, length: Tensor, dim: int) -> Tensor:
+    """Stretch start .. start + length - 1 of every image [R, M, T] along `dim` to that dimension's size."""
+    size = images.shape[dim]
+    out = torch.arange(size, device=images.device)
+    # the position (out + 1/2) length / size - 1/2 within the box, times 2 size: integers are exact
+    position = (2 * out + 1) * length[:, None] - size
+    position = position.clamp(min=0).minimum(2 * size * (length[:, None] - 1))
+    lower = position // (2 * size)
+    weight = (position - lower * (2 * size)) / (2 * size)
+    upper = (lower + 1).minimum(length[:, None] - 1)
+
+    def along(values: Tensor) -> Tensor:
+        return values[:, None, :] if dim == 2 else values[:, :, None]
+
+    def pick(index: Tensor) -> Tensor:
+        return images.gather(dim, along(index + start[:, None]).expand_as(images))
+
+    return torch.lerp(pick(lower), pick(upper), along(weight))

@@ -1,0 +1,75 @@
+"""SpecAugment (Park et al., 2019) without time warping: bands and spans of time are blanked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tagging.augment.draws import below, happens, uniform
+
+
+@dataclass(frozen=True)
+class MaskDraws:
+    """K frequency and K time masks for each of V views, all [V, K] int64; a width of 0 masks nothing."""
+
+    band: Tensor
+    band_width: Tensor
+    frame: Tensor
+    frame_width: Tensor
+
+    def to(self, device: torch.device | str) -> MaskDraws:
+        """Return the draws on `device`."""
+        return MaskDraws(
+            self.band.to(device),
+            self.band_width.to(device),
+            self.frame.to(device),
+            self.frame_width.to(device),
+        )
+
+
+def draw_masks(
+    count: int,
+    n_mels: int,
+    frames: int,
+    prob: float,
+    rounds: int,
+    freq: float,
+    time: float,
+    generator: torch.Generator,
+) -> MaskDraws:
+    """Draw the masks of `count` views.
+
+    With `prob` a view has 1 to `rounds` rounds, equally likely, of one frequency and one time mask each.
+    Their widths are U(0, freq) * n_mels bands and U(0, time) * frames frames, rounded down, their places
+    uniform among those before the last possible one.
+    """
+    n_rounds = 1 + below(torch.full((count, 1), rounds), generator)
+    happening = happens(count, prob, generator)[:, None] & (torch.arange(rounds) < n_rounds)
+    band, band_width = _draw_spans(happening, n_mels, freq, generator)
+    frame, frame_width = _draw_spans(happening, frames, time, generator)
+    return MaskDraws(band, band_width, frame, frame_width)
+
+
+def _draw_spans(happening: Tensor, size: int, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    width = (uniform(tuple(happening.shape), 0.0, fraction, generator) * size).long()
+    # the original draws floor(U(0, size - width)): a mask never touches the last band or frame
+    start = below((size - width).clamp(min=1), generator)
+    return start, torch.where(happening, width, 0)
+
+
+def mask_views(views: Tensor, draws: MaskDraws) -> Tensor:
+    """Fill the masks of views [V, M, T] with each view's minimum before any masking."""
+    _, n_mels, frames = views.shape
+    bands = _covered(draws.band, draws.band_width, n_mels)
+    times = _covered(draws.frame, draws.frame_width, frames)
+    fill = views.amin(dim=(1, 2), keepdim=True)
+    return torch.where(bands[:, :, None] | times[:, None, :], fill, views)
+
+
+def _covered(start: Tensor, width: Tensor, size: int) -> Tensor:
+    """Tell which of `size` places any span [V, K] covers: [V, size] bool."""
+    place = torch.arange(size, device=start.device)
+    spans = (place >= start[..., None]) & (place < (start + width)[..., None])
+    return spans.any(dim=1)

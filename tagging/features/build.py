@@ -1,0 +1,140 @@
+"""Building a feature store: compute in groups, append, remember."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from tagging.errors import UserError
+from tagging.features import journal
+from tagging.features.journal import ClipRecord
+from tagging.features.logmel import FEATURE_VERSION, LogMel, LogMelSettings
+from tagging.features.reading import Decode, TrimmedSound, read_ahead
+
+DTYPES: dict[str, np.dtype] = {"float32": np.dtype("float32"), "float16": np.dtype("float16")}
+# A store grows by whole groups at fixed places of the list: the last digit of a float32 sum can differ
+# with what is computed beside it, and a continued store must equal one built without a break.
+_GROUP = 32
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class StoreFiles:
+    """The files of one store: `frames` grows first, then `journal`; `done` is written at the end."""
+
+    folder: Path
+
+    @property
+    def frames(self) -> Path:
+        """All clips' frames one after another."""
+        return self.folder / "logmels.bin"
+
+    @property
+    def journal(self) -> Path:
+        """One line a clip."""
+        return self.folder / "journal.jsonl"
+
+    @property
+    def done(self) -> Path:
+        """What the store was made with; it exists when the store is complete."""
+        return self.folder / "done.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that builds."""
+        return self.folder / "lock"
+
+    def complete(self) -> bool:
+        """Tell whether the store is done and its frames are all there."""
+        if not (self.done.exists() and self.journal.exists() and self.frames.exists()):
+            return False
+        return json.loads(self.done.read_text())["bytes"] == self.frames.stat().st_size
+
+
+def build(
+    store: StoreFiles,
+    files: Sequence[Path],
+    settings: LogMelSettings,
+    precision: str,
+    decode: Decode,
+    progress: Progress,
+) -> None:
+    """Compute what the store lacks and mark it done; the caller holds its lock.
+
+    Raises UserError where a file's bytes cannot be read or the store cannot be written.
+    """
+    dtype = DTYPES[precision]
+    with writing(store):
+        records = _cut_back(store, settings.n_mels * dtype.itemsize)
+    progress(len(records), len(files))
+    logmel = LogMel(settings, "cpu")
+    sounds = read_ahead(files[len(records) :], settings, decode, ahead=_GROUP)
+    while group := list(islice(sounds, _GROUP)):
+        clips = _logmels(logmel, group, dtype)
+        new = [_record(sound, clip) for sound, clip in zip(group, clips, strict=True)]
+        with writing(store):
+            journal.append_bytes(store.frames, b"".join(clip.tobytes() for clip in clips))
+            journal.append(store.journal, new)
+        records += new
+        progress(len(records), len(files))
+    with writing(store):
+        _mark_done(store, records, settings, precision)
+
+
+@contextmanager
+def writing(store: StoreFiles) -> Iterator[None]:
+    """Turn an OSError of the block, which writes to the store, into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{store.folder}: the feature store cannot be written ({error.strerror}); "
+            "make room there or choose another folder. What is computed so far is kept"
+        ) from error
+
+
+def _cut_back(store: StoreFiles, frame_bytes: int) -> list[ClipRecord]:
+    """Cut journal and frames back to the whole groups that both hold, and return their records."""
+    records = journal.read(store.journal)
+    size = store.frames.stat().st_size if store.frames.exists() else 0
+    ends = np.cumsum([record.frames for record in records], dtype=np.int64) * frame_bytes
+    held = int((ends <= size).sum()) // _GROUP * _GROUP
+    journal.rewrite(store.journal, records[:held])
+    store.frames.touch()
+    os.truncate(store.frames, int(ends[held - 1]) if held else 0)
+    return records[:held]
+
+
+def _logmels(logmel: LogMel, group: Sequence[TrimmedSound], dtype: np.dtype) -> list[np.ndarray]:
+    """Return the log-mel [T, M] of each sound as it is stored; no frames where there is no sound."""
+    computed = iter(logmel([sound.samples for sound in group if sound.samples is not None]))
+    empty = np.empty((0, logmel.settings.n_mels), dtype)
+    return [empty if sound.samples is None else next(computed).numpy().astype(dtype) for sound in group]
+
+
+def _record(sound: TrimmedSound, clip: np.ndarray) -> ClipRecord:
+    minimum = float(clip.min()) if len(clip) else 0.0
+    return ClipRecord(len(clip), minimum, sound.content, sound.notes, sound.error)
+
+
+def _mark_done(store: StoreFiles, records: Sequence[ClipRecord], settings: LogMelSettings, precision: str) -> None:
+    facts = {
+        "settings": asdict(settings),
+        "feature_version": FEATURE_VERSION,
+        "precision": precision,
+        "clips": len(records),
+        "frames": sum(record.frames for record in records),
+        "bytes": store.frames.stat().st_size,
+        "unreadable": sum(record.error is not None for record in records),
+    }
+    temporary = store.done.with_suffix(".tmp")
+    temporary.write_text(json.dumps(facts, indent=2) + "\n")
+    temporary.replace(store.done)

@@ -1,0 +1,73 @@
+"""Files to trimmed waveforms on all cores, in order and only a few files ahead."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tagging.errors import UnreadableSound, UserError
+from tagging.features.logmel import LogMelSettings, trim_waveform
+
+
+class Decoded(Protocol):
+    """What a decoder returns: a waveform, and what is worth knowing about it."""
+
+    @property
+    def samples(self) -> np.ndarray:
+        """Mono float32 [samples], not empty, at the rate that was asked for."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Warnings to be recorded, such as that the sound was resampled."""
+
+
+Decode = Callable[[Path, int], Decoded]
+
+
+@dataclass(frozen=True)
+class TrimmedSound:
+    """One file: its trimmed waveform, or the reason why there is none; `content` is the sha256 in hex."""
+
+    content: str
+    samples: np.ndarray | None
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def read_ahead(files: Sequence[Path], settings: LogMelSettings, decode: Decode, ahead: int) -> Iterator[TrimmedSound]:
+    """Yield every file's sound in order, decoded by a pool of threads that is `ahead` files in front.
+
+    Raises UserError where a file's bytes cannot be read at all.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting: deque[Future[TrimmedSound]] = deque()
+        try:
+            for path in files:
+                waiting.append(pool.submit(_read, path, settings, decode))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _read(path: Path, settings: LogMelSettings, decode: Decode) -> TrimmedSound:
+    try:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        # the disk's fault, not the sound's: recorded, it would outlive its repair
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        sound = decode(path, settings.sample_rate)
+    except UnreadableSound as error:
+        return TrimmedSound(content, None, error=error.reason)
+    return TrimmedSound(content, trim_waveform(sound.samples, settings), tuple(sound.notes))

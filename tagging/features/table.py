@@ -1,0 +1,54 @@
+"""The table of log-mels: all clips of a data set one after another along time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LogMels:
+    """The log-mels of N clips as one array.
+
+    `frames` [total, M] dB, float16 or float32; clip i is rows offsets[i] to offsets[i] + lengths[i].
+    `offsets` and `lengths` [N] int64 frames; `minima` [N] float32 dB, of the values as stored (0 where
+    a clip has no frames). All four lie on one device; `frames` may be a read-only memory map.
+    """
+
+    frames: Tensor
+    offsets: Tensor
+    lengths: Tensor
+    minima: Tensor
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def n_mels(self) -> int:
+        """The number of mel bands M."""
+        return self.frames.shape[1]
+
+    def to(self, device: torch.device | str) -> LogMels:
+        """Return the table on `device`."""
+        return LogMels(self.frames.to(device), self.offsets.to(device), self.lengths.to(device), self.minima.to(device))
+
+    def clip(self, index: int) -> Tensor:
+        """Return clip `index` as a view [T, M] of the table."""
+        start = int(self.offsets[index])
+        return self.frames[start : start + int(self.lengths[index])]
+
+    @classmethod
+    def from_clips(cls, clips: Sequence[Tensor]) -> LogMels:
+        """Join clips [T_i, M] dB of one dtype and device to a table in memory."""
+        device = clips[0].device
+        lengths = torch.tensor([len(clip) for clip in clips])
+        minima = [clip.min().float() if len(clip) else torch.zeros((), device=device) for clip in clips]
+        return cls(
+            frames=torch.cat(list(clips)),
+            offsets=(lengths.cumsum(0) - lengths).to(device),
+            lengths=lengths.to(device),
+            minima=torch.stack(minima),
+        )

@@ -1,0 +1,61 @@
+import numpy as np
+import torch
+
+from tagging.augment.mixers import MixSettings, draw_mixes, mix_inputs, mix_targets
+from tests.reference.mixers import mixup, sigmoid_concat
+
+SETTINGS = MixSettings(prob=0.8, sigmoid_prob=0.6, rate_min=3, rate_max=12, alpha_max=0.5)
+
+
+def test_rows_equal_the_reference_and_others_stay():
+    generator = torch.Generator().manual_seed(0)
+    draws = draw_mixes(40, SETTINGS, generator)
+    count = len(draws.rows)
+    inputs, partners = (torch.randn(n, 3, 5, 64, generator=generator) for n in (40, count))
+    targets, partner_targets = ((torch.rand(n, 7, generator=generator) < 0.3).float() for n in (40, count))
+    mixed, mixed_targets = mix_inputs(inputs, partners, draws), mix_targets(targets, partner_targets, draws)
+    expected, expected_targets = inputs.numpy().copy(), targets.numpy().copy()
+    for place, row in enumerate(draws.rows.tolist()):
+        pair = (
+            expected[row],
+            expected_targets[row],
+            partners[place].numpy(),
+            partner_targets[place].numpy(),
+        )
+        if draws.sigmoid[place]:
+            result = sigmoid_concat(*pair, int(draws.rate[place]))
+        else:
+            result = mixup(*pair, float(draws.alpha[place]))
+        expected[row], expected_targets[row] = result
+    np.testing.assert_allclose(mixed.numpy(), expected, atol=2e-6)
+    np.testing.assert_allclose(mixed_targets.numpy(), expected_targets, atol=1e-6)
+
+
+def test_partner_comes_first_in_sigmoid_concat():
+    draws = draw_mixes(
+        1, MixSettings(1.0, 1.0, rate_min=12, rate_max=12, alpha_max=0.5), torch.Generator().manual_seed(0)
+    )
+    mixed = mix_inputs(torch.ones(1, 3, 4, 256), torch.zeros(1, 3, 4, 256), draws)[0, 0, 0]
+    assert mixed[0] < 1e-4
+    assert mixed[128] == 0.5
+    assert mixed[255] > 1 - 1e-4
+
+
+def test_no_mixed_rows():
+    draws = draw_mixes(4, MixSettings(0.0, 0.6, 3, 12, 0.5), torch.Generator().manual_seed(0))
+    inputs, targets = torch.randn(4, 3, 5, 16), torch.rand(4, 7)
+    assert torch.equal(mix_inputs(inputs, inputs[:0], draws), inputs)
+    assert torch.equal(mix_targets(targets, targets[:0], draws), targets)
+
+
+def test_shares_and_ranges_of_draws():
+    draws = draw_mixes(50_000, SETTINGS, torch.Generator().manual_seed(0))
+    assert abs(len(draws.rows) / 50_000 - 0.8) < 0.01
+    assert abs(draws.sigmoid.float().mean() - 0.6) < 0.01
+    counts = torch.bincount(draws.rate)
+    assert len(counts) == 13
+    assert (counts[:3] == 0).all()
+    assert (counts[3:] / len(draws.rows) - 0.1).abs().max() < 0.01
+    assert 0 <= draws.alpha.min() < 0.001
+    assert 0.499 < draws.alpha.max() <= 0.5
+    assert abs(draws.alpha.mean() - 0.25) < 0.005
