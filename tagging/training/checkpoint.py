@@ -1,0 +1,171 @@
+"""Checkpoints of a fold: complete or not there, in formats that need no unpickling.
+
+    <folder>/last/000012/   model.safetensors  optimizer.safetensors  [ema.safetensors]  state.json
+    <folder>/best/000009/   model.safetensors  state.json
+
+An epoch's folder is written under a temporary name, synced and renamed, so a kill at any moment leaves
+either the whole of it or nothing of it. `last` is written after `best`: what `last` names as best exists.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from tagging.training.history import EpochRecord, best_epoch
+
+
+@dataclass
+class Parts:
+    """Everything that training changes."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None
+    scaler: torch.amp.GradScaler
+    ema: AveragedModel | None
+
+
+class Checkpoints:
+    """The checkpoints of one fold in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, parts: Parts, history: Sequence[EpochRecord]) -> None:
+        """Write `last`, and `best` where the newest epoch is the best; then drop the older ones."""
+        epoch = history[-1].epoch
+        state = {"epoch": epoch, "history": [record.as_dict() for record in history]}
+        if best_epoch(history) == epoch:
+            self._publish("best", epoch, lambda folder: _write_best(folder, parts, state))
+        self._publish("last", epoch, lambda folder: _write_last(folder, parts, state))
+        self._drop("best", keep=best_epoch(history))
+        self._drop("last", keep=epoch)
+
+    def resume(self, parts: Parts) -> list[EpochRecord]:
+        """Set `parts` to the last checkpoint and return its epochs; [] where there is none."""
+        folder = self.last()
+        if folder is None:
+            return []
+        state = json.loads((folder / "state.json").read_text())
+        parts.model.load_state_dict(load_file(folder / "model.safetensors"))
+        _load_optimizer(parts.optimizer, state["optimizer"], load_file(folder / "optimizer.safetensors"))
+        if parts.scheduler is not None:
+            parts.scheduler.load_state_dict(state["scheduler"])
+        if parts.ema is not None:
+            parts.ema.load_state_dict(load_file(folder / "ema.safetensors"))
+        if state["scaler"]:
+            parts.scaler.load_state_dict(state["scaler"])
+        return _history(state)
+
+    def last(self) -> Path | None:
+        """Return the folder of the last finished epoch, None before the first."""
+        return self._newest("last")
+
+    def best(self) -> Path | None:
+        """Return the folder of the best epoch so far, None before the first."""
+        history = self.history()
+        return self.folder / "best" / f"{best_epoch(history):06d}" if history else None
+
+    def history(self) -> list[EpochRecord]:
+        """Return the records of the epochs so far."""
+        folder = self.last()
+        return [] if folder is None else _history(json.loads((folder / "state.json").read_text()))
+
+    def _newest(self, name: str) -> Path | None:
+        return max((path for path in (self.folder / name).glob("[0-9]*") if path.is_dir()), default=None)
+
+    def _publish(self, name: str, epoch: int, write: Callable[[Path], None]) -> None:
+        target = self.folder / name / f"{epoch:06d}"
+        draft = self.folder / name / ".draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        write(draft)
+        for path in [*draft.iterdir(), draft]:
+            _sync(path)
+        if target.exists():  # a best epoch that was written before a kill and is trained again
+            shutil.rmtree(target)
+        draft.rename(target)
+        _sync(target.parent)
+
+    def _drop(self, name: str, keep: int) -> None:
+        for path in (self.folder / name).glob("[0-9]*"):
+            if path.name != f"{keep:06d}":
+                shutil.rmtree(path)
+
+
+def weights_file(checkpoints: Path, which: str) -> Path:
+    """Return the weights to predict with (`best`, `last` or `ema`) in a folder with best/ and last/."""
+    if which == "ema":
+        return checkpoints / "last" / "ema.safetensors"
+    return checkpoints / which / "model.safetensors"
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Set the weights of a network to those of a safetensors file; averaged ones are unwrapped."""
+    state = load_file(path)
+    if path.name == "ema.safetensors":
+        # AveragedModel keeps the network as `module` beside a counter
+        state = {key.removeprefix("module."): value for key, value in state.items() if key != "n_averaged"}
+    model.load_state_dict(state)
+
+
+def _history(state: dict[str, Any]) -> list[EpochRecord]:
+    return [EpochRecord(**record) for record in state["history"]]
+
+
+def _write_best(folder: Path, parts: Parts, state: dict[str, Any]) -> None:
+    _save(parts.model.state_dict(), folder / "model.safetensors")
+    (folder / "state.json").write_text(json.dumps(state))
+
+
+def _write_last(folder: Path, parts: Parts, state: dict[str, Any]) -> None:
+    _save(parts.model.state_dict(), folder / "model.safetensors")
+    groups, tensors = _optimizer_state(parts.optimizer)
+    _save(tensors, folder / "optimizer.safetensors")
+    if parts.ema is not None:
+        _save(parts.ema.state_dict(), folder / "ema.safetensors")
+    scheduler = parts.scheduler.state_dict() if parts.scheduler is not None else {}
+    state = {**state, "optimizer": groups, "scheduler": scheduler, "scaler": parts.scaler.state_dict()}
+    (folder / "state.json").write_text(json.dumps(state))
+
+
+def _save(state: dict[str, Tensor], path: Path) -> None:
+    # safetensors stores plain row-major tensors, channels-last ones are brought into that order
+    save_file({key: value.detach().contiguous() for key, value in state.items()}, path)
+
+
+def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
+    state = optimizer.state_dict()
+    tensors = {f"{index}.{key}": value for index, item in state["state"].items() for key, value in item.items()}
+    return state["param_groups"], tensors
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]], tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for parameter, item in optimizer.state.items():
+        for name, value in item.items():
+            if value.shape == parameter.shape:  # moments lie in memory as their weights do
+                item[name] = torch.empty_like(parameter).copy_(value)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

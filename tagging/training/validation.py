@@ -1,0 +1,64 @@
+"""The numbers of an epoch on the held-out fold: one centre crop a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tagging.errors import UserError
+from tagging.features.deltas import Deltas
+from tagging.features.table import LogMels
+from tagging.features.windows import centre_starts, cut_windows
+from tagging.metrics import lwlrap
+from tagging.sources import CURATED
+from tagging.training.losses import SourceLoss
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The held-out clips of a fold and how they are looked at.
+
+    `clips` [n] int64 indices into `logmels`, of curated clips, whose loss they get; `targets` [n, C] 0/1
+    on `device`. `logmels` may lie there or on the CPU. `dtype` is autocast's, torch.float32 for none.
+    """
+
+    logmels: LogMels
+    clips: Tensor
+    targets: Tensor
+    loss: SourceLoss
+    window: int
+    batch_size: int
+    device: torch.device
+    dtype: torch.dtype
+
+    def __call__(self, model: nn.Module) -> tuple[float, float]:
+        """Return (val_loss, val_lwlrap): the loss averaged over batches, lwlrap of the main head."""
+        model.eval()
+        deltas = Deltas()
+        losses, logits = [], []
+        clips = self.clips.to(self.device)
+        starts = centre_starts(self.logmels.lengths.to(self.device)[clips], self.window)
+        for first in range(0, len(clips), self.batch_size):
+            part = slice(first, first + self.batch_size)
+            windows = cut_windows(self.logmels, clips[part], starts[part], self.window)
+            inputs = deltas(windows).contiguous(memory_format=torch.channels_last)
+            targets = self.targets[part]
+            sources = torch.full((len(targets),), CURATED, device=self.device)
+            with (
+                torch.inference_mode(),
+                torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32),
+            ):
+                outputs = model(inputs)
+                losses.append(self.loss(outputs, targets, sources))
+            # logits rank as their sigmoids do, but do not tie where those are rounded to 1
+            logits.append(outputs[0])
+        scores = torch.cat(logits).cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise UserError(
+                "the network's output on the held-out fold is not finite; "
+                "lower optimizer.lr, or use training.precision=float32"
+            )
+        return float(torch.stack(losses).mean()), lwlrap(self.targets.cpu().numpy(), scores)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+
+from tagging import seeds
+from tagging.augment.mixers import MixSettings, draw_mixes
+from tagging.augment.views import ViewSettings
+from tagging.features.table import LogMels
+from tagging.sources import CURATED, NOISY
+from tagging.training.batches import TrainingBatches
+from tagging.training.sampling import SourcePools
+from tests.reference.logmel import stacked_deltas
+from tests.reference.views import crop
+
+PLAIN = ViewSettings(32, 0.5, 0.0, 0.8, 1.0, 1.7, 2.3, 0.0, 2, 0.15, 0.2)
+AUGMENTED = ViewSettings(32, 0.5, 0.33, 0.8, 1.0, 1.7, 2.3, 0.5, 2, 0.15, 0.2)
+MIXED = MixSettings(0.8, 0.6, 3, 12, 0.5)
+UNMIXED = MixSettings(0.0, 0.6, 3, 12, 0.5)
+CLIPS = 30
+POOLS = SourcePools({CURATED: torch.arange(20), NOISY: torch.arange(20, 30)}, {CURATED: 0.6, NOISY: 0.4})
+
+
+@pytest.fixture
+def table() -> LogMels:
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(5, 100, (CLIPS,), generator=generator).tolist()
+    return LogMels.from_clips([torch.randn(n, 16, generator=generator) * 20 - 50 for n in lengths])
+
+
+def batches(table: LogMels, views: ViewSettings, mixes: MixSettings, **changes) -> TrainingBatches:
+    # clip i has label i, so that a target tells which clips it was made of
+    arguments = {"batch_size": 24, "draws_per_epoch": 100, "seed": 1, "fold": 2, "device": "cpu"}
+    return TrainingBatches(table, torch.eye(CLIPS), POOLS, views, mixes, **(arguments | changes))
+
+
+def test_shapes_and_number_of_steps(table):
+    maker = batches(table, AUGMENTED, MIXED)
+    batch = maker.batch(0, 0)
+    assert maker.steps == 5
+    assert batch.inputs.shape == (24, 3, 16, 32)
+    assert batch.inputs.dtype == torch.float32
+    assert batch.targets.shape == (24, CLIPS)
+    assert batch.sources.shape == (24,)
+    assert batches(table, AUGMENTED, MIXED, draws_per_epoch=96).steps == 4
+
+
+def test_a_batch_depends_on_its_position_alone(table):
+    maker = batches(table, AUGMENTED, MIXED)
+    maker.batch(0, 0)
+    again = batches(table, AUGMENTED, MIXED).batch(3, 1)
+    assert torch.equal(maker.batch(3, 1).inputs, again.inputs)
+    others = [
+        maker.batch(3, 2),
+        maker.batch(2, 1),
+        batches(table, AUGMENTED, MIXED, seed=2).batch(3, 1),
+        batches(table, AUGMENTED, MIXED, fold=0).batch(3, 1),
+    ]
+    for other in others:
+        assert not torch.equal(other.inputs, again.inputs)
+
+
+def test_unmixed_rows_are_views_of_their_clip(table):
+    batch = batches(table, PLAIN, UNMIXED).batch(0, 0)
+    assert (batch.targets.sum(dim=1) == 1).all()
+    for channels, target in zip(batch.inputs.numpy(), batch.targets, strict=True):
+        clip = table.clip(int(target.argmax())).numpy().T
+        last = max(0, clip.shape[1] - 32)
+        views = [crop(clip, 32, start, wrap) for start in range(last + 1) for wrap in (True, False)]
+        distances = [np.abs(stacked_deltas(view) - channels).max() for view in views]
+        assert min(distances) < 1e-5
+
+
+def test_partners_come_from_the_same_source(table):
+    maker = batches(table, PLAIN, MIXED)
+    mixed = 0
+    for step in range(10):
+        batch = maker.batch(0, step)
+        noisy = batch.targets[:, 20:].sum(dim=1) > 0
+        curated = batch.targets[:, :20].sum(dim=1) > 0
+        assert torch.equal(noisy, batch.sources == NOISY)
+        assert torch.equal(curated, batch.sources == CURATED)
+        mixed += int(((batch.targets > 0).sum(dim=1) == 2).sum())
+    # mixed with 0.8, and with a clip other than itself in 19 of 20 or 9 of 10 cases
+    assert abs(mixed / 240 - 0.8 * (0.6 * 0.95 + 0.4 * 0.9)) < 0.1
+
+
+def test_inputs_and_targets_are_mixed_in_the_same_rows(table):
+    generator = seeds.generator(1, 2, 0, 0, "batch")
+    POOLS.draw(24, generator)
+    rows = set(draw_mixes(24, MIXED, generator).rows.tolist())
+    batch = batches(table, PLAIN, MIXED).batch(0, 0)
+    several = {row for row, target in enumerate(batch.targets) if (target > 0).sum() == 2}
+    assert several <= rows
+    assert len(rows) - len(several) < 6
