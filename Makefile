@@ -1,0 +1,43 @@
+# `make help` lists all targets.
+.DEFAULT_GOAL := help
+.PHONY: help setup train test test-fast lint ui clean
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.installed
+# `mlflow run --env-manager local` takes `python` from the PATH; nothing is sent anywhere
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with the pinned dependencies (the others do it where needed)
+
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] <= (3, 12) else \
+	    f"Python 3.11 or 3.12 is needed, {sys.executable} is {v.major}.{v.minor}; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet -r requirements.txt
+	@touch $(READY)
+
+train: $(READY) ## train the smoke experiment on sound made on the spot
+	mlflow run . -e train --env-manager local -P experiment=smoke
+
+test: lint ## lint, type-check and run all tests
+	python -m pytest -m "not slow"
+	python -m pytest -m slow
+
+test-fast: $(READY) ## only the tests that take a moment
+	python -m pytest -m "not slow"
+
+lint: $(READY) ## ruff and mypy
+	ruff check .
+	ruff format --check .
+	mypy
+
+ui: $(READY) ## open the MLflow UI on the project's runs
+	python -m tagging ui
+
+clean: ## remove the environment and caches; data and runs stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
