@@ -100,9 +100,7 @@ def _checked(truth: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], Fl
     return positive, ranked
 
 
-def _precisions(
-    truth: NDArray[np.bool_], scores: Floats
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+def _precisions(truth: NDArray[np.bool_], scores: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """Return (clip [P], class [P], precision at its rank [P]) of the P positives, clip by clip."""
     clips, classes = np.nonzero(truth)
     at_least = scores[clips] >= scores[clips, classes][:, None]

@@ -7,6 +7,4 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).parents[2] / "shared"
-needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="real sound (../shared) is not beside this checkout"
-)
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="real sound (../shared) is not beside this checkout")

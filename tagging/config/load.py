@@ -72,11 +72,7 @@ def to_yaml(experiment: Experiment) -> str:
 def deciding(experiment: Experiment) -> dict[str, Any]:
     """Return the leaves that decide numbers: all but names, paths, devices and which folds to run."""
     leaves = flatten(experiment)
-    return {
-        path: value
-        for path, value in leaves.items()
-        if path not in WHERE and not path.startswith(WHERE_SECTIONS)
-    }
+    return {path: value for path, value in leaves.items() if path not in WHERE and not path.startswith(WHERE_SECTIONS)}
 
 
 def numbers_digest(experiment: Experiment) -> str:

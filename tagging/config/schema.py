@@ -132,9 +132,7 @@ class Sampling(Section):
         if abs(total - 1) > 1e-6:
             raise ValueError(f"curated + noisy + trusted is {total:g}; the three must add up to 1")
         if self.draws_per_epoch < self.batch_size:
-            raise ValueError(
-                f"draws_per_epoch {self.draws_per_epoch} is less than batch_size {self.batch_size}"
-            )
+            raise ValueError(f"draws_per_epoch {self.draws_per_epoch} is less than batch_size {self.batch_size}")
         return self
 
 
@@ -311,7 +309,5 @@ class Experiment(Section):
 
 
 # Fields that say where and under what name an experiment runs, not what it computes.
-WHERE = frozenset(
-    {"name", "notes", "device", "threads", "data.folder", "data.name", "data.kind", "training.folds"}
-)
+WHERE = frozenset({"name", "notes", "device", "threads", "data.folder", "data.name", "data.kind", "training.folds"})
 WHERE_SECTIONS = ("demo.", "labels.")

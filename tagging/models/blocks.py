@@ -16,7 +16,7 @@ def conv_bn_relu(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
     )
 
 
@@ -60,7 +60,7 @@ class ChannelAttention(nn.Module):
         super().__init__()
         self.bottleneck = nn.Sequential(
             nn.Conv2d(channels, channels // ratio, 1, bias=False),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(channels // ratio, channels, 1, bias=False),
         )
 

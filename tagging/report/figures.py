@@ -24,9 +24,7 @@ BAR = "#4c78a8"
 MIN_ROWS = 4  # fewer bars stay as thin as these
 
 
-def learning_curves(
-    experiment: str, histories: Mapping[int, pd.DataFrame | Sequence[Mapping[str, Any]]]
-) -> Figure:
+def learning_curves(experiment: str, histories: Mapping[int, pd.DataFrame | Sequence[Mapping[str, Any]]]) -> Figure:
     """Draw loss, validation lwlrap and learning rate of all folds over the epochs.
 
     `histories` maps a fold to its epochs: `epoch`, `train_loss`, `val_loss`, `val_lwlrap` in 0..1 and

@@ -42,19 +42,15 @@ def test_all_problems_come_at_once_with_line_path_and_nearest_name(folder: Path)
         "data:\n  kind: folder\n  fodler: x\nfolds:\n  kind: xx\npredict: 5\nsampling:\n  noisy: 0.5\n"
     )
     assert problems(folder, text, "mixr.prob=3", "training.precision=no") == [
-        "/x.yaml:9: data.fodler is not a field; did you mean folder? "
-        "There are: kind, folder, name, skip_unreadable",
+        "/x.yaml:9: data.fodler is not a field; did you mean folder? There are: kind, folder, name, skip_unreadable",
         "/x.yaml:10: folds.kind is 'xx'; allowed: 'random', 'stratified', 'column'",
         "/x.yaml:13: sampling: curated + noisy + trusted is 1.3; the three must add up to 1",
-        "/x.yaml:3: optimizer.lrr is not a field; did you mean lr? "
-        "There are: lr, beta1, beta2, eps, weight_decay",
+        "/x.yaml:3: optimizer.lrr is not a field; did you mean lr? There are: lr, beta1, beta2, eps, weight_decay",
         "/x.yaml:5: training.epochs is '-3'; it must be greater than or equal to 1",
         "/x.yaml:6: training.folds.1 is 'a'; it must be a valid integer",
         "--set training.precision: training.precision is 'no'; it must be 'float32', 'bf16' or 'fp16'",
-        "/x.yaml:12: predict is '5', "
-        "but it is a section with the fields weights, tile_step, batch_size, noisy",
-        "--set mixr.prob: mixr is not a field; did you mean mixer? There are: "
-        + ", ".join(Experiment.model_fields),
+        "/x.yaml:12: predict is '5', but it is a section with the fields weights, tile_step, batch_size, noisy",
+        "--set mixr.prob: mixr is not a field; did you mean mixer? There are: " + ", ".join(Experiment.model_fields),
     ]
 
 
@@ -95,12 +91,8 @@ def test_overrides_that_are_no_overrides_are_all_named(folder: Path) -> None:
 
 
 def test_scalars_take_the_type_of_their_field(folder: Path) -> None:
-    (folder / "x.yaml").write_text(
-        "base: base\nnotes: no\noptimizer: {lr: 9e-4}\nearly_stopping: {patience: null}\n"
-    )
-    experiment = load(
-        "x", ["seed=3 notes=two words training.folds=[0, 2]", "data.skip_unreadable=yes"], folder=folder
-    )
+    (folder / "x.yaml").write_text("base: base\nnotes: no\noptimizer: {lr: 9e-4}\nearly_stopping: {patience: null}\n")
+    experiment = load("x", ["seed=3 notes=two words training.folds=[0, 2]", "data.skip_unreadable=yes"], folder=folder)
     assert experiment.notes == "two words"
     assert load("x", folder=folder).notes == "no"
     assert experiment.optimizer.lr == 9e-4

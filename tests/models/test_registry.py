@@ -65,9 +65,7 @@ def test_gradient_reaches_every_parameter(kind):
     network = small(kind)
     targets = torch.eye(CLASSES)[torch.arange(6) % CLASSES]
     loss_of(network(inputs()), targets).backward()
-    without = [
-        name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()
-    ]
+    without = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert not without
 
 
@@ -101,9 +99,7 @@ def test_channels_last_gives_the_same(kind):
     network = settled(kind)
     with torch.inference_mode():
         plain = network(inputs())
-        last = network.to(memory_format=torch.channels_last)(
-            inputs().contiguous(memory_format=torch.channels_last)
-        )
+        last = network.to(memory_format=torch.channels_last)(inputs().contiguous(memory_format=torch.channels_last))
     for expected, logits in zip(plain, last, strict=True):
         torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
 

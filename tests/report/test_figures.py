@@ -108,9 +108,7 @@ def test_confusions_are_drawn_in_the_order_given(count):
     figure = confusions("smoke", pairs)
     (axes,) = figure.axes
     assert [bar.get_width() for bar in axes.patches] == [number for _, _, number in pairs]
-    assert [label.get_text() for label in axes.get_yticklabels()] == [
-        f"{true} → {wrong}" for true, wrong, _ in pairs
-    ]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"{true} → {wrong}" for true, wrong, _ in pairs]
     assert_texts_apart(figure, [*axes.get_yticklabels(), *axes.texts, axes.yaxis.label])
 
 

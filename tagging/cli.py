@@ -1,0 +1,197 @@
+"""The command line: parse, load the config, call one command. Imports nothing heavy until then."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from tagging.errors import UserError
+
+if TYPE_CHECKING:
+    from tagging.config import Experiment
+
+DESCRIPTION = """\
+Train audio taggers over folds, with every run tracked in MLflow.
+
+  train NAME            train an experiment's folds
+  features NAME         compute its log-mels ahead of training
+  predict --run RUN     predict a run's own clips again, or tag a FOLDER of new sound
+  submit --run RUN      write ./submission.csv
+  demo FOLDER           write synthetic sound to try things on
+  show ...              experiment NAME, schema, runs
+  ui                    open the MLflow UI on the project's store
+"""
+RUN_HELP = "a run's id, the beginning of it, or its name (the newest finished)"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    parsed = _parser().parse_args(arguments)
+    try:
+        COMMANDS[parsed.command](parsed)
+    except UserError as error:
+        print(*(f"error: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Treat SIGTERM as Ctrl-C: runs are closed as KILLED."""
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tagging",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+
+    train = commands.add_parser("train", help="train an experiment", description="Train an experiment's folds.")
+    _experiment_arguments(train)
+    train.add_argument("--again", action="store_true", help="train anew what is finished already")
+
+    features = commands.add_parser("features", description="Compute the log-mels of an experiment's data set.")
+    _experiment_arguments(features)
+
+    predict = commands.add_parser(
+        "predict",
+        description="Predict a run's own clips again, or tag the sound in FOLDER with all its folds.",
+    )
+    predict.add_argument("folder", nargs="?", default="", help="new sound: a folder, or one file")
+    predict.add_argument("--run", required=True, help=RUN_HELP)
+    predict.add_argument("--out", default="", metavar="FILE", help="write all probabilities of FOLDER as CSV")
+    predict.add_argument("--top", type=int, default=3, metavar="N", help="classes shown a clip (default 3)")
+    _override_arguments(predict)
+
+    submit = commands.add_parser("submit", description="Write the submission of a run with test predictions.")
+    submit.add_argument("--run", default="", help=f"{RUN_HELP}; default: the newest with test predictions")
+    submit.add_argument("--out", default="", metavar="FILE", help="default: ./submission.csv")
+
+    demo = commands.add_parser("demo", description="Write synthetic sound in the layout of FSDKaggle2019.")
+    demo.add_argument("folder", help="folder to make")
+    demo.add_argument("--seed", type=int, default=0)
+
+    show = commands.add_parser("show", description="Show experiments, the schema, or the runs of the store.")
+    topics = show.add_subparsers(dest="topic", required=True, metavar="TOPIC")
+    topic = topics.add_parser("experiment", help="every field of an experiment, as YAML")
+    _experiment_arguments(topic)
+    topics.add_parser("schema", help="every field there is, with its range and meaning")
+    runs = topics.add_parser("runs", help="the newest runs and their scores")
+    runs.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default 20)")
+
+    ui = commands.add_parser("ui", description="Open the stock MLflow UI on the project's store, on this machine.")
+    ui.add_argument("--port", type=int, default=5000)
+    ui.add_argument("--no-browser", action="store_true", help="only print the address")
+    return parser
+
+
+def _experiment_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", help="name of a file in experiments/, or the path of a YAML file")
+    _override_arguments(parser)
+
+
+def _override_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH=VALUE",
+        help="as optimizer.lr=1e-3 seed=1",
+    )
+    parser.add_argument("--skip-unreadable", action="store_true", help="leave undecodable clips out")
+
+
+def _overrides(parsed: argparse.Namespace) -> list[str]:
+    skip = ["data.skip_unreadable=true"] if parsed.skip_unreadable else []
+    return [*parsed.set, *skip]
+
+
+def _data(parsed: argparse.Namespace) -> Path | None:
+    # as the shell means it: from where the user stands
+    return Path(parsed.data).expanduser().absolute() if parsed.data else None
+
+
+def _load(parsed: argparse.Namespace) -> Experiment:
+    from tagging.config import load
+
+    return load(parsed.experiment, _overrides(parsed), _data(parsed))
+
+
+def _train(parsed: argparse.Namespace) -> None:
+    experiment = _load(parsed)  # a misspelt field fails before anything heavy is imported
+    from tagging.commands.train import train
+
+    train(experiment, parsed.again)
+
+
+def _features(parsed: argparse.Namespace) -> None:
+    experiment = _load(parsed)
+    from tagging.commands.features import features
+
+    features(experiment)
+
+
+def _predict(parsed: argparse.Namespace) -> None:
+    from tagging.commands.predict import predict_again, tag_folder
+
+    if parsed.folder:
+        out = Path(parsed.out) if parsed.out else None
+        tag_folder(parsed.run, Path(parsed.folder), out, parsed.top)
+    else:
+        predict_again(parsed.run, _overrides(parsed), _data(parsed))
+
+
+def _submit(parsed: argparse.Namespace) -> None:
+    from tagging.commands.submit import submit
+
+    submit(parsed.run, Path(parsed.out or "submission.csv"))
+
+
+def _demo(parsed: argparse.Namespace) -> None:
+    from tagging.config.schema import Demo
+    from tagging.data.demo import make_demo
+
+    demo = Demo(seed=parsed.seed)
+    make_demo(Path(parsed.folder), demo.seed, demo.curated, demo.noisy, demo.test)
+    print(f"wrote {demo.curated + demo.noisy + demo.test} clips to {parsed.folder}")
+
+
+def _show(parsed: argparse.Namespace) -> None:
+    from tagging.commands import show
+
+    if parsed.topic == "experiment":
+        show.show_experiment(_load(parsed))
+    elif parsed.topic == "schema":
+        show.show_schema()
+    else:
+        show.show_runs(parsed.limit)
+
+
+def _ui(parsed: argparse.Namespace) -> None:
+    from tagging.tracking.ui import serve
+
+    serve(parsed.port, not parsed.no_browser)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "train": _train,
+    "features": _features,
+    "predict": _predict,
+    "submit": _submit,
+    "demo": _demo,
+    "show": _show,
+    "ui": _ui,
+}

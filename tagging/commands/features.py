@@ -1,0 +1,27 @@
+"""Compute the log-mels of a data set ahead of training."""
+
+from __future__ import annotations
+
+from tagging.commands.prepare import data_folder, open_features
+from tagging.config import Experiment
+from tagging.data.layouts import read_dataset
+from tagging.errors import UserError
+from tagging.progress import say
+
+
+def features(experiment: Experiment) -> None:
+    """Build or map the feature store of an experiment's data set and say where it is and how large.
+
+    Raises UserError with every file that cannot be decoded, unless the experiment leaves those out.
+    """
+    dataset = read_dataset(data_folder(experiment), experiment.data.name)
+    store = open_features(experiment, dataset)
+    files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
+    if store.errors and not experiment.data.skip_unreadable:
+        raise UserError(*(f"{files[row]}: {reason}" for row, reason in store.errors.items()))
+    frames = store.logmels.frames
+    minutes = len(frames) * experiment.features.hop / experiment.features.sample_rate / 60
+    say(
+        f"{dataset.name}: {len(store.logmels)} clips, {minutes:.1f} min of sound, "
+        f"{frames.nbytes / 1e6:.1f} MB of log-mels in {store.folder}"
+    )

@@ -1,0 +1,164 @@
+"""Predict with a finished run: its own clips again, or new sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tagging.commands import build
+from tagging.commands.fold import predict_fold, restore_model, stage
+from tagging.commands.prepare import prepare
+from tagging.commands.summary import summarise
+from tagging.config import Experiment, load
+from tagging.data.audio import read_sound
+from tagging.errors import UnreadableSound, UserError
+from tagging.features.deltas import Deltas
+from tagging.features.logmel import LogMel, trim_waveform
+from tagging.features.table import LogMels
+from tagging.inference.blend import geometric_mean, mean_over_tiles
+from tagging.inference.predict import predict_tiles
+from tagging.progress import Bar, say, warn
+from tagging.tracking.store import Run, Store
+from tagging.training.checkpoint import load_weights, weights_file
+
+# what libsndfile opens; a file with another ending in a folder is not taken for sound
+SOUND_ENDINGS = frozenset(
+    f".{ending}"
+    for ending in (
+        *("wav", "w64", "rf64", "flac", "ogg", "oga", "opus", "mp3"),
+        *("aif", "aiff", "aifc", "au", "snd", "caf", "voc"),
+    )
+)
+
+
+def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | None = None) -> dict[str, float]:
+    """Make out-of-fold and test probabilities and metrics of a finished run anew from its checkpoints.
+
+    Prints each metric as stored and as it came out now, and logs what came out. Raises UserError where
+    the run lacks folds or the data is not the run's.
+    """
+    store = Store.connect()
+    run = store.resolve(run_text)
+    experiment = load(store.fetch(run.id, "config.yaml"), overrides, data)
+    prepared = prepare(experiment)
+    for tag, digest in prepared.data_tags().items():
+        if run.tags.get(tag) != digest:
+            raise UserError(
+                f"{prepared.dataset.folder} is not the data {run.name} was trained on: {tag} is {digest}, "
+                f"the run's is {run.tags.get(tag)}; name the right folder with --data"
+            )
+    folds = finished_folds(store, run)
+    shared = stage(prepared)
+    for fold, child in folds.items():
+        predict_fold(shared, restore_model(shared, fold, child.id, store), fold, child.id, run.id, store)
+    metrics = summarise(prepared, run, folds, store)
+    for name, value in metrics.items():
+        stored = f"{run.metrics[name]:.6f}" if name in run.metrics else "none"
+        say(f"{name:<20} stored {stored:<10} again {value:.6f}")
+    return metrics
+
+
+def finished_folds(store: Store, run: Run) -> dict[int, Run]:
+    """Return the finished folds of a run; UserError if there are none."""
+    folds = {int(child.tags["fold"]): child for child in store.children(run.id) if child.status == "FINISHED"}
+    if not folds:
+        raise UserError(f"run {run.name} ({run.id}) has no finished fold; train it first")
+    return folds
+
+
+def tag_folder(run_text: str, folder: Path, out: Path | None, top: int, device: str = "") -> pd.DataFrame:
+    """Tag the sound in a folder, or one file, with all folds of a run.
+
+    Returns fname and one float column a class: the mean over tiles, then the geometric mean over folds.
+    Prints the `top` likeliest classes of each clip; `out` is a CSV file to write all to.
+    Raises UserError if there is no sound; unreadable files are named and left out.
+    """
+    store = Store.connect()
+    run = store.resolve(run_text)
+    experiment = load(store.fetch(run.id, "config.yaml"), [f"device={device}"] if device else [])
+    folds = finished_folds(store, run)
+    sound = _read_folder(folder, experiment)
+    classes = _classes(store, run, folds)
+    probabilities = _tag(store, experiment, folds, sound.logmels, len(classes))
+    table = pd.concat([pd.DataFrame({"fname": sound.fnames}), pd.DataFrame(probabilities, columns=classes)], axis=1)
+    _show(table, classes, min(top, len(classes)))
+    if out is not None:
+        try:
+            table.to_csv(out, index=False, float_format="%.6f")
+        except OSError as error:
+            raise UserError(f"{out}: cannot be written: {error.strerror}") from None
+        say(f"wrote {out}: {len(table)} clips, {len(classes)} classes")
+    return table
+
+
+@dataclass(frozen=True)
+class _Sound:
+    fnames: list[str]
+    logmels: LogMels
+
+
+def _read_folder(folder: Path, experiment: Experiment) -> _Sound:
+    if not folder.exists():
+        raise UserError(f"{folder}: no such file or folder")
+    root = folder if folder.is_dir() else folder.parent
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUND_ENDINGS)
+    files = files if folder.is_dir() else [folder]
+    settings = build.logmel_settings(experiment.features)
+    front_end = LogMel(settings, build.device_of(experiment))
+    fnames, clips = [], []
+    with Bar("features", "clip", len(files)) as bar:
+        for path in files:
+            bar.update(1)
+            try:
+                sound = read_sound(path, settings.sample_rate)
+            except UnreadableSound as error:
+                warn(str(error))
+                continue
+            clips += front_end([trim_waveform(sound.samples, settings)])
+            fnames.append(path.relative_to(root).as_posix())
+    if not clips:
+        endings = ", ".join(sorted(SOUND_ENDINGS))
+        raise UserError(f"{folder}: no sound that can be read; looked for files ending in {endings}")
+    return _Sound(fnames, LogMels.from_clips(clips))
+
+
+def _classes(store: Store, run: Run, folds: dict[int, Run]) -> list[str]:
+    table = store.read_table(next(iter(folds.values())).id, "predictions/oof.parquet")
+    return [column for column in table.columns if column not in ("fname", "fold")]
+
+
+def _tag(store: Store, experiment: Experiment, folds: dict[int, Run], logmels: LogMels, num_classes: int) -> np.ndarray:
+    device = build.device_of(experiment)
+    clips = np.arange(len(logmels))
+    members = []
+    for fold, child in folds.items():
+        model = build.model_of(experiment, num_classes, fold, device)
+        path = weights_file(Path("checkpoints"), experiment.predict.weights)
+        load_weights(model, store.fetch(child.id, path.as_posix()))
+        with Bar(f"fold {fold}", "tile") as bar:
+            tiles = predict_tiles(
+                model,
+                logmels,
+                clips,
+                Deltas(),
+                experiment.sampling.frames,
+                experiment.predict.tile_step,
+                experiment.predict.batch_size,
+                device,
+                build.DTYPES[experiment.training.precision],
+                bar.reach,
+            )
+        members.append(mean_over_tiles(tiles.probabilities, tiles.clip, len(clips)))
+    return geometric_mean(members)
+
+
+def _show(table: pd.DataFrame, classes: list[str], top: int) -> None:
+    scores = table[classes].to_numpy()
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    width = max(len(fname) for fname in table["fname"])
+    for fname, row, order in zip(table["fname"], scores, best, strict=True):
+        say(f"{fname:<{width}}  " + "  ".join(f"{classes[index]} {row[index]:.2f}" for index in order))

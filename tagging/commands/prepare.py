@@ -1,0 +1,276 @@
+"""From an experiment to everything its folds share: clips, labels, folds, log-mels and the fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tagging import RECIPE_VERSION
+from tagging.commands.build import logmel_settings
+from tagging.config import Experiment
+from tagging.config.load import numbers_digest
+from tagging.data.audio import read_sound
+from tagging.data.dataset import Clips, Dataset
+from tagging.data.demo import make_demo
+from tagging.data.folds import absent_classes, assign_folds
+from tagging.data.label_lists import apply_corrections, read_label_list, select_noisy
+from tagging.data.layouts import read_dataset
+from tagging.errors import UserError
+from tagging.features.store import FeatureStore, open_store
+from tagging.progress import Bar
+from tagging.report.wording import count
+from tagging.tracking.place import PROJECT
+
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything the folds of an experiment share.
+
+    The log-mels of the store lie in the order curated, noisy, test. `corrected` [N, C] are the curated
+    targets after label lists, `removed` [N] marks curated clips they leave out of training; `trusted`
+    and `dropped` mark noisy clips; `folds` [N] is each curated clip's fold.
+    """
+
+    experiment: Experiment
+    dataset: Dataset
+    features: FeatureStore
+    rows: dict[str, np.ndarray]  # curated, noisy, test -> indices into the store
+    corrected: np.ndarray
+    removed: np.ndarray
+    trusted: np.ndarray
+    dropped: np.ndarray
+    folds: np.ndarray
+    label_lists: tuple[Path, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def num_folds(self) -> int:
+        """The number of folds."""
+        return int(self.folds.max()) + 1
+
+    @property
+    def folds_to_run(self) -> list[int]:
+        """The folds the experiment asks for, all of them by default."""
+        return sorted(set(self.experiment.training.folds)) or list(range(self.num_folds))
+
+    def data_tags(self) -> dict[str, str]:
+        """Return the digests by which runs are found to be comparable."""
+        fnames = self.dataset.curated.fnames
+        return {
+            "data.classes": _digest(self.dataset.classes),
+            "data.clips": _digest(sorted(fnames)),
+            "data.folds": _digest(sorted(f"{fname}\t{fold}" for fname, fold in zip(fnames, self.folds, strict=True))),
+        }
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of all that decides the numbers: config, classes, labels, folds and sound."""
+        rows = _label_rows(self)
+        parts = [
+            str(RECIPE_VERSION),
+            numbers_digest(self.experiment),
+            json.dumps([self.dataset.classes, rows]),
+            "".join(self.features.content),
+        ]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def data_folder(experiment: Experiment) -> Path:
+    """Return the folder of the data set, made first where it is the demo."""
+    if experiment.data.kind == "demo":
+        demo = experiment.demo
+        folder = PROJECT / "data" / f"demo-{demo.seed}-{demo.curated}-{demo.noisy}-{demo.test}"
+        make_demo(folder, demo.seed, demo.curated, demo.noisy, demo.test)
+        return folder
+    # a relative folder in an experiment's file is meant from the project's root
+    return PROJECT / Path(experiment.data.folder).expanduser()
+
+
+def prepare(experiment: Experiment) -> Prepared:
+    """Read the data set, lists and folds, and build or map the log-mels.
+
+    Raises UserError for any bad input, all problems of a step at once.
+    """
+    dataset = read_dataset(data_folder(experiment), experiment.data.name)
+    lists = _read_lists(experiment, dataset)
+    features = open_features(experiment, dataset)
+    readable, left_out = _readable(experiment, dataset, features)
+    rows, first = {}, 0
+    for name, mask in readable.items():
+        rows[name] = first + np.flatnonzero(mask)
+        first += len(mask)
+    curated, noisy = readable["curated"], readable["noisy"]
+    dataset = replace(
+        dataset,
+        curated=dataset.curated.keep(curated),
+        noisy=dataset.noisy.keep(noisy),
+        test=dataset.test.keep(readable["test"]),
+    )
+    folds = _folds(experiment, dataset.curated)
+    prepared = Prepared(
+        experiment=experiment,
+        dataset=dataset,
+        features=features,
+        rows=rows,
+        corrected=lists.corrected[curated],
+        removed=lists.removed[curated],
+        trusted=lists.trusted[noisy],
+        dropped=lists.dropped[noisy],
+        folds=folds,
+        label_lists=lists.paths,
+        warnings=(
+            *dataset.warnings,
+            *left_out,
+            *lists.warnings,
+            *_sound_notes(dataset, features, rows),
+            *absent_classes(folds, dataset.curated.labels, dataset.classes),
+        ),
+    )
+    _check_sources(prepared)
+    _check_folds_to_run(prepared)
+    return prepared
+
+
+def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
+    """Map the log-mels of all clips, in the order curated, noisy, test; compute those not there yet."""
+    files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
+    with Bar("features", "clip") as bar:
+        return open_store(
+            PROJECT / "data" / "features",
+            files,
+            dataset.folder,
+            logmel_settings(experiment.features),
+            experiment.features.precision,
+            read_sound,
+            bar.reach,
+        )
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """What the label lists say of all clips of the table, undecodable ones included."""
+
+    paths: tuple[Path, ...]
+    corrected: np.ndarray
+    removed: np.ndarray
+    trusted: np.ndarray
+    dropped: np.ndarray
+    warnings: tuple[str, ...]
+
+
+def _read_lists(experiment: Experiment, dataset: Dataset) -> _Lists:
+    curated, noisy, classes = dataset.curated, dataset.noisy, dataset.classes
+    corrected, removed = curated.labels, np.zeros(len(curated), dtype=bool)
+    trusted = dropped = np.zeros(len(noisy), dtype=bool)
+    paths: list[Path] = []
+    warnings: list[str] = []
+    if experiment.labels.corrections:
+        path = _list_path(experiment.labels.corrections, dataset.folder)
+        corrected, removed, notes = apply_corrections(curated, classes, read_label_list(path), path)
+        paths.append(path)
+        warnings += notes
+    if experiment.labels.noisy_selection:
+        path = _list_path(experiment.labels.noisy_selection, dataset.folder)
+        trusted, dropped, notes = select_noisy(noisy, classes, read_label_list(path), path)
+        paths.append(path)
+        warnings += notes
+    return _Lists(tuple(paths), corrected, removed, trusted, dropped, tuple(warnings))
+
+
+def _readable(
+    experiment: Experiment, dataset: Dataset, features: FeatureStore
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return which clips have log-mels, and which are left out where that is asked for; else stop."""
+    halves = {"curated": dataset.curated, "noisy": dataset.noisy, "test": dataset.test}
+    paths = [path for clips in halves.values() for path in clips.paths]
+    problems = [f"{paths[row]}: {reason}" for row, reason in sorted(features.errors.items())]
+    if problems and not experiment.data.skip_unreadable:
+        raise UserError(
+            *problems,
+            f"{count(len(problems), 'file')} cannot be used: mend them, or leave them out with --skip-unreadable",
+        )
+    usable = np.array([row not in features.errors for row in range(len(paths))], dtype=bool)
+    ends = np.cumsum([len(clips) for clips in halves.values()])
+    masks = dict(zip(halves, np.split(usable, ends[:-1]), strict=True))
+    return masks, [f"left out: {problem}" for problem in problems]
+
+
+def _list_path(given: str, folder: Path) -> Path:
+    """Find a list beside the data, else by its path from the project's root."""
+    beside = folder / given
+    return beside if beside.is_file() else PROJECT / Path(given).expanduser()
+
+
+def _folds(experiment: Experiment, curated: Clips) -> np.ndarray:
+    folds = experiment.folds
+    if folds.kind == "column":
+        return assign_folds("column", 0, 0, curated, folds.column, folds.group)
+    return assign_folds(folds.kind, folds.count, folds.seed, curated, "", folds.group)
+
+
+def _sound_notes(dataset: Dataset, features: FeatureStore, rows: dict[str, np.ndarray]) -> list[str]:
+    """Say which clips were resampled, averaged, silent or very short, one line a kind of note."""
+    found: dict[str, list[str]] = {}
+    for name, clips in (("curated", dataset.curated), ("noisy", dataset.noisy), ("test", dataset.test)):
+        for row, fname in zip(rows[name], clips.fnames, strict=True):
+            for note in features.notes[row]:
+                found.setdefault(note, []).append(fname)
+    return [f"{note}: {_few(fnames)}" for note, fnames in found.items()]
+
+
+def _few(fnames: Sequence[str]) -> str:
+    shown = ", ".join(fnames[:5])
+    return shown if len(fnames) <= 5 else f"{shown} and {len(fnames) - 5} more"
+
+
+def _check_sources(prepared: Prepared) -> None:
+    sampling = prepared.experiment.sampling
+    problems = []
+    if sampling.noisy and not (~prepared.dropped).any():
+        problems.append(
+            f"sampling.noisy is {sampling.noisy:g}, but {prepared.dataset.name} has no noisy clips; "
+            "give --set sampling.curated=1 sampling.noisy=0"
+        )
+    if sampling.trusted and not prepared.trusted.any():
+        problems.append(
+            f"sampling.trusted is {sampling.trusted:g}, but no noisy clip is trusted; "
+            "name a list in labels.noisy_selection, or give --set sampling.trusted=0"
+        )
+    if problems:
+        raise UserError(*problems)
+
+
+def _check_folds_to_run(prepared: Prepared) -> None:
+    wrong = [fold for fold in prepared.folds_to_run if fold >= prepared.num_folds]
+    if wrong:
+        raise UserError(
+            f"training.folds asks for fold {wrong[0]}; allowed: 0 to {prepared.num_folds - 1}, or [] for all"
+        )
+
+
+def _label_rows(prepared: Prepared) -> list[list[str]]:
+    """Return (source, fname, labels, fold) of every training clip after label lists."""
+    dataset = prepared.dataset
+    curated = zip(dataset.curated.fnames, prepared.corrected, prepared.removed, prepared.folds, strict=True)
+    noisy = zip(dataset.noisy.fnames, dataset.noisy.labels, prepared.trusted, prepared.dropped, strict=True)
+    return [
+        *(["curated", fname, "removed" if gone else _bits(labels), str(fold)] for fname, labels, gone, fold in curated),
+        *(
+            ["trusted" if trust else "dropped" if drop else "noisy", fname, _bits(labels), ""]
+            for fname, labels, trust, drop in noisy
+        ),
+    ]
+
+
+def _bits(labels: np.ndarray) -> str:
+    return ",".join(map(str, np.flatnonzero(labels)))
+
+
+def _digest(lines: Sequence[str]) -> str:
+    """Return the first 12 hex digits of the sha256 over some lines."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

@@ -1,0 +1,53 @@
+"""Write the submission of a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from tagging.commands.predict import finished_folds
+from tagging.errors import UserError
+from tagging.inference.blend import geometric_mean
+from tagging.progress import say
+from tagging.tracking.store import Run, Store
+
+
+def submit(run_text: str, out: Path) -> pd.DataFrame:
+    """Blend the test probabilities of a run's folds and write them to `out` and into the run.
+
+    An empty `run_text` means the newest candidate with test predictions. Rows and columns stand in the
+    order of sample_submission.csv; folds are blended by the geometric mean. Raises UserError where the
+    run has no test predictions.
+    """
+    store = Store.connect()
+    run = store.resolve(run_text) if run_text else _newest(store)
+    tables = [
+        store.read_table(run.id, f"predictions/test/fold_{fold}.parquet")
+        for fold in finished_folds(store, run)
+        if store.has_file(run.id, f"predictions/test/fold_{fold}.parquet")
+    ]
+    if not tables:
+        raise UserError(
+            f"run {run.name} ({run.id}) has no test predictions: {run.dataset} has no test clips; "
+            f"`python -m tagging predict --run {run.name} FOLDER` tags a folder"
+        )
+    classes = [column for column in tables[0].columns if column not in ("fname", "fold")]
+    blend = geometric_mean([table[classes].to_numpy() for table in tables])
+    submission = pd.DataFrame(blend, columns=classes)
+    submission.insert(0, "fname", tables[0]["fname"])
+    text = submission.to_csv(index=False, float_format="%.8g")
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror}") from None
+    store.log_text(run.id, text, "submission.csv")
+    say(f"wrote {out}: {len(submission)} clips by {len(tables)} folds of run {run.name} ({run.id})")
+    return submission
+
+
+def _newest(store: Store) -> Run:
+    for run in store.search({"candidate": "yes"}):
+        if store.list_files(run.id, "predictions/test"):
+            return run
+    raise UserError("no finished run has test predictions; train an experiment on data with a test half")

@@ -1,0 +1,124 @@
+"""From finished folds to the numbers, tables, pictures and words of their parent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tagging.commands.prepare import Prepared
+from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
+from tagging.report import figures
+from tagging.report.description import Summary, describe
+from tagging.report.tables import per_class_table, per_clip_table
+from tagging.tracking.store import Run, Store
+
+CONFUSIONS_SHOWN = 20
+
+
+def summarise(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
+    """Log what the finished folds say together and return the metrics.
+
+    `cv_lwlrap`, the tables and the tag that makes a candidate need all folds; before that only the
+    mean and the sample standard deviation over the folds at hand are logged.
+    """
+    metrics = _fold_metrics([store.get(folds[fold].id) for fold in sorted(folds)])
+    histories = {fold: _history(store, folds[fold]) for fold in sorted(folds)}
+    if prepared.experiment.predict.weights == "best":
+        metrics["best_epoch_gain"] = _best_epoch_gain(histories)
+    name = prepared.experiment.name
+    store.log_figure(parent.id, figures.learning_curves(name, histories), "figures/learning_curves.png")
+    if len(folds) < prepared.num_folds:
+        store.log_metrics(parent.id, metrics)
+        return metrics
+    oof = _pooled(prepared, folds, store, "oof")
+    store.log_table(parent.id, oof, "predictions/oof.parquet")
+    store.log_table(parent.id, _pooled(prepared, folds, store, "oof_tiles"), "predictions/oof_tiles.parquet")
+    scores = oof[list(prepared.dataset.classes)].to_numpy()
+    metrics |= _pooled_metrics(prepared, scores)
+    _log_tables_and_figures(prepared, scores, parent, store)
+    store.log_metrics(parent.id, metrics)
+    store.set_tags(parent.id, {"mlflow.note.content": describe(_words(prepared, parent, scores, metrics))})
+    store.set_tags(parent.id, {"candidate": "yes"})  # last: whoever sees it finds all the rest
+    return metrics
+
+
+def _fold_metrics(folds: list[Run]) -> dict[str, float]:
+    scores = [fold.metrics["fold_lwlrap"] for fold in folds]
+    metrics = {"fold_lwlrap_mean": float(np.mean(scores))}
+    if len(scores) > 1:
+        metrics["fold_lwlrap_std"] = float(np.std(scores, ddof=1))
+    return metrics
+
+
+def _best_epoch_gain(histories: Mapping[int, pd.DataFrame]) -> float:
+    """Return how far val_lwlrap of the best epochs lies above that of the last ones, the mean over folds.
+
+    It bounds from above what choosing the epoch on the fold that is then reported can have brought.
+    """
+    scores = [history["val_lwlrap"] for history in histories.values()]
+    return float(np.mean([score.max() - score.iloc[-1] for score in scores]))
+
+
+def _history(store: Store, fold: Run) -> pd.DataFrame:
+    return pd.DataFrame(json.loads(store.read_text(fold.id, "checkpoints/last/state.json"))["history"])
+
+
+def _pooled(prepared: Prepared, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
+    """Join the folds' parts in the order of the curated clips."""
+    parts = [store.read_table(folds[fold].id, f"predictions/{table}.parquet") for fold in sorted(folds)]
+    joined = pd.concat(parts, ignore_index=True)
+    order = {fname: row for row, fname in enumerate(prepared.dataset.curated.fnames)}
+    return joined.iloc[np.argsort(joined["fname"].map(order), kind="stable")].reset_index(drop=True)
+
+
+def _pooled_metrics(prepared: Prepared, scores: np.ndarray) -> dict[str, float]:
+    original = prepared.dataset.curated.labels
+    kept = ~prepared.removed
+    metrics = {
+        "cv_lwlrap": lwlrap(original, scores),
+        "cv_lwlrap_corrected": lwlrap(prepared.corrected[kept], scores[kept]),
+    }
+    if is_single_label(original):
+        metrics["cv_accuracy"] = accuracy(original, scores)
+    return metrics
+
+
+def _log_tables_and_figures(prepared: Prepared, scores: np.ndarray, parent: Run, store: Store) -> None:
+    dataset, name = prepared.dataset, prepared.experiment.name
+    classes, curated = dataset.classes, dataset.curated
+    kept = ~prepared.removed
+    corrected, _ = lwlrap_per_class(prepared.corrected[kept], scores[kept])
+    by_class, _ = lwlrap_per_class(curated.labels, scores)
+    counts = curated.labels.sum(axis=0).astype(int)
+    pairs = confused_pairs(curated.labels, scores, CONFUSIONS_SHOWN)
+    named = [(classes[true], classes[wrong], count) for true, wrong, count in pairs]
+    per_class = per_class_table(classes, curated.labels, scores, corrected if prepared.label_lists else None)
+    store.log_table(parent.id, per_class, "tables/per_class.parquet")
+    per_clip = per_clip_table(curated.fnames, prepared.folds, classes, curated.labels, scores)
+    store.log_table(parent.id, per_clip, "tables/per_clip.parquet")
+    store.log_figure(parent.id, figures.class_lwlrap(name, classes, by_class, counts), "figures/class_lwlrap.png")
+    store.log_figure(parent.id, figures.confusions(name, named), "figures/confusions.png")
+
+
+def _words(prepared: Prepared, parent: Run, scores: np.ndarray, metrics: Mapping[str, float]) -> Summary:
+    dataset = prepared.dataset
+    by_class, _ = lwlrap_per_class(dataset.curated.labels, scores)
+    return Summary(
+        run=parent.name,
+        experiment=prepared.experiment.name,
+        notes=prepared.experiment.notes,
+        dataset=dataset.name,
+        curated=len(dataset.curated),
+        noisy=len(dataset.noisy),
+        test=len(dataset.test),
+        cv_lwlrap=metrics["cv_lwlrap"],
+        fold_lwlrap_mean=metrics["fold_lwlrap_mean"],
+        fold_lwlrap_std=metrics["fold_lwlrap_std"],
+        folds=prepared.num_folds,
+        class_lwlrap=dict(zip(dataset.classes, by_class.tolist(), strict=True)),
+        warnings=len(prepared.warnings),
+        best_epoch_gain=metrics.get("best_epoch_gain"),
+    )

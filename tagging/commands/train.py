@@ -1,0 +1,193 @@
+"""Train an experiment: find what is there already, run the folds that are missing, sum them up."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pandas as pd
+
+from tagging.commands.fold import Stage, stage, train_fold
+from tagging.commands.prepare import Prepared, prepare
+from tagging.commands.summary import summarise
+from tagging.config import Experiment, flatten
+from tagging.config.load import to_yaml
+from tagging.errors import UserError
+from tagging.progress import say, warn
+from tagging.tracking.environment import environment, git_state
+from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
+from tagging.tracking.ownership import close_abandoned, own, owner_tag, work_folder
+from tagging.tracking.store import PROJECT, Run, Store
+
+
+def train(experiment: Experiment, again: bool = False) -> Run:
+    """Train the folds an experiment asks for and return its run.
+
+    What is finished is not trained twice, what was broken off is continued; `again` starts anew.
+    Raises UserError for bad input, and where another process trains the same.
+    """
+    launch = adopt_launch(os.environ)
+    store = Store.connect()
+    if launch:
+        mark_launch(store, launch)
+    for closed in close_abandoned(store):
+        say(f"run {closed.name} ({closed.id[:8]}) was broken off without a word; it is marked as KILLED")
+    prepared = prepare(experiment)
+    fingerprint = prepared.fingerprint()
+    _introduce(prepared)
+    with own(fingerprint):
+        run = None if again else _latest(store, fingerprint)
+        if run and not _missing(prepared, run, store):
+            _tell_done(run, experiment)
+        else:
+            run = _resume(store, run) if run else _start(store, prepared, fingerprint)
+            if launch:
+                link_launch(store, launch, run)
+            with _ending(store, run):
+                _log_inputs(store, run, prepared)
+                _train_missing(prepared, run, store)
+        if launch:
+            link_launch(store, launch, run)
+    run = store.get(run.id)
+    _tell_result(run, store)
+    return run
+
+
+def _introduce(prepared: Prepared) -> None:
+    data = prepared.dataset
+    say(
+        f"{data.name}: {len(data.curated)} curated, {len(data.noisy)} noisy, {len(data.test)} test clips, "
+        f"{len(data.classes)} classes, {prepared.num_folds} folds"
+    )
+    for warning in prepared.warnings:
+        warn(warning)
+
+
+def _latest(store: Store, fingerprint: str) -> Run | None:
+    """Return the newest run of the same experiment that is finished, or that we can go on with."""
+    runs = store.search({"kind": "experiment", "fingerprint": fingerprint})
+    usable = (run for run in runs if run.status == "FINISHED" or run.tags["owner"] == owner_tag())
+    return next(usable, None)
+
+
+def _fold_runs(store: Store, run: Run) -> dict[int, Run]:
+    """Return the newest run of each fold."""
+    return {int(child.tags["fold"]): child for child in store.children(run.id)}
+
+
+def _missing(prepared: Prepared, run: Run, store: Store) -> list[int]:
+    """Return the folds still to be trained; the first fold where only the summary is missing."""
+    done = [fold for fold, child in _fold_runs(store, run).items() if child.status == "FINISHED"]
+    missing = [fold for fold in prepared.folds_to_run if fold not in done]
+    return missing or ([] if run.status == "FINISHED" else prepared.folds_to_run[:1])
+
+
+def _start(store: Store, prepared: Prepared, fingerprint: str) -> Run:
+    experiment = prepared.experiment
+    git = git_state(PROJECT)
+    return store.start(
+        dataset=prepared.dataset.name,
+        kind="experiment",
+        name=experiment.name,
+        tags={
+            "fingerprint": fingerprint,
+            **prepared.data_tags(),
+            "git.commit": git.commit,
+            "git.dirty": "yes" if git.dirty else "no",
+            "warnings": len(prepared.warnings),
+        },
+        params={},
+        description=experiment.notes,
+    )
+
+
+def _log_inputs(store: Store, run: Run, prepared: Prepared) -> None:
+    """Log what the run is made of; done anew when a run is continued, since a kill may have come between."""
+    experiment = prepared.experiment
+    params = {path: param_text(value) for path, value in flatten(experiment).items()}
+    store.log_params(run.id, {path: text for path, text in params.items() if path not in run.params})
+    if not store.has_file(run.id, "config.yaml"):
+        store.log_text(run.id, to_yaml(experiment), "config.yaml")
+    folds = pd.DataFrame({"fname": prepared.dataset.curated.fnames, "fold": prepared.folds})
+    store.log_table(run.id, folds, "data/folds.parquet")
+    store.log_json(run.id, environment(), "environment.json")
+    if prepared.warnings:
+        store.log_text(run.id, "\n".join(prepared.warnings) + "\n", "data/warnings.txt")
+    for path in prepared.label_lists:
+        store.log_file(run.id, path, "labels")
+    git = git_state(PROJECT)
+    if git.diff:
+        store.log_text(run.id, git.diff, "code/git.diff")
+
+
+def param_text(value: Any) -> str:
+    """Return a leaf of the config as the text of an MLflow param; null and lists as YAML has them."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _resume(store: Store, run: Run) -> Run:
+    say(f"going on with run {run.name} ({run.id[:8]}), which was broken off or lacks folds")
+    store.reopen(run.id)
+    return run
+
+
+@contextmanager
+def _ending(store: Store, run: Run) -> Iterator[None]:
+    """End the parent's run in any case, as what it is."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(UserError):  # the store itself may be what failed
+            if not isinstance(error, KeyboardInterrupt):
+                store.set_tags(run.id, {"error": str(error)[:500] or type(error).__name__})
+            store.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    store.finish(run.id, "FINISHED")
+
+
+def _train_missing(prepared: Prepared, run: Run, store: Store) -> None:
+    known = _fold_runs(store, run)
+    todo = [fold for fold in prepared.folds_to_run if fold not in known or known[fold].status != "FINISHED"]
+    shared: Stage | None = None
+    for fold in todo:
+        shared = shared or stage(prepared)
+        child = _fold_run(store, run, fold, known.get(fold))
+        known[fold] = train_fold(shared, fold, child, run, store)
+    summarise(prepared, run, known, store)
+
+
+def _fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
+    """Return the run to train a fold in: the one broken off, unless its checkpoint is gone."""
+    if before is not None:
+        if (work_folder() / before.id).is_dir() or "val_lwlrap" not in before.metrics:
+            store.reopen(before.id)
+            return before
+        # its epochs cannot be continued, and would stand there twice
+        store.set_tags(before.id, {"state": "REPLACED"})
+    tags = {"fold": fold, "fingerprint": parent.tags["fingerprint"]}
+    return store.start(parent.dataset, "fold", f"{parent.name} fold {fold}", tags, {}, parent)
+
+
+def _tell_done(run: Run, experiment: Experiment) -> None:
+    other = "" if run.name == experiment.name else f", under the name {run.name}"
+    say(f"trained before{other}: run {run.id}; --again would train it anew")
+
+
+def _tell_result(run: Run, store: Store) -> None:
+    folds = sorted(_fold_runs(store, run).items())
+    scores = ", ".join(f"{child.metrics['fold_lwlrap']:.4f}" for _, child in folds if "fold_lwlrap" in child.metrics)
+    metrics = run.metrics
+    spread = f"{metrics['fold_lwlrap_mean']:.4f}"
+    if "fold_lwlrap_std" in metrics:
+        spread += f" ± {metrics['fold_lwlrap_std']:.4f}"
+    if "cv_lwlrap" in metrics:
+        say(f"\nCV lwlrap {metrics['cv_lwlrap']:.4f}   folds {spread} ({scores})")
+    else:
+        say(f"\nfold lwlrap {spread} ({scores}); a CV lwlrap needs all folds")
+    if "cv_accuracy" in metrics:
+        say(f"CV accuracy {metrics['cv_accuracy']:.4f}")
+    say(f"run {run.name} ({run.id}) of data set {run.dataset}")
+    say("look at it with `make ui`")

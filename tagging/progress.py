@@ -1,0 +1,64 @@
+"""What a person sees while something takes long: bars with an estimate, and lines."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from tagging.training.history import EpochRecord
+
+# a log file gets a line now and then, a terminal a bar that moves; neither gets one for a moment's work
+_INTERVAL_S, _DELAY_S = (0.2, 0.5) if sys.stderr.isatty() else (20.0, 20.0)
+
+
+def say(text: str) -> None:
+    """Print a line without breaking a bar."""
+    tqdm.write(text, file=sys.stdout)
+    sys.stdout.flush()
+
+
+def warn(text: str) -> None:
+    """Print a warning without breaking a bar."""
+    tqdm.write(f"warning: {text}", file=sys.stderr)
+
+
+class Bar:
+    """A progress bar with an estimate of the time left; use it as a context."""
+
+    def __init__(self, label: str, unit: str, total: int | None = None) -> None:
+        self._bar = tqdm(
+            desc=label,
+            unit=unit,
+            total=total,
+            mininterval=_INTERVAL_S,
+            delay=_DELAY_S,
+            dynamic_ncols=True,
+            leave=False,
+        )
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def update(self, steps: int) -> None:
+        """Move on by some steps."""
+        self._bar.update(steps)
+
+    def reach(self, done: int, total: int) -> None:
+        """Move to `done` of `total`."""
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+    def describe(self, record: EpochRecord) -> None:
+        """Show the numbers of the newest epoch beside the bar."""
+        self._bar.set_postfix(
+            epoch=record.epoch,
+            loss=f"{record.train_loss:.4f}",
+            lwlrap=f"{record.val_lwlrap:.4f}",
+            refresh=False,
+        )

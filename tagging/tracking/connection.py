@@ -1,0 +1,123 @@
+"""Opens MLflow's store safely, waits while it blinks, and turns its errors into words."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from tagging.errors import UserError
+from tagging.tracking.place import sqlite_file, without_password
+
+# What these two say on the terminal comes again, in our words, in the error that we raise.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+PATIENCE_S = 30.0  # a restart of a tracking server was seen to take 6 to 13 seconds
+PASSING = {"TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED"}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class StoreError(UserError):
+    """The tracking store cannot be reached, or refuses what it is asked for."""
+
+
+class AlreadyThere(StoreError):
+    """What was to be made exists."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """An open store: its address, MLflow's client, and how many seconds a call outlasts a failure."""
+
+    uri: str
+    client: MlflowClient
+    patience: float = PATIENCE_S
+
+    def impatient(self) -> Connection:
+        """Return the same connection for callers that would rather fail than wait."""
+        return replace(self, patience=0.0)
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call one of the client's methods, again and again while the store blinks.
+
+        Returns what the method returns. Raises StoreError with the store's address and the reason.
+        """
+        deadline, pause = time.monotonic() + self.patience, 0.5
+        while True:
+            try:
+                return function(*args, **kwargs)
+            except (MlflowException, OSError) as error:
+                passing = isinstance(error, MlflowException) and error.error_code in PASSING
+                if not passing or time.monotonic() + pause > deadline:
+                    raise self._in_words(error, passing) from error
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
+
+    def _in_words(self, error: Exception, passing: bool) -> StoreError:
+        if isinstance(error, MlflowException) and error.error_code == "RESOURCE_ALREADY_EXISTS":
+            return AlreadyThere(_reason(error))
+        what = "the tracking store does not answer" if passing else "the tracking store refuses"
+        return StoreError(f"{without_password(self.uri)}: {what}: {_reason(error)}")
+
+
+def open_connection(uri: str) -> Connection:
+    """Open the store at an address; a SQLite file that is not there yet is made.
+
+    Raises StoreError, saying the address and what to do, where that fails.
+    """
+    try:
+        client = _open_sqlite(uri, path) if (path := sqlite_file(uri)) else _probe(uri)
+    except Exception as error:  # MLflow lets errors of SQLAlchemy, of drivers and of the disk through
+        problem = f"{without_password(uri)}: cannot be used as tracking store: {_reason(error)}"
+        raise StoreError(problem, _advice(uri, error)) from error
+    return Connection(uri, client)
+
+
+def _reason(error: BaseException) -> str:
+    """Return what lies at the bottom of an error, "Connection refused", without its wrappings."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return re.sub(r"^\[Errno \d+\] ", "", line)
+
+
+def _open_sqlite(uri: str, path: Path) -> MlflowClient:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Several processes that migrate one fresh file at once break it: MLflow takes no lock here.
+    with FileLock(f"{path}.lock"):
+        client = _probe(uri)
+        # Readers and a writer no longer wait for each other. Not every disk can, and nothing depends on it.
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(path, timeout=5)) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+    return client
+
+
+def _probe(uri: str) -> MlflowClient:
+    client = MlflowClient(uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def _advice(uri: str, error: Exception) -> str:
+    if "out-of-date database schema" in str(error):
+        upgrade = f"python -m mlflow db upgrade {without_password(uri)}"
+        return f"it was made by an older MLflow: copy it, then bring it up to date with `{upgrade}`"
+    if uri.startswith(("http://", "https://")):
+        return "start that server, or unset MLFLOW_TRACKING_URI to use the project's own store"
+    return (
+        "set MLFLOW_TRACKING_URI to sqlite:////absolute/path/mlflow.db or http://host:port, "
+        "or unset it to use the project's own store"
+    )

@@ -1,0 +1,115 @@
+"""What a run was made with: machine, library versions, state of the source code. Imports no MLflow."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+LIBRARIES = ("torch", "torchaudio", "mlflow", "numpy")
+SOURCES = ("*.py", "*.yaml", "*.yml", "*.toml", "requirements.txt", "MLproject")
+
+
+@dataclass(frozen=True)
+class GitState:
+    """The commit that is checked out (empty without git), and how the files differ from it."""
+
+    commit: str
+    dirty: bool
+    diff: str
+
+
+def environment() -> dict[str, str]:
+    """Return what may tell two machines apart: Python, system, processor, memory, GPUs, libraries.
+
+    A library that is not installed, and a GPU that is not there, is left out.
+    """
+    found = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": str(_cores()),
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "gpu": ", ".join(_gpus()),
+        **{name: _version(name) for name in LIBRARIES},
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def git_commit(project: Path) -> str:
+    """Return the hash of the commit that is checked out; empty without git, repository or commit."""
+    return _git(project, "rev-parse", "--verify", "HEAD").strip()
+
+
+def git_state(project: Path) -> GitState:
+    """Return the commit and all that differs from it, source files not yet added to git included.
+
+    Nothing in the repository is changed. Without git, repository or commit all is empty.
+    """
+    commit = git_commit(project)
+    if not commit:
+        return GitState("", False, "")
+    dirty = bool(_git(project, "status", "--porcelain"))
+    return GitState(commit, dirty, _diff(project) if dirty else "")
+
+
+def _diff(project: Path) -> str:
+    index = project / _git(project, "rev-parse", "--git-path", "index").strip()
+    with tempfile.TemporaryDirectory(prefix="tagging-") as folder:
+        # New files show in a diff once the index knows of them: a copy of the index will do.
+        copy = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        if index.exists():
+            shutil.copyfile(index, copy["GIT_INDEX_FILE"])
+        new = _git(project, "ls-files", "-z", "--others", "--exclude-standard", "--", *SOURCES)
+        if new:
+            paths = ("--pathspec-from-file=-", "--pathspec-file-nul")
+            _git(project, "add", "--intent-to-add", *paths, env=copy, text=new)
+        return _git(project, "diff", "--no-color", "--no-ext-diff", "HEAD", env=copy)
+
+
+def _git(project: Path, *arguments: str, env: dict[str, str] | None = None, text: str = "") -> str:
+    command = ["git", "-C", str(project), "-c", "core.quotepath=off", *arguments]
+    try:
+        done = subprocess.run(command, input=text.encode(), capture_output=True, env=os.environ | (env or {}))
+    except OSError:  # git is not installed
+        return ""
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _gpus() -> list[str]:
+    import pynvml  # here, since most commands never ask for it
+
+    try:
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        names = [pynvml.nvmlDeviceGetName(handle) for handle in handles]
+    except pynvml.NVMLError:  # no driver, no GPU
+        return []
+    return [name.decode() if isinstance(name, bytes) else name for name in names]
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""

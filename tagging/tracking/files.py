@@ -1,0 +1,126 @@
+"""The files of a run: put in, looked up, read back."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import pandas as pd
+
+from tagging.tracking.connection import Connection, StoreError
+
+
+class Figure(Protocol):
+    """A picture that can save itself, as Matplotlib's figures can."""
+
+    def savefig(self, fname: Path, /) -> Any:
+        """Write the picture to a file; its suffix names the format."""
+
+
+class Files:
+    """What can be done with the files of any run, on a local disk or behind a server.
+
+    A `path` is relative to the run, with slashes: `predictions/oof.parquet`. Every method raises
+    StoreError where the store cannot be reached or has no such run or file.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._client = connection.client
+
+    @property
+    def uri(self) -> str:
+        """The address of the store."""
+        return self.connection.uri
+
+    def log_file(self, run_id: str, local: Path, folder: str = "") -> None:
+        """Copy one local file into a folder of the run (empty: its top)."""
+        self.connection.call(self._client.log_artifact, run_id, str(local), folder or None)
+
+    def log_folder(self, run_id: str, local: Path, folder: str = "") -> None:
+        """Copy all that a local folder holds into a folder of the run (empty: its top)."""
+        self.connection.call(self._client.log_artifacts, run_id, str(local), folder or None)
+
+    def log_text(self, run_id: str, text: str, path: str) -> None:
+        """Write a text file into the run."""
+        with _staged(path) as local:
+            local.write_text(text, encoding="utf-8")
+            self.log_file(run_id, local, _folder(path))
+
+    def log_json(self, run_id: str, value: Any, path: str) -> None:
+        """Write a JSON file into the run; `value` must be made of what JSON knows."""
+        self.log_text(run_id, json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
+
+    def log_table(self, run_id: str, table: pd.DataFrame, path: str) -> None:
+        """Write a table into the run as Parquet, without its index."""
+        with _staged(path) as local:
+            table.to_parquet(local, index=False)
+            self.log_file(run_id, local, _folder(path))
+
+    def log_figure(self, run_id: str, figure: Figure, path: str) -> None:
+        """Write a picture into the run; the suffix of `path` names the format."""
+        with _staged(path) as local:
+            figure.savefig(local)
+            self.log_file(run_id, local, _folder(path))
+
+    def list_files(self, run_id: str, folder: str = "") -> list[str]:
+        """Return the paths of all files below a folder of the run (empty: its top), sorted."""
+        paths: list[str] = []
+        for entry in self.connection.call(self._client.list_artifacts, run_id, folder or None):
+            paths += self.list_files(run_id, entry.path) if entry.is_dir else [entry.path]
+        return sorted(paths)
+
+    def has_file(self, run_id: str, path: str) -> bool:
+        """Say whether the run holds this file or folder."""
+        entries = self.connection.call(self._client.list_artifacts, run_id, _folder(path) or None)
+        return any(entry.path == path for entry in entries)
+
+    def fetch(self, run_id: str, path: str) -> Path:
+        """Return a local path of a file or folder of the run, to be read only.
+
+        That is the artifact itself where it lies on this machine's disk, else a download that is
+        made anew at each call (so it is never stale) and removed when the process ends.
+        """
+        root = self._local_root(run_id)
+        if root is None:
+            target = tempfile.mkdtemp(dir=_downloads().name)
+            return Path(self.connection.call(self._client.download_artifacts, run_id, path, target))
+        if not (root / path).exists():
+            raise StoreError(f"run {run_id} has no file {path}")
+        return root / path
+
+    def read_table(self, run_id: str, path: str) -> pd.DataFrame:
+        """Return a Parquet file of the run as a table."""
+        return pd.read_parquet(self.fetch(run_id, path))
+
+    def read_text(self, run_id: str, path: str) -> str:
+        """Return a text file of the run."""
+        return self.fetch(run_id, path).read_text(encoding="utf-8")
+
+    def _local_root(self, run_id: str) -> Path | None:
+        uri = urlsplit(self.connection.call(self._client.get_run, run_id).info.artifact_uri or "")
+        return Path(url2pathname(uri.path)) if uri.scheme in ("", "file") else None
+
+
+@contextmanager
+def _staged(path: str) -> Iterator[Path]:
+    """Give a file of the right name to write to, outside the run: MLflow takes finished files only."""
+    with tempfile.TemporaryDirectory(prefix="tagging-") as folder:
+        yield Path(folder) / PurePosixPath(path).name
+
+
+def _folder(path: str) -> str:
+    parent = str(PurePosixPath(path).parent)
+    return "" if parent == "." else parent
+
+
+@cache
+def _downloads() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="tagging-downloads-")

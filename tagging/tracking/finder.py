@@ -1,0 +1,100 @@
+"""Looks runs up: by id, by tags, by their parent, by what a user typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from mlflow.entities import Experiment
+from mlflow.entities import Run as MlflowRun
+
+from tagging.tracking.connection import Connection, StoreError
+from tagging.tracking.files import Files
+from tagging.tracking.resolve import resolve
+from tagging.tracking.run import NAME, PARENT, Run, clause
+
+NEWEST_FIRST = "attributes.start_time DESC"
+PAGE = 1000
+
+
+class Finder(Files):
+    """The reading half of the store. Each method raises StoreError where the store fails it."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._datasets: dict[str, str] = {}
+
+    def get(self, run_id: str) -> Run:
+        """Return one run; StoreError if there is none with this id or it was deleted in the UI."""
+        found = self.connection.call(self._client.get_run, run_id)
+        if found.info.lifecycle_stage != "active":
+            restore = f"mlflow runs restore --run-id {run_id}"
+            raise StoreError(f"run {run_id} is deleted; bring it back with `{restore}`")
+        return self._run(found)
+
+    def search(self, tags: Mapping[str, str], dataset: str | None = None, order: str = NEWEST_FIRST) -> list[Run]:
+        """Return all runs that have all these tags, of one data set or of all; newest first by default."""
+        clauses = [clause(f"tags.`{key}`", value) for key, value in tags.items()]
+        return [run for run in self.find(clauses, dataset, order) if tags.items() <= run.tags.items()]
+
+    def find(self, clauses: Iterable[str], dataset: str | None = None, order: str = NEWEST_FIRST) -> list[Run]:
+        """Return all runs that meet all these clauses of MLflow's filter language (see `clause`)."""
+        where = " and ".join(text for text in clauses if text)
+        return [self._run(found) for found in self._pages(self._experiments(dataset), where, order)]
+
+    def children(self, run_id: str, kind: str = "fold") -> list[Run]:
+        """Return the runs of one kind right below a run, in the order in which they were started."""
+        return self.search({PARENT: run_id, "kind": kind}, order="attributes.start_time ASC")
+
+    def resolve(self, text: str) -> Run:
+        """Return the run that a user means by an id, the beginning of one, or a name (the newest finished).
+
+        Raises UserError if there is none (with the nearest names) or several (all listed).
+        """
+        return resolve(self, text)
+
+    def newest_experiment(self) -> str | None:
+        """Return the id of the MLflow experiment (data set) with the newest run; launches do not count."""
+        experiments = [found for found in self._experiments() if found.name != "Default"]
+        newest = next(self._pages(experiments, "", NEWEST_FIRST, page=1), None)
+        return newest.info.experiment_id if newest else None
+
+    def _experiments(self, dataset: str | None = None) -> list[Experiment]:
+        if dataset is not None:
+            named = self.connection.call(self._client.get_experiment_by_name, dataset)
+            return [] if named is None else [named]
+        found: list[Experiment] = []
+        token: str | None = None
+        while True:
+            page = self.connection.call(self._client.search_experiments, max_results=PAGE, page_token=token)
+            found, token = found + list(page), page.token
+            if not token:
+                return found
+
+    def _pages(self, experiments: list[Experiment], where: str, order: str, page: int = PAGE) -> Iterator[MlflowRun]:
+        ids = [found.experiment_id for found in experiments]
+        call, search = self.connection.call, self._client.search_runs
+        token: str | None = None
+        while ids:
+            runs = call(search, ids, where, max_results=page, order_by=[order], page_token=token)
+            yield from runs
+            token = runs.token
+            if not token:
+                return
+
+    def _run(self, found: MlflowRun) -> Run:
+        info, data = found.info, found.data
+        if info.experiment_id not in self._datasets:
+            experiment = self.connection.call(self._client.get_experiment, info.experiment_id)
+            self._datasets[info.experiment_id] = experiment.name
+        return Run(
+            id=info.run_id,
+            name=info.run_name or data.tags.get(NAME, ""),
+            status=info.status,
+            experiment_id=info.experiment_id,
+            dataset=self._datasets[info.experiment_id],
+            tags=dict(data.tags),
+            params=dict(data.params),
+            metrics=dict(data.metrics),
+            start_time=info.start_time or 0,
+            parent_id=data.tags.get(PARENT),
+        )

@@ -1,0 +1,140 @@
+"""Who works on what: a lock for each training in progress, and the end of runs whose process died."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+from filelock import FileLock, Timeout
+
+from tagging.errors import UserError
+from tagging.tracking import place
+from tagging.tracking.run import Run, clause
+
+if TYPE_CHECKING:
+    from tagging.tracking.store import Store
+
+WORK_KINDS = ("experiment", "fold", "trial", "launch")
+PROBE_S = 10.0  # longest time for which another process may hold a lock only to end abandoned runs
+SAME_START_S = 2.0  # the start time of a process moves a little when the clock is set
+
+
+def work_folder() -> Path:
+    """Return the folder of trainings in progress: locks, pid files and checkpoints not yet uploaded."""
+    return place.PROJECT / "mlruns" / place.WORK
+
+
+def owner_tag() -> str:
+    """Return what every run of this machine and work folder carries as its tag `owner`."""
+    return f"{socket.gethostname()}:{work_folder()}"
+
+
+@contextmanager
+def own(fingerprint: str) -> Iterator[None]:
+    """Hold the right to train what has this fingerprint; the end of the process frees it in any case.
+
+    Raises UserError with the other's pid if a live process holds it.
+    """
+    lock = _lock(fingerprint)
+    deadline = time.monotonic() + PROBE_S
+    while True:
+        try:
+            lock.acquire(timeout=0.2)
+            break
+        except Timeout:
+            pid = _holder(fingerprint)
+            if pid or time.monotonic() > deadline:
+                raise _taken(pid) from None
+    pid_file = _file(fingerprint, "pid")
+    try:
+        pid_file.write_text(json.dumps({"pid": os.getpid(), "start": process_start(os.getpid())}))
+        yield
+    finally:
+        pid_file.unlink(missing_ok=True)
+        lock.release()
+
+
+def process_start(pid: int) -> float | None:
+    """Return when a process started, in seconds since 1970; None if there is no such process."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def is_alive(pid: int, start: float) -> bool:
+    """Say whether the process that had this pid and start time still runs, on this machine."""
+    now = process_start(pid)
+    return now is not None and abs(now - start) < SAME_START_S
+
+
+def close_abandoned(store: Store) -> list[Run]:
+    """End the runs that this machine and work folder left RUNNING and that no process works on.
+
+    They become KILLED with the tag `state = ABANDONED`; a run is alive as long as its fingerprint's
+    lock (its parent's, for a child) or, for a launch, its process is. Returns the runs that were ended.
+    """
+    found = store.find(["attributes.status = 'RUNNING'", clause("tags.owner", owner_tag())])
+    running = [run for run in found if run.kind in WORK_KINDS]
+    closed = [_end(store, run) for run in running if run.kind == "launch" and _launch_is_dead(run)]
+    for fingerprint, runs in _by_fingerprint(store, running).items():
+        # Held while the runs are ended, so that no process can continue one of them in between.
+        with suppress(Timeout), _lock(fingerprint).acquire(timeout=0):
+            closed += [_end(store, run) for run in runs if store.get(run.id).status == "RUNNING"]
+    return closed
+
+
+def _by_fingerprint(store: Store, running: list[Run]) -> dict[str, list[Run]]:
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in running:
+        fingerprint = run.tags.get("fingerprint", "")
+        if not fingerprint and run.parent_id:
+            with suppress(UserError):  # a parent that was deleted
+                fingerprint = store.get(run.parent_id).tags.get("fingerprint", "")
+        if fingerprint and run.kind != "launch":
+            groups[fingerprint].append(run)
+    return groups
+
+
+def _launch_is_dead(run: Run) -> bool:
+    try:
+        return not is_alive(int(run.tags["pid"]), float(run.tags["pid.start"]))
+    except (KeyError, ValueError):
+        return False
+
+
+def _end(store: Store, run: Run) -> Run:
+    store.set_tags(run.id, {"state": "ABANDONED"})
+    store.finish(run.id, "KILLED")
+    return run
+
+
+def _lock(fingerprint: str) -> FileLock:
+    return FileLock(_file(fingerprint, "lock"))
+
+
+def _file(fingerprint: str, suffix: str) -> Path:
+    work_folder().mkdir(parents=True, exist_ok=True)
+    return work_folder() / f"{fingerprint[:16]}.{suffix}"
+
+
+def _holder(fingerprint: str) -> int | None:
+    try:
+        noted = json.loads(_file(fingerprint, "pid").read_text())
+        return noted["pid"] if is_alive(noted["pid"], noted["start"]) else None
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or being written just now
+        return None
+
+
+def _taken(pid: int | None) -> UserError:
+    who = f"pid {pid}" if pid else "pid unknown"
+    stop = f"stop it with `kill {pid}`" if pid else f"look for a process that holds a lock in {work_folder()}"
+    return UserError(f"already running, {who}: the same training is in progress; wait for its end, or {stop}")

@@ -1,0 +1,49 @@
+"""Where the project, its store, its artifacts and its work in progress lie. Imports no MLflow."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+PROJECT = Path(__file__).resolve().parents[2]
+SQLITE = "sqlite:///"
+WORK = "work"  # beside the artifact folders of the data sets
+
+
+def tracking_uri() -> str:
+    """Return the store's address: `MLFLOW_TRACKING_URI` if set, else the project's own SQLite file.
+
+    The path of a SQLite file is made absolute, so that a later change of folder changes nothing.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+    if not uri:
+        return _sqlite_uri(PROJECT / "mlflow.db")
+    path = sqlite_file(uri)
+    return uri if path is None else "".join([_sqlite_uri(path), *uri.partition("?")[1:]])
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the absolute path of the file behind a SQLite address, None for every other address."""
+    path = uri.removeprefix(SQLITE).partition("?")[0]
+    if not uri.startswith(SQLITE) or path in ("", ":memory:"):
+        return None
+    return Path(unquote(path)).absolute()
+
+
+def _sqlite_uri(path: Path) -> str:
+    return SQLITE + str(path).replace("%", "%25").replace("?", "%3F")
+
+
+def without_password(uri: str) -> str:
+    """Return an address that can be shown on a screen: a password in it is replaced by stars."""
+    password = urlsplit(uri).password
+    return uri.replace(f":{password}@", ":***@", 1) if password else uri
+
+
+def artifact_folder(dataset: str) -> Path:
+    """Return the folder that holds the artifacts of one data set's runs in a local store."""
+    name = re.sub(r"[^\w.-]+", "_", dataset).strip(".") or "_"
+    # a data set that happens to be called "work" must not mix with the work in progress
+    return PROJECT / "mlruns" / (f"{name}_" if name == WORK else name)

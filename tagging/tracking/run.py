@@ -1,0 +1,64 @@
+"""A run as the rest of the project sees it, and the forms in which MLflow takes names and values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PARENT = "mlflow.parentRunId"
+NAME = "mlflow.runName"
+LONGEST_PARAM = 6000
+LONGEST_NAME = 250
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the store, as it was when it was read. `dataset` is the MLflow experiment's name."""
+
+    id: str
+    name: str
+    status: str
+    experiment_id: str
+    dataset: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]
+    start_time: int
+    parent_id: str | None
+
+    @property
+    def kind(self) -> str:
+        """What the run is: experiment, fold, sweep, trial, stacker, ensemble or launch; empty if foreign."""
+        return self.tags.get("kind", "")
+
+
+def metric_name(text: str) -> str:
+    """Return the text as a name that MLflow takes for a metric.
+
+    Characters that it refuses (brackets, ampersands, commas ...) become one underscore; a name that
+    it takes comes back unchanged.
+    """
+    allowed = re.sub(r"_*[^\w\-. :/]+_*", "_", text)
+    if allowed != text:
+        allowed = allowed.strip("_")
+    # read as a path, as MLflow does, the name must be in its shortest form
+    parts = [part for part in allowed.split("/") if part.strip(".")]
+    return ("/".join(parts) or "_")[:LONGEST_NAME]
+
+
+def param_value(value: object) -> str:
+    """Return a param as text; one that is too long for MLflow is shortened and says so."""
+    text = str(value)
+    if len(text) <= LONGEST_PARAM:
+        return text
+    note = f" … (shortened here: {len(text)} characters, in full in config.yaml)"
+    return text[: LONGEST_PARAM - len(note)] + note
+
+
+def clause(field: str, value: str, comparison: str = "=") -> str:
+    """Return one comparison in MLflow's filter language; empty for a text that it cannot quote.
+
+    The language knows no escapes, so a text with both kinds of quotes has to be compared afterwards.
+    """
+    quote = next((mark for mark in "'\"" if mark not in value), None)
+    return f"{field} {comparison} {quote}{value}{quote}" if quote else ""

@@ -1,0 +1,152 @@
+"""The store of runs: start, find, log, end. With its neighbours in this folder the only door to MLflow."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from mlflow.entities import Experiment, Metric, Param, RunTag
+
+from tagging.tracking.connection import AlreadyThere, StoreError, open_connection
+from tagging.tracking.environment import git_commit
+from tagging.tracking.finder import Finder
+from tagging.tracking.ownership import owner_tag
+from tagging.tracking.place import PROJECT, artifact_folder, sqlite_file, tracking_uri
+from tagging.tracking.run import PARENT, Run, metric_name, param_value
+
+__all__ = ["PROJECT", "Ending", "Run", "Store", "StoreError", "metric_name", "tracking_uri"]
+
+Ending = Literal["FINISHED", "FAILED", "KILLED"]
+T = TypeVar("T")
+
+
+class Store(Finder):
+    """An open tracking store. Each method raises StoreError (a UserError) where the store fails it."""
+
+    @classmethod
+    def connect(cls) -> Store:
+        """Open the store at `tracking_uri()`; the project's own is made when it is not there yet.
+
+        Any number of processes may do so at once. Raises StoreError, with the address and what to do.
+        """
+        return cls(open_connection(tracking_uri()))
+
+    def impatient(self) -> Store:
+        """Return the same store for callers that would rather fail at once than wait for it."""
+        return Store(self.connection.impatient())
+
+    def start(
+        self,
+        dataset: str,
+        kind: str,
+        name: str,
+        tags: Mapping[str, object],
+        params: Mapping[str, object],
+        parent: Run | str | None = None,
+        description: str = "",
+    ) -> Run:
+        """Start a run in the MLflow experiment of a data set (made if new) and return it.
+
+        `tags` join the store's own: kind, owner, parent, description, source, git commit and user.
+        """
+        own = {"kind": kind, "owner": owner_tag(), "mlflow.user": _user(), **_source()}
+        if parent is not None:
+            own[PARENT] = parent.id if isinstance(parent, Run) else parent
+        if description:
+            own["mlflow.note.content"] = description
+        all_tags = {key: str(value) for key, value in {**tags, **own}.items()}
+        experiment = self._experiment(dataset)
+        call, client = self.connection.call, self._client
+        started = call(client.create_run, experiment.experiment_id, tags=all_tags, run_name=name)
+        self.log_params(started.info.run_id, params)
+        return self.get(started.info.run_id)
+
+    def finish(self, run_id: str, status: Ending) -> None:
+        """End a run as FINISHED, FAILED or KILLED, now."""
+        self.connection.call(self._client.set_terminated, run_id, status)
+
+    def reopen(self, run_id: str) -> None:
+        """Set a run that was broken off to RUNNING again, without its `state` tag.
+
+        MLflow keeps the old end time until the run ends anew.
+        """
+        self.connection.call(self._client.update_run, run_id, status="RUNNING")
+        if "state" in self.get(run_id).tags:
+            self.connection.call(self._client.delete_tag, run_id, "state")
+
+    def set_tags(self, run_id: str, tags: Mapping[str, object]) -> None:
+        """Set tags of a run; one that is there is overwritten."""
+        for chunk in _chunks([RunTag(key, str(value)) for key, value in tags.items()], 100):
+            self.connection.call(self._client.log_batch, run_id, tags=chunk)
+
+    def log_params(self, run_id: str, params: Mapping[str, object]) -> None:
+        """Log params; a value that is too long for MLflow is shortened and says so."""
+        for chunk in _chunks([Param(key, param_value(value)) for key, value in params.items()], 100):
+            self.connection.call(self._client.log_batch, run_id, params=chunk)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Log metrics that have one value a run; names go through `metric_name`."""
+        self._log(run_id, _points(metrics, time_ms=time.time_ns() // 1_000_000, epoch=0))
+
+    def log_epochs(self, run_id: str, records: Sequence[Mapping[str, Any]]) -> None:
+        """Log records of epochs: `epoch` (the step), `time_ms` (the time stamp), and metric values.
+
+        A record that is in the store already is not stored again.
+        """
+        points: list[Metric] = []
+        for record in records:
+            values = {name: value for name, value in record.items() if name not in ("epoch", "time_ms")}
+            points += _points(values, int(record["time_ms"]), int(record["epoch"]))
+        self._log(run_id, points)
+
+    def _log(self, run_id: str, points: Sequence[Metric]) -> None:
+        for chunk in _chunks(points, 1000):
+            self.connection.call(self._client.log_batch, run_id, metrics=chunk)
+
+    def _experiment(self, dataset: str) -> Experiment:
+        call, client = self.connection.call, self._client
+        found = call(client.get_experiment_by_name, dataset)
+        if found is None:
+            place = artifact_folder(dataset).as_uri() if sqlite_file(self.uri) else None
+            with suppress(AlreadyThere):  # another process may have been faster
+                call(client.create_experiment, dataset, artifact_location=place)
+            found = call(client.get_experiment_by_name, dataset)
+            assert found is not None  # it was made just now
+        if found.lifecycle_stage != "active":
+            restore = f"mlflow experiments restore --experiment-id {found.experiment_id}"
+            raise StoreError(f"the MLflow experiment {dataset!r} is deleted; bring it back with `{restore}`")
+        return found
+
+
+def _points(values: Mapping[str, float], time_ms: int, epoch: int) -> list[Metric]:
+    return [Metric(metric_name(name), float(value), time_ms, epoch) for name, value in values.items()]
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    for first in range(0, len(items), size):
+        yield list(items[first : first + size])
+
+
+@cache
+def _source() -> dict[str, str]:
+    program = Path(sys.argv[0])
+    command = "python -m tagging " + " ".join(sys.argv[1:2])
+    tags = {
+        "mlflow.source.name": command.strip() if program.name == "__main__.py" else program.name,
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": git_commit(PROJECT),
+    }
+    return {key: value for key, value in tags.items() if value}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return "unknown"

@@ -1,0 +1,131 @@
+"""The stock MLflow UI on the project's store, for this machine alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from tagging.errors import UserError
+from tagging.tracking.place import PROJECT
+from tagging.tracking.store import Store
+
+HOST = "127.0.0.1"
+START_S = 90.0  # the server was seen to take 6 to 18 seconds
+STOP_S = 10.0
+
+
+def serve(port: int, open_browser: bool) -> None:
+    """Run the UI until Ctrl-C; print its address, and open a browser where there is one.
+
+    With MLFLOW_TRACKING_URI set to a server, that server's own UI is shown instead. Raises UserError
+    if the port is taken or the UI does not start, StoreError if the store cannot be opened.
+    """
+    store = Store.connect()
+    if store.uri.startswith(("http://", "https://")):
+        _announce(store, store.uri.rstrip("/"), open_browser)
+        return
+    _check_free(port)
+    print("starting the MLflow UI ...", flush=True)
+    with tempfile.TemporaryFile() as output, _server(store.uri, port, output.fileno()) as server:
+        _wait_until_up(server, port, output.fileno())
+        _announce(store, f"http://{HOST}:{port}", open_browser)
+        print("Ctrl-C ends it", flush=True)
+        server.wait()
+        raise _failed("ended by itself", output.fileno())
+
+
+def _check_free(port: int) -> None:
+    if not _is_free(port):
+        other = next((number for number in range(port + 1, min(port + 100, 65536)) if _is_free(number)), None)
+        advice = f"; port {other} is free" if other else ""
+        raise UserError(f"port {port} is taken, perhaps by a UI that runs already: http://{HOST}:{port}{advice}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+@contextmanager
+def _server(uri: str, port: int, output: int) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1"]
+    # by the environment, since everybody on the machine can read a command line
+    environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri}
+    with _ended_by_signals():
+        # A session of its own: the server's processes are ended together, and by nobody but us.
+        server = subprocess.Popen(
+            command, cwd=PROJECT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            yield server
+        except KeyboardInterrupt:
+            print("\nthe MLflow UI has ended", flush=True)
+        finally:
+            _stop(server)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let a plain `kill` and a closed terminal end the UI as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(STOP_S)
+            return
+
+
+def _wait_until_up(server: subprocess.Popen[bytes], port: int, output: int) -> None:
+    deadline = time.monotonic() + START_S
+    while server.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=2):
+            return
+        time.sleep(0.2)
+    raise _failed("did not start", output)
+
+
+def _failed(how: str, output: int) -> UserError:
+    said = os.pread(output, 1 << 20, 0).decode(errors="replace").splitlines()
+    return UserError(f"the MLflow UI {how}; this is the last that it said:", *said[-10:])
+
+
+def _announce(store: Store, address: str, open_browser: bool) -> None:
+    experiment = store.newest_experiment()
+    # without the last part, MLflow 3 opens in a view made for language models
+    page = f"/#/experiments/{experiment}/runs?workflowType=machine_learning" if experiment else ""
+    print(f"MLflow UI: {address}{page}", flush=True)
+    if open_browser and _has_display():
+        webbrowser.open(address + page)
+
+
+def _has_display() -> bool:
+    # without one, Python would start a text browser on this very terminal
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -1,0 +1,59 @@
+"""A start by `mlflow run` and one by hand leave the same tree."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tagging.tracking.store import Store
+from tests.commands.conftest import Trained, the_run
+from tests.commands.project import Project
+
+
+def mlflow_run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    return subprocess.run(
+        [sys.executable, "-m", "mlflow", "run", ".", "--env-manager", "local", *arguments],
+        cwd=project.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_it_trains_and_submits_through_mlflow(
+    trained: Trained, project: Project, store_of: Callable[[Project], Store]
+) -> None:
+    expected = the_run(store_of(trained.project))
+    done = mlflow_run(project, "-e", "train", "-P", "experiment=tiny", "-P", "set=name=by_mlflow notes=two words")
+    assert done.returncode == 0, done.stdout + done.stderr
+    store = store_of(project)
+    run = the_run(store, "by_mlflow")
+    assert run.metrics == expected.metrics
+    assert run.params["notes"] == "two words"
+    assert run.parent_id is None
+    (launch,) = store.search({"kind": "launch"})
+    assert (launch.dataset, launch.status) == ("Default", "FINISHED")
+    assert launch.tags["launch.run"] == run.id
+    assert {found.kind for found in store.find([])} == {"launch", "experiment", "fold"}
+    done = mlflow_run(project, "-e", "submit", "-P", "run=by_mlflow")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (project.folder / "submission.csv").is_file()
+
+
+@pytest.mark.slow
+def test_a_users_error_ends_mlflow_run_with_1(project: Project, store_of: Callable[[Project], Store]) -> None:
+    done = mlflow_run(project, "-e", "train", "-P", "experiment=tini")
+    assert done.returncode == 1
+    assert "error: no experiment is called 'tini'; did you mean tiny?" in done.stderr
+    (launch,) = store_of(project).find([])
+    assert (launch.status, launch.kind) == ("FAILED", "")

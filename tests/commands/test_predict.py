@@ -1,0 +1,124 @@
+"""`predict` and `submit` of a finished run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.stats import gmean
+
+from tagging.tracking.store import Store
+from tests.commands.conftest import Trained, the_run
+from tests.commands.project import Project, read_csv
+
+Connect = Callable[[Project], Store]
+
+
+def demo_folder(project: Project) -> Path:
+    (folder,) = (project.folder / "data").glob("demo-*")
+    return folder
+
+
+def test_a_submission_is_the_geometric_mean_in_the_samples_order(trained: Trained, store_of: Connect) -> None:
+    project = trained.project
+    done = project.run("submit", "--run", "tiny")
+    store = store_of(project)
+    run = the_run(store)
+    assert done.stdout == f"wrote submission.csv: 8 clips by 3 folds of run tiny ({run.id})\n"
+    written = read_csv(project.folder / "submission.csv")
+    sample = read_csv(demo_folder(project) / "sample_submission.csv")
+    assert list(written.columns) == list(sample.columns)
+    assert list(written["fname"]) == list(sample["fname"])
+    folds = [store.read_table(run.id, f"predictions/test/fold_{fold}.parquet") for fold in range(3)]
+    classes = list(sample.columns[1:])
+    expected = gmean([fold[classes].to_numpy() for fold in folds])
+    assert np.allclose(written[classes].to_numpy(), expected, rtol=1e-5)
+    assert store.read_text(run.id, "submission.csv") == (project.folder / "submission.csv").read_text()
+
+
+def test_a_submission_goes_where_it_is_asked_to(trained: Trained, tmp_path: Path) -> None:
+    trained.project.run("submit", "--out", str(tmp_path / "mine.csv"))
+    assert len(read_csv(tmp_path / "mine.csv")) == 8
+    done = trained.project.run("submit", "--out", str(tmp_path / "no" / "mine.csv"), code=2)
+    assert done.stderr == f"error: {tmp_path}/no/mine.csv: cannot be written: No such file or directory\n"
+
+
+def test_predicted_again_from_its_checkpoints_a_run_gives_its_own_numbers(trained: Trained, store_of: Connect) -> None:
+    store = store_of(trained.project)
+    before = the_run(store)
+    oof = store.read_table(before.id, "predictions/oof.parquet")
+    done = trained.project.run("predict", "--run", before.id[:8])
+    again = store.get(before.id)
+    assert again.metrics == before.metrics
+    assert store.read_table(before.id, "predictions/oof.parquet").equals(oof)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("cv_lwlrap "))
+    number = f"{before.metrics['cv_lwlrap']:.6f}"
+    assert line.split() == ["cv_lwlrap", "stored", number, "again", number]
+
+
+def test_new_sound_is_tagged_as_the_test_set_was(trained: Trained, store_of: Connect, tmp_path: Path) -> None:
+    project = trained.project
+    folder = tmp_path / "sound" / "deeper"
+    shutil.copytree(demo_folder(project) / "test", folder)
+    (folder / "notes.txt").write_text("no sound")
+    (folder / "broken.wav").write_text("no sound either")
+    done = project.run("predict", str(tmp_path / "sound"), "--run", "tiny", "--out", str(tmp_path / "tags.csv"))
+    written = read_csv(tmp_path / "tags.csv")
+    project.run("submit", "--run", "tiny")
+    submission = read_csv(project.folder / "submission.csv").sort_values("fname")
+    assert list(written["fname"]) == [f"deeper/{fname}" for fname in submission["fname"]]
+    # the store holds float16 log-mels, new sound is not rounded
+    assert np.allclose(written.iloc[:, 1:], submission.iloc[:, 1:], atol=2e-3)
+    assert re.search(r"^warning: .*/deeper/broken.wav: ", done.stderr, re.MULTILINE)
+    first = written.iloc[0]
+    best = written.columns[1:][np.argsort(-first.iloc[1:].to_numpy(float), kind="stable")[:3]]
+    shown = next(line for line in done.stdout.splitlines() if line.startswith(first["fname"]))
+    assert shown == f"{first['fname']}  " + "  ".join(f"{name} {first[name]:.2f}" for name in best)
+
+
+def test_one_file_is_enough(trained: Trained, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "stereo.flac", np.random.default_rng(0).normal(0, 0.1, (16000, 2)), 16000)
+    done = trained.project.run("predict", str(tmp_path / "stereo.flac"), "--run", "tiny", "--top", "1")
+    assert re.fullmatch(r"stereo\.flac  \w+ 0\.\d\d\n", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("{tmp}/none", "--run", "tiny"), "{tmp}/none: no such file or folder"),
+        (("--run", "tini"), "no run is called 'tini'"),
+    ],
+)
+def test_what_cannot_be_predicted_is_said(
+    trained: Trained, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = trained.project.run("predict", *(text.format(tmp=tmp_path) for text in arguments), code=2)
+    assert done.stderr.startswith(f"error: {message.format(tmp=tmp_path)}")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_without_sound_says_what_it_looked_for(trained: Trained, tmp_path: Path) -> None:
+    done = trained.project.run("predict", str(tmp_path), "--run", "tiny", code=2)
+    assert done.stderr == (
+        f"error: {tmp_path}: no sound that can be read; looked for files ending in .aif, .aifc, .aiff, .au, .caf, "
+        ".flac, .mp3, .oga, .ogg, .opus, .rf64, .snd, .voc, .w64, .wav\n"
+    )
+
+
+def test_other_data_than_the_runs_is_refused(trained: Trained, tmp_path: Path) -> None:
+    project = trained.project
+    shutil.copytree(demo_folder(project), tmp_path / "other")
+    table = tmp_path / "other" / "train_curated.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(lines[:-1]) + "\n")
+    done = project.run("predict", "--run", "tiny", "--data", str(tmp_path / "other"), code=2)
+    assert re.search(
+        rf"error: {tmp_path}/other is not the data tiny was trained on: data.clips is \w+, the run's is \w+; "
+        r"name the right folder with --data\n$",
+        done.stderr,
+    )

@@ -1,0 +1,64 @@
+"""A real SQLite store for each test, copied from one that was migrated once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tagging.tracking import place
+from tagging.tracking.connection import open_connection
+from tagging.tracking.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    open_connection(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project: no store yet, artifacts and work in progress under it."""
+    monkeypatch.setattr(place, "PROJECT", tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    return tmp_path
+
+
+@pytest.fixture
+def store(project: Path, template: Path) -> Store:
+    shutil.copyfile(template, project / "mlflow.db")
+    return Store.connect()
+
+
+@pytest.fixture
+def python(project: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start a Python process in the same project, with the same store, running the given source."""
+
+    def start(source: str, *arguments: str) -> subprocess.Popen[str]:
+        head = (
+            "import sys\nfrom pathlib import Path\nfrom tagging.tracking import place\n"
+            f"place.PROJECT = Path({str(project)!r})\n"
+        )
+        return subprocess.Popen(
+            [sys.executable, "-c", head + source, *arguments],
+            cwd=project,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start

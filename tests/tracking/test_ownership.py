@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tagging.errors import UserError
+from tagging.tracking.ownership import close_abandoned, is_alive, own, owner_tag, process_start, work_folder
+from tagging.tracking.store import Run, Store
+
+Python = Callable[..., subprocess.Popen[str]]
+
+HOLD = """
+import time
+from tagging.tracking.ownership import own
+with own(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def holding(python: Python, fingerprint: str) -> subprocess.Popen[str]:
+    process = python(HOLD, fingerprint)
+    assert process.stdout
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def begin(store: Store, fingerprint: str = "", kind: str = "experiment", parent: Run | None = None, **tags: str) -> Run:
+    if fingerprint:
+        tags["fingerprint"] = fingerprint
+    return store.start("demo", kind, kind, tags, {}, parent)
+
+
+def test_work_lies_in_one_folder_that_the_owner_names(project: Path) -> None:
+    assert work_folder() == project / "mlruns" / "work"
+    assert owner_tag() == f"{os.uname().nodename}:{project}/mlruns/work"
+
+
+def test_a_second_owner_is_told_who_the_first_is_and_a_killed_one_leaves_nothing(project: Path, python: Python) -> None:
+    first = holding(python, "f" * 64)
+    with own("e" * 64):
+        pass
+    with pytest.raises(UserError) as error, own("f" * 64):
+        pass
+    assert error.value.problems == (
+        f"already running, pid {first.pid}: the same training is in progress; "
+        f"wait for its end, or stop it with `kill {first.pid}`",
+    )
+    kill(first)
+    with own("f" * 64):
+        assert (work_folder() / f"{'f' * 16}.pid").exists()
+    assert not (work_folder() / f"{'f' * 16}.pid").exists()
+
+
+def test_the_same_process_does_not_own_twice(project: Path) -> None:
+    with own("a" * 64):
+        with pytest.raises(UserError, match=f"already running, pid {os.getpid()}: "), own("a" * 64):
+            pass
+        assert (work_folder() / f"{'a' * 16}.pid").exists()
+
+
+LOOK = """
+import time
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(1)
+"""
+
+
+def test_a_lock_that_is_held_for_a_moment_only_is_waited_for(project: Path, python: Python) -> None:
+    work_folder().mkdir(parents=True)
+    process = python(LOOK, str(work_folder() / f"{'a' * 16}.lock"))
+    assert process.stdout
+    process.stdout.readline()
+    with own("a" * 64):
+        pass
+    process.communicate()
+
+
+def test_a_process_is_known_by_its_pid_and_start() -> None:
+    start = process_start(os.getpid())
+    assert start
+    assert abs(time.time() - start) < 3600
+    assert is_alive(os.getpid(), start)
+    assert not is_alive(os.getpid(), start - 60)
+    assert process_start(2**22 + 1) is None
+
+
+TRAIN = """
+import time
+from tagging.tracking.launch import link_launch, mark_launch
+from tagging.tracking.ownership import own
+from tagging.tracking.store import Store
+store, fingerprint = Store.connect(), sys.argv[1]
+launch = store.start("demo", "launch", "launch", {}, {})
+mark_launch(store, launch.id)
+with own(fingerprint):
+    parent = store.start("demo", "experiment", "a", {"fingerprint": fingerprint}, {})
+    link_launch(store, launch.id, parent)
+    fold = store.start("demo", "fold", "fold 0", {}, {}, parent)
+    done = store.start("demo", "fold", "fold 1", {}, {}, parent)
+    store.finish(done.id, "FINISHED")
+    print(launch.id, parent.id, fold.id, done.id, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_runs_of_a_killed_training_are_ended_and_living_ones_are_left(store: Store, python: Python) -> None:
+    process = python(TRAIN, "c" * 64)
+    assert process.stdout
+    launch, parent, fold, done = process.stdout.readline().split()
+    assert close_abandoned(store) == []
+    kill(process)
+    assert {run.id for run in close_abandoned(store)} == {launch, parent, fold}
+    for run_id in (launch, parent, fold):
+        run = store.get(run_id)
+        assert (run.status, run.tags["state"]) == ("KILLED", "ABANDONED")
+    assert (store.get(done).status, store.get(done).tags.get("state")) == ("FINISHED", None)
+    assert close_abandoned(store) == []
+
+
+def test_a_run_that_another_process_has_taken_up_again_is_left(store: Store, python: Python) -> None:
+    parent = begin(store, "d" * 64)
+    fold = begin(store, kind="fold", parent=parent)
+    process = holding(python, "d" * 64)
+    assert close_abandoned(store) == []
+    kill(process)
+    assert [run.id for run in close_abandoned(store)] == [fold.id, parent.id]
+
+
+def test_what_this_process_holds_is_left(store: Store) -> None:
+    begin(store, "a" * 64)
+    with own("a" * 64):
+        assert close_abandoned(store) == []
+
+
+def test_what_cannot_be_judged_from_here_is_left(store: Store) -> None:
+    elsewhere = begin(store, "a" * 64)
+    store.set_tags(elsewhere.id, {"owner": "elsewhere:/x/mlruns/work"})
+    begin(store)  # no fingerprint
+    begin(store, kind="launch")  # no pid
+    begin(store, "a" * 64, kind="ensemble")
+    orphan = begin(store, "b" * 64)
+    begin(store, kind="fold", parent=orphan)
+    store._client.delete_run(orphan.id)
+    assert close_abandoned(store) == []

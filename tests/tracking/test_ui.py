@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+
+from tagging.errors import UserError
+from tagging.tracking.store import Store
+from tagging.tracking.ui import serve
+
+SERVE = """
+from tagging.tracking.ui import serve
+serve(int(sys.argv[1]), open_browser=False)
+"""
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def test_a_taken_port_is_named_with_a_free_one(store: Store, taken: int) -> None:
+    with pytest.raises(UserError) as error:
+        serve(taken, open_browser=False)
+    (problem,) = error.value.problems
+    assert re.fullmatch(
+        rf"port {taken} is taken, perhaps by a UI that runs already: "
+        rf"http://127\.0\.0\.1:{taken}; port \d+ is free",
+        problem,
+    )
+
+
+@pytest.mark.slow
+def test_the_ui_shows_the_newest_data_set_and_ends_on_a_signal(
+    store: Store, python: Callable[..., subprocess.Popen[str]], taken: int
+) -> None:
+    run = store.start("demo", "experiment", "smoke", {}, {})
+    store.log_text(run.id, "hello", "a.txt")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+    process = python(SERVE, str(port))
+    assert process.stdout
+    lines = [process.stdout.readline() for _ in range(3)]
+    address = f"http://127.0.0.1:{port}"
+    assert lines == [
+        "starting the MLflow UI ...\n",
+        f"MLflow UI: {address}/#/experiments/{run.experiment_id}/runs?workflowType=machine_learning\n",
+        "Ctrl-C ends it\n",
+    ]
+    with urllib.request.urlopen(f"{address}/get-artifact?run_id={run.id}&path=a.txt") as answer:
+        assert answer.read() == b"hello"
+    children = psutil.Process(process.pid).children(recursive=True)
+    listening = [place.laddr for child in children for place in child.net_connections() if place.status == "LISTEN"]
+    assert {(place.ip, place.port) for place in listening} == {("127.0.0.1", port)}
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("\nthe MLflow UI has ended\n", "")
+    assert process.returncode == 0
+    assert not any(child.is_running() for child in children)
