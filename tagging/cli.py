@@ -20,7 +20,7 @@ Train audio taggers over folds, with every run tracked in MLflow.
 
   train NAME            train an experiment's folds
   features NAME         compute its log-mels ahead of training
-  predict --run RUN     predict a run's own clips again, or tag a FOLDER of new sound
+  predict --run RUN     predict its own clips again, or tag a FOLDER of sound
   submit --run RUN      write ./submission.csv
   demo FOLDER           write synthetic sound to try things on
   show ...              experiment NAME, schema, runs
@@ -149,7 +149,7 @@ def _predict(parsed: argparse.Namespace) -> None:
 
     if parsed.folder:
         out = Path(parsed.out) if parsed.out else None
-        tag_folder(parsed.run, Path(parsed.folder), out, parsed.top)
+        tag_folder(parsed.run, Path(parsed.folder), out, parsed.top, parsed.set)
     else:
         predict_again(parsed.run, _overrides(parsed), _data(parsed))
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.commands import build
+from tagging.commands.finished import class_columns, finished_folds
 from tagging.commands.fold import predict_fold, restore_model, stage
 from tagging.commands.prepare import prepare
 from tagging.commands.summary import summarise
@@ -62,15 +63,7 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
     return metrics
 
 
-def finished_folds(store: Store, run: Run) -> dict[int, Run]:
-    """Return the finished folds of a run; UserError if there are none."""
-    folds = {int(child.tags["fold"]): child for child in store.children(run.id) if child.status == "FINISHED"}
-    if not folds:
-        raise UserError(f"run {run.name} ({run.id}) has no finished fold; train it first")
-    return folds
-
-
-def tag_folder(run_text: str, folder: Path, out: Path | None, top: int, device: str = "") -> pd.DataFrame:
+def tag_folder(run_text: str, folder: Path, out: Path | None, top: int, overrides: Sequence[str] = ()) -> pd.DataFrame:
     """Tag the sound in a folder, or one file, with all folds of a run.
 
     Returns fname and one float column a class: the mean over tiles, then the geometric mean over folds.
@@ -79,10 +72,10 @@ def tag_folder(run_text: str, folder: Path, out: Path | None, top: int, device: 
     """
     store = Store.connect()
     run = store.resolve(run_text)
-    experiment = load(store.fetch(run.id, "config.yaml"), [f"device={device}"] if device else [])
+    experiment = load(store.fetch(run.id, "config.yaml"), overrides)
     folds = finished_folds(store, run)
     sound = _read_folder(folder, experiment)
-    classes = _classes(store, run, folds)
+    classes = class_columns(store.read_table(next(iter(folds.values())).id, "predictions/oof.parquet"))
     probabilities = _tag(store, experiment, folds, sound.logmels, len(classes))
     table = pd.concat([pd.DataFrame({"fname": sound.fnames}), pd.DataFrame(probabilities, columns=classes)], axis=1)
     _show(table, classes, min(top, len(classes)))
@@ -124,11 +117,6 @@ def _read_folder(folder: Path, experiment: Experiment) -> _Sound:
         endings = ", ".join(sorted(SOUND_ENDINGS))
         raise UserError(f"{folder}: no sound that can be read; looked for files ending in {endings}")
     return _Sound(fnames, LogMels.from_clips(clips))
-
-
-def _classes(store: Store, run: Run, folds: dict[int, Run]) -> list[str]:
-    table = store.read_table(next(iter(folds.values())).id, "predictions/oof.parquet")
-    return [column for column in table.columns if column not in ("fname", "fold")]
 
 
 def _tag(store: Store, experiment: Experiment, folds: dict[int, Run], logmels: LogMels, num_classes: int) -> np.ndarray:

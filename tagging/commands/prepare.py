@@ -27,7 +27,6 @@ from tagging.report.wording import count
 from tagging.tracking.place import PROJECT
 
 
-
 @dataclass(frozen=True)
 class Prepared:
     """Everything the folds of an experiment share.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.predict import finished_folds
+from tagging.commands.finished import class_columns, finished_folds
 from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
 from tagging.progress import say
@@ -32,7 +32,7 @@ def submit(run_text: str, out: Path) -> pd.DataFrame:
             f"run {run.name} ({run.id}) has no test predictions: {run.dataset} has no test clips; "
             f"`python -m tagging predict --run {run.name} FOLDER` tags a folder"
         )
-    classes = [column for column in tables[0].columns if column not in ("fname", "fold")]
+    classes = class_columns(tables[0])
     blend = geometric_mean([table[classes].to_numpy() for table in tables])
     submission = pd.DataFrame(blend, columns=classes)
     submission.insert(0, "fname", tables[0]["fname"])

@@ -1,0 +1,123 @@
+"""The table of docs/architecture.md, kept true: which room may import what."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from tagging.config import flatten
+from tagging.config.schema import Experiment, Features, Plateau
+from tagging.features.logmel import LogMelSettings
+from tagging.models.registry import MODELS
+
+ROOT = Path(__file__).parents[1]
+TAGGING = ROOT / "tagging"
+# room: (third-party libraries, own rooms beside errors, seeds and sources); None: any of the project's
+MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
+    "config": ({"pydantic", "yaml"}, set()),
+    "data": ({"numpy", "soundfile", "soxr", "sklearn", "iterstrat", "filelock"}, set()),
+    "features": ({"torch", "numpy", "scipy", "filelock"}, set()),
+    "augment": ({"torch", "numpy"}, {"features"}),
+    "models": ({"torch"}, set()),
+    "training": ({"torch", "numpy", "safetensors"}, {"augment", "features", "metrics"}),
+    "inference": ({"torch", "numpy"}, {"features"}),
+    "report": ({"numpy", "pandas", "matplotlib"}, {"metrics"}),
+    "tracking": ({"mlflow", "pandas", "filelock", "psutil", "pynvml", "sqlalchemy"}, set()),
+    "commands": ({"numpy", "pandas", "torch", "pydantic", "rich"}, None),
+    "metrics.py": ({"numpy"}, set()),
+    "errors.py": (set(), set()),
+    "seeds.py": ({"torch"}, set()),
+    "sources.py": (set(), set()),
+    "progress.py": ({"tqdm"}, {"training"}),
+    "cli.py": (set(), {"config", "commands", "data", "tracking"}),
+    "__main__.py": (set(), {"cli"}),
+    "__init__.py": (set(), set()),
+}
+COMMON = {"errors", "seeds", "sources"}
+
+
+def imports(path: Path) -> set[str]:
+    """Return every module a file imports, absolute: `torch.nn`, `tagging.features.table`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def files(room: str) -> list[Path]:
+    place = TAGGING / room
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place]
+
+
+def test_every_room_is_in_the_table() -> None:
+    rooms = {path.name for path in TAGGING.iterdir() if path.name != "__pycache__"}
+    assert rooms == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_what_it_may_and_no_more(room: str) -> None:
+    libraries, rooms = MAY_IMPORT[room]
+    for path in files(room):
+        for module in imports(path):
+            top, _, below = module.partition(".")
+            if top in sys.stdlib_module_names:
+                continue
+            if top != "tagging":
+                assert top in libraries, f"{path.name} imports {module}"
+            elif rooms is not None and below:
+                own = below.split(".")[0]
+                allowed = rooms | COMMON | {room.removesuffix(".py"), "RECIPE_VERSION"}
+                assert own in allowed, f"{path.name} imports {module}"
+
+
+def test_the_core_knows_no_config_and_no_store() -> None:
+    for room in ("features", "augment", "models", "inference", "metrics.py"):
+        assert not MAY_IMPORT[room][0] & {"pydantic", "mlflow", "pandas"}
+    for name in ("losses.py", "sampling.py"):
+        used = {module for module in imports(TAGGING / "training" / name) if module.startswith("tagging")}
+        assert {module.split(".")[1] for module in used if "." in module} <= {"sources"}
+
+
+def test_nothing_here_imports_ray_or_tune() -> None:
+    for path in TAGGING.rglob("*.py"):
+        assert not {module.split(".")[0] for module in imports(path)} & {"ray", "tune", "optuna"}, path
+
+
+# sections that are handed over whole to one constructor
+WHOLE = {"features.": "features", "model.": "model", "scheduler.": "scheduler"}
+
+
+def test_every_leaf_of_the_config_is_read_somewhere() -> None:
+    code = "".join(path.read_text() for path in (TAGGING / "commands").rglob("*.py"))
+    unread = [
+        path
+        for path in flatten(Experiment())
+        if not path.startswith(tuple(WHOLE)) and not re.search(rf"\.{path.split('.')[-1]}\b", code)
+    ]
+    assert unread == []
+
+
+def test_sections_handed_over_whole_fit_their_constructors() -> None:
+    assert set(inspect.signature(LogMelSettings).parameters) == set(Features.model_fields) - {"precision"}
+    assert set(Plateau.model_fields) - {"kind"} < set(inspect.signature(ReduceLROnPlateau).parameters)
+    section = Experiment().model
+    arguments = set(inspect.signature(MODELS[section.kind]).parameters) - {"num_classes"}
+    assert set(type(section).model_fields) - {"kind"} == arguments
+
+
+def test_the_documents_table_names_every_room() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text()
+    for room in MAY_IMPORT:
+        if not room.startswith("__"):
+            name = f"`tagging/{room}`" if room.endswith(".py") else f"`tagging/{room}/`"
+            assert name in table, name

@@ -1,0 +1,78 @@
+"""The command line itself: help, speed, and the exit status of a user's error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tagging.cli import COMMANDS, main
+from tagging.config import Experiment, flatten, load
+from tagging.config.tree import read_yaml
+
+
+def test_help_answers_in_half_a_second_without_torch() -> None:
+    code = (
+        "import sys; from tagging.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'mlflow', 'pandas', 'numpy', 'pydantic'} & set(sys.modules)"
+    )
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        times.append(time.perf_counter() - started)
+        assert done.returncode == 0, done.stderr
+    assert min(times) < 0.5
+    for command in COMMANDS:
+        assert f"\n  {command} " in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_that_fits_a_terminal(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: python -m tagging {command}")
+
+
+def test_a_users_error_goes_to_stderr_and_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "smoke", "--set", "seed=-1 mixr.prob=1"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == (
+        "error: --set seed: seed is '-1'; it must be greater than or equal to 0\n"
+        "error: --set mixr.prob: mixr is not a field; did you mean mixer? There are: "
+        + ", ".join(Experiment.model_fields)
+        + "\n"
+    )
+
+
+def test_empty_arguments_mean_not_given(capsys: pytest.CaptureFixture[str]) -> None:
+    # as `mlflow run` hands over parameters that nobody gave
+    assert main(["show", "experiment", "smoke", "--data", "", "--set", ""]) == 0
+    with_empty = capsys.readouterr().out
+    assert main(["show", "experiment", "smoke"]) == 0
+    assert capsys.readouterr().out == with_empty
+
+
+def test_show_experiment_prints_yaml_that_loads(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "experiment", "smoke", "--set", "seed=7"]) == 0
+    (tmp_path / "smoke.yaml").write_text(capsys.readouterr().out)
+    assert load(tmp_path / "smoke.yaml") == load("smoke", ["seed=7"])
+    assert set(read_yaml(tmp_path / "smoke.yaml")[1]) >= set(flatten(load("smoke")))
+
+
+def test_show_schema_lists_every_field_and_variant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "schema"]) == 0
+    text = capsys.readouterr().out
+    for path in flatten(Experiment()):
+        assert f"  {path} = " in text or path.endswith(".kind"), path
+    for kind in ("random", "stratified", "column", "plateau", "constant", "folder", "demo", "aux_skip_attention"):
+        assert f".kind = {kind}: " in text
+    assert "  optimizer.lr = 0.0009  (float, > 0)\n      learning rate\n" in text
