@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +54,16 @@ def test_a_users_error_goes_to_stderr_and_exits_with_2(capsys: pytest.CaptureFix
         + ", ".join(Experiment.model_fields)
         + "\n"
     )
+
+
+def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(parsed: argparse.Namespace) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(COMMANDS, "show", refuse)
+        assert main(["show", "schema"]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}: Permission denied\n"
 
 
 def test_empty_arguments_mean_not_given(capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,7 @@ def train_fold(shared: Stage, fold: int, run: Run, parent: Run, store: Store) ->
     batches = _batches(shared, fold)
     sender = EpochSender(store, run.id, work)
     started = time.monotonic()
-    with _breaking_off(store, run, checkpoints, sender):
+    with _breaking_off(store.impatient(), run, checkpoints):
         with Bar(f"fold {fold}", "step", batches.steps * experiment.training.epochs) as bar:
             history = fit(
                 parts,
@@ -94,16 +94,15 @@ def train_fold(shared: Stage, fold: int, run: Run, parent: Run, store: Store) ->
 
 
 @contextmanager
-def _breaking_off(store: Store, run: Run, checkpoints: Checkpoints, sender: EpochSender) -> Iterator[None]:
+def _breaking_off(store: Store, run: Run, checkpoints: Checkpoints) -> Iterator[None]:
     """End a fold's run as KILLED or FAILED where it does not come to its end, with all it has so far."""
     try:
         yield
     except BaseException as error:
-        killed = isinstance(error, KeyboardInterrupt)
         with suppress(UserError):  # the store itself may be what failed
-            sender.close([record.as_dict() for record in checkpoints.history()])
+            store.log_epochs(run.id, [record.as_dict() for record in checkpoints.history()])
             upload_checkpoints(store, run.id, checkpoints)
-            store.finish(run.id, "KILLED" if killed else "FAILED")
+            store.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
 
 

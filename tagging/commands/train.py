@@ -142,10 +142,11 @@ def _ending(store: Store, run: Run) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        hasty = store.impatient()
         with suppress(UserError):  # the store itself may be what failed
             if not isinstance(error, KeyboardInterrupt):
-                store.set_tags(run.id, {"error": str(error)[:500] or type(error).__name__})
-            store.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+                hasty.set_tags(run.id, {"error": str(error)[:500] or type(error).__name__})
+            hasty.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
     store.finish(run.id, "FINISHED")
 
