@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from tagging.commands import build
+from tagging.commands.apply import predict_rows
 from tagging.commands.prepare import Prepared
 from tagging.config import Experiment
 from tagging.errors import UserError
-from tagging.features.deltas import Deltas
 from tagging.features.table import LogMels
 from tagging.inference.blend import mean_over_tiles
-from tagging.inference.predict import TileProbabilities, predict_tiles
+from tagging.inference.predict import TileProbabilities
 from tagging.metrics import lwlrap
 from tagging.progress import Bar, say
 from tagging.sources import CURATED, NOISY, TRUSTED
@@ -29,7 +29,7 @@ from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
 from tagging.training.batches import TrainingBatches
-from tagging.training.checkpoint import Checkpoints, load_weights, weights_file
+from tagging.training.checkpoint import Checkpoints, load_weights
 from tagging.training.history import EpochRecord
 from tagging.training.loop import LoopSettings, fit
 from tagging.training.sampling import SourcePools
@@ -121,8 +121,13 @@ def predict_fold(shared: Stage, model: torch.nn.Module, fold: int, run_id: str, 
     """
     prepared = shared.prepared
     dataset = prepared.dataset
+
+    def predict(half: str, clips: np.ndarray) -> TileProbabilities:
+        rows, label = prepared.rows[half][clips], f"fold {fold}: {half} clips"
+        return predict_rows(prepared.experiment, model, shared.logmels, rows, shared.device, label)
+
     held_out = np.flatnonzero(prepared.folds == fold)
-    tiles = _predict(shared, model, prepared.rows["curated"][held_out], f"fold {fold}: held-out clips")
+    tiles = predict("curated", held_out)
     fnames = [dataset.curated.fnames[row] for row in held_out]
     oof = mean_over_tiles(tiles.probabilities, tiles.clip, len(held_out))
     store.log_table(run_id, _table(fnames, oof, dataset.classes, fold=fold), "predictions/oof.parquet")
@@ -139,23 +144,14 @@ def predict_fold(shared: Stage, model: torch.nn.Module, fold: int, run_id: str, 
     )
     halves = {"test": dataset.test} | ({"noisy": dataset.noisy} if prepared.experiment.predict.noisy else {})
     for name, clips in halves.items():
-        if clips.fnames:
-            tiles = _predict(shared, model, prepared.rows[name], f"fold {fold}: {name} clips")
-            means = mean_over_tiles(tiles.probabilities, tiles.clip, len(clips.fnames))
+        if len(clips):
+            tiles = predict(name, np.arange(len(clips)))
+            means = mean_over_tiles(tiles.probabilities, tiles.clip, len(clips))
             table = _table(list(clips.fnames), means, dataset.classes, fold=fold)
             store.log_table(parent_id, table, f"predictions/{name}/fold_{fold}.parquet")
     score = lwlrap(dataset.curated.labels[held_out], oof)
     store.log_metrics(run_id, {"fold_lwlrap": score})
     return score
-
-
-def restore_model(shared: Stage, fold: int, run_id: str, store: Store) -> torch.nn.Module:
-    """Return the network of a finished fold with the weights it predicts with."""
-    experiment = shared.prepared.experiment
-    model = build.model_of(experiment, len(shared.prepared.dataset.classes), fold, shared.device)
-    path = weights_file(Path("checkpoints"), experiment.predict.weights)
-    load_weights(model, store.fetch(run_id, path.as_posix()))
-    return model
 
 
 def _chosen_weights(experiment: Experiment, checkpoints: Checkpoints) -> Path:
@@ -215,23 +211,6 @@ def _loop_settings(shared: Stage, fold: int) -> LoopSettings:
         fold=fold,
         compile=experiment.training.compile,
     )
-
-
-def _predict(shared: Stage, model: torch.nn.Module, rows: np.ndarray, label: str) -> TileProbabilities:
-    experiment = shared.prepared.experiment
-    with Bar(label, "tile") as bar:
-        return predict_tiles(
-            model,
-            shared.logmels,
-            rows,
-            Deltas(),
-            experiment.sampling.frames,
-            experiment.predict.tile_step,
-            experiment.predict.batch_size,
-            shared.device,
-            build.DTYPES[experiment.training.precision],
-            bar.reach,
-        )
 
 
 def _table(

@@ -10,21 +10,19 @@ import numpy as np
 import pandas as pd
 
 from tagging.commands import build
+from tagging.commands.apply import predict_rows, restore_model
 from tagging.commands.finished import class_columns, finished_folds
-from tagging.commands.fold import predict_fold, restore_model, stage
+from tagging.commands.fold import predict_fold, stage
 from tagging.commands.prepare import prepare
 from tagging.commands.summary import summarise
 from tagging.config import Experiment, load
 from tagging.data.audio import read_sound
 from tagging.errors import UnreadableSound, UserError
-from tagging.features.deltas import Deltas
 from tagging.features.logmel import LogMel, trim_waveform
 from tagging.features.table import LogMels
 from tagging.inference.blend import geometric_mean, mean_over_tiles
-from tagging.inference.predict import predict_tiles
 from tagging.progress import Bar, say, warn
 from tagging.tracking.store import Run, Store
-from tagging.training.checkpoint import load_weights, weights_file
 
 # what libsndfile opens; a file with another ending in a folder is not taken for sound
 SOUND_ENDINGS = frozenset(
@@ -55,7 +53,8 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
     folds = finished_folds(store, run)
     shared = stage(prepared)
     for fold, child in folds.items():
-        predict_fold(shared, restore_model(shared, fold, child.id, store), fold, child.id, run.id, store)
+        model = restore_model(experiment, len(prepared.dataset.classes), fold, child.id, shared.device, store)
+        predict_fold(shared, model, fold, child.id, run.id, store)
     metrics = summarise(prepared, run, folds, store)
     for name, value in metrics.items():
         stored = f"{run.metrics[name]:.6f}" if name in run.metrics else "none"
@@ -120,27 +119,14 @@ def _read_folder(folder: Path, experiment: Experiment) -> _Sound:
 
 
 def _tag(store: Store, experiment: Experiment, folds: dict[int, Run], logmels: LogMels, num_classes: int) -> np.ndarray:
+    """Return the geometric mean over folds [n, C] of the mean over tiles of each."""
     device = build.device_of(experiment)
-    clips = np.arange(len(logmels))
+    rows = np.arange(len(logmels))
     members = []
     for fold, child in folds.items():
-        model = build.model_of(experiment, num_classes, fold, device)
-        path = weights_file(Path("checkpoints"), experiment.predict.weights)
-        load_weights(model, store.fetch(child.id, path.as_posix()))
-        with Bar(f"fold {fold}", "tile") as bar:
-            tiles = predict_tiles(
-                model,
-                logmels,
-                clips,
-                Deltas(),
-                experiment.sampling.frames,
-                experiment.predict.tile_step,
-                experiment.predict.batch_size,
-                device,
-                build.DTYPES[experiment.training.precision],
-                bar.reach,
-            )
-        members.append(mean_over_tiles(tiles.probabilities, tiles.clip, len(clips)))
+        model = restore_model(experiment, num_classes, fold, child.id, device, store)
+        tiles = predict_rows(experiment, model, logmels, rows, device, f"fold {fold}")
+        members.append(mean_over_tiles(tiles.probabilities, tiles.clip, len(rows)))
     return geometric_mean(members)
 
 

@@ -41,3 +41,4 @@ def test_a_launch_that_is_gone_is_left_alone(store: Store) -> None:
     for launch_id in (launch.id, "0" * 32, "no id/at all"):
         mark_launch(store, launch_id)
         link_launch(store, launch_id, run)
+    assert store.find([]) == [run]
