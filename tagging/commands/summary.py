@@ -37,7 +37,7 @@ def summarise(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: 
     store.log_table(parent.id, oof, "predictions/oof.parquet")
     store.log_table(parent.id, _pooled(prepared, folds, store, "oof_tiles"), "predictions/oof_tiles.parquet")
     scores = oof[list(prepared.dataset.classes)].to_numpy()
-    metrics |= _pooled_metrics(prepared, scores)
+    metrics = _pooled_metrics(prepared, scores) | metrics  # the number people look for comes first
     _log_tables_and_figures(prepared, scores, parent, store)
     store.log_metrics(parent.id, metrics)
     store.set_tags(parent.id, {"mlflow.note.content": describe(_words(prepared, parent, scores, metrics))})

@@ -67,6 +67,7 @@ def test_unreadable_files_can_be_left_out_and_are_listed(project: Project, broke
     assert len(read_csv(project.folder / "submission.csv")) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -98,6 +99,7 @@ def test_what_the_data_or_the_machine_has_not_is_said(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_noisy_draws_need_noisy_clips(project: Project, tmp_path: Path) -> None:
     (demo,) = (project.folder / "data").glob("demo-*")
     shutil.copytree(demo, tmp_path / "sound", ignore=shutil.ignore_patterns("train_noisy*"))
