@@ -44,6 +44,16 @@ def device_of(experiment: Experiment) -> torch.device:
     return torch.device(name)
 
 
+def check_compile(experiment: Experiment, device: torch.device) -> None:
+    """Stop where torch.compile is known to give wrong gradients: on CPUs below float32 (torch 2.11: NaN)."""
+    precision = experiment.training.precision
+    if experiment.training.compile and device.type == "cpu" and precision != "float32":
+        raise UserError(
+            f"training.compile is true with training.precision {precision} on a CPU, where compiled gradients come "
+            "out as NaN; give --set training.compile=false, or training.precision=float32"
+        )
+
+
 def _keep_freed_memory() -> None:
     """Make glibc keep large freed blocks instead of handing them back to the kernel.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from tagging.commands.build import device_of
+from tagging.commands.build import check_compile, device_of
 from tagging.commands.fold import Stage, stage, train_fold
 from tagging.commands.prepare import Prepared, prepare
 from tagging.commands.summary import summarise
@@ -31,7 +31,7 @@ def train(experiment: Experiment, again: bool = False) -> Run:
     Raises UserError for bad input, and where another process trains the same.
     """
     launch = adopt_launch(os.environ)
-    device_of(experiment)  # a device that is not there stops before any work
+    check_compile(experiment, device_of(experiment))  # what the machine cannot do stops before any work
     store = Store.connect()
     if launch:
         mark_launch(store, launch)

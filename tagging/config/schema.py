@@ -255,7 +255,7 @@ class Training(Section):
     epochs: int = Field(700, ge=1, description="at most this many")
     folds: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="folds to run, as [0, 2]; []: all")
     precision: Literal["float32", "bf16", "fp16"] = Field("bf16", description="of autocast")
-    compile: bool = Field(False, description="torch.compile the network")
+    compile: bool = Field(False, description="torch.compile the network; on a CPU with float32 alone")
     ema_decay: float = Field(0.0, ge=0, lt=1, description="decay a step of averaged weights; 0: none")
 
 

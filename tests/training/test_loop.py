@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,3 +180,17 @@ def test_no_checkpoint_is_no_history(tmp_path: Path) -> None:
     assert checkpoints.history() == []
     assert checkpoints.last() is None
     assert checkpoints.best() is None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is no g++")
+def test_a_compiled_network_trains_as_the_plain_one(tmp_path: Path) -> None:
+    # without dropout, whose draws a compiled network makes in another order
+    options = ("model.dropout=0", "mixer.prob=0")
+    plain = Training(tmp_path / "plain", *options, epochs=2).fit()
+    training = Training(tmp_path / "compiled", *options, epochs=2)
+    training.settings = replace(training.settings, compile=True)
+    compiled = training.fit()
+    for left, right in zip(compiled, plain, strict=True):
+        assert left.train_loss == pytest.approx(right.train_loss, rel=1e-3)
+        assert left.val_loss == pytest.approx(right.val_loss, rel=1e-2)
