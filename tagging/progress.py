@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tagging.training.history import EpochRecord
 
 # a log file gets a line now and then, a terminal a bar that moves; neither gets one for a moment's work
+# without tqdm's rate, so that a fold's line fits 80 columns
+_FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} {unit}s [{elapsed}<{remaining}{postfix}]"
 _INTERVAL_S, _DELAY_S = (0.2, 0.5) if sys.stderr.isatty() else (20.0, 20.0)
 
 
@@ -33,6 +35,7 @@ class Bar:
             desc=label,
             unit=unit,
             total=total,
+            bar_format=_FORMAT,
             mininterval=_INTERVAL_S,
             delay=_DELAY_S,
             dynamic_ncols=True,
@@ -56,9 +59,4 @@ class Bar:
 
     def describe(self, record: EpochRecord) -> None:
         """Show the numbers of the newest epoch beside the bar."""
-        self._bar.set_postfix(
-            epoch=record.epoch,
-            loss=f"{record.train_loss:.4f}",
-            lwlrap=f"{record.val_lwlrap:.4f}",
-            refresh=False,
-        )
+        self._bar.set_postfix_str(f"epoch {record.epoch}, lwlrap {record.val_lwlrap:.3f}", refresh=False)
