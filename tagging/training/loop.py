@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from tagging import seeds
 from tagging.errors import UserError
-from tagging.training.batches import TrainingBatches
+from tagging.training.batches import Batch, TrainingBatches
 from tagging.training.checkpoint import Checkpoints, Parts
 from tagging.training.history import EpochRecord, should_stop
 from tagging.training.losses import SourceLoss
@@ -112,7 +112,7 @@ def _epoch(
     for step in range(batches.steps):
         # dropout draws from the global generator of the device
         torch.manual_seed(seeds.derive(settings.seed, settings.fold, epoch, step, "dropout"))
-        losses.append(_step(parts, forward, batches, epoch, step, loss, settings))
+        losses.append(train_step(parts, forward, batches.batch(epoch, step), loss, settings))
         progress.update(1)
         if len(losses) % LOSS_CHECK_STEPS == 0 or len(losses) == batches.steps:
             _check_finite(losses, epoch, lr)
@@ -132,16 +132,14 @@ def _epoch(
     )
 
 
-def _step(
+def train_step(
     parts: Parts,
     forward: Callable[[Tensor], Sequence[Tensor]],
-    batches: TrainingBatches,
-    epoch: int,
-    step: int,
+    batch: Batch,
     loss: SourceLoss,
     settings: LoopSettings,
 ) -> Tensor:
-    batch = batches.batch(epoch, step)
+    """Take one optimizer step on a batch and return its loss, a scalar on the device."""
     parts.optimizer.zero_grad(set_to_none=True)
     inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
     with torch.autocast(settings.device.type, settings.dtype, enabled=settings.dtype != torch.float32):
