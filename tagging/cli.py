@@ -23,6 +23,7 @@ Train audio taggers over folds, with every run tracked in MLflow.
   features NAME         compute its log-mels ahead of training
   predict --run RUN     predict its own clips again, or tag a FOLDER of sound
   submit --run RUN      write ./submission.csv
+  download NAME         fetch a public data set: fsdkaggle2019
   demo FOLDER           write synthetic sound to try things on
   show ...              experiment NAME, schema, runs
   ui                    open the MLflow UI on the project's store
@@ -77,16 +78,21 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("folder", nargs="?", default="", help="new sound: a folder, or one file")
     predict.add_argument("--run", required=True, help=RUN_HELP)
     predict.add_argument("--out", default="", metavar="FILE", help="write all probabilities of FOLDER as CSV")
-    predict.add_argument("--top", type=int, default=3, metavar="N", help="classes shown a clip (default 3)")
+    predict.add_argument("--top", type=_at_least(1), default=3, metavar="N", help="classes shown a clip (default 3)")
     _override_arguments(predict)
 
     submit = commands.add_parser("submit", description="Write the submission of a run with test predictions.")
     submit.add_argument("--run", default="", help=f"{RUN_HELP}; default: the newest with test predictions")
     submit.add_argument("--out", default="", metavar="FILE", help="default: ./submission.csv")
 
+    download = commands.add_parser("download", description="Fetch a public data set and lay it out for training.")
+    download.add_argument("name", choices=["fsdkaggle2019"], help="fsdkaggle2019: Zenodo record 3612637")
+    download.add_argument("--data", default="", metavar="FOLDER", help="default: data/fsdkaggle2019 in the project")
+    download.add_argument("--dry-run", action="store_true", help="only list files, sizes and the space needed")
+
     demo = commands.add_parser("demo", description="Write synthetic sound in the layout of FSDKaggle2019.")
     demo.add_argument("folder", help="folder to make")
-    demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--seed", type=_at_least(0), default=0)
 
     show = commands.add_parser("show", description="Show experiments, the schema, or the runs of the store.")
     topics = show.add_subparsers(dest="topic", required=True, metavar="TOPIC")
@@ -94,12 +100,21 @@ def _parser() -> argparse.ArgumentParser:
     _experiment_arguments(topic)
     topics.add_parser("schema", help="every field there is, with its range and meaning")
     runs = topics.add_parser("runs", help="the newest runs and their scores")
-    runs.add_argument("--limit", type=int, default=20, metavar="N", help="how many (default 20)")
+    runs.add_argument("--limit", type=_at_least(1), default=20, metavar="N", help="how many (default 20)")
 
     ui = commands.add_parser("ui", description="Open the stock MLflow UI on the project's store, on this machine.")
     ui.add_argument("--port", type=int, default=5000)
     ui.add_argument("--no-browser", action="store_true", help="only print the address")
     return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        return int(text)
+
+    return number
 
 
 def _experiment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -166,6 +181,12 @@ def _submit(parsed: argparse.Namespace) -> None:
     submit(parsed.run, Path(parsed.out or "submission.csv"))
 
 
+def _download(parsed: argparse.Namespace) -> None:
+    from tagging.commands.download import download
+
+    download(_data(parsed), parsed.dry_run)
+
+
 def _demo(parsed: argparse.Namespace) -> None:
     from tagging.config.schema import Demo
     from tagging.data.demo import make_demo
@@ -197,6 +218,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "features": _features,
     "predict": _predict,
     "submit": _submit,
+    "download": _download,
     "demo": _demo,
     "show": _show,
     "ui": _ui,

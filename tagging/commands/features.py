@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from tagging.commands.prepare import data_folder, open_features
 from tagging.config import Experiment
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.progress import say
+from tagging.tracking.launch import adopt_launch, mark_launch
+from tagging.tracking.store import Store
 
 
 def features(experiment: Experiment) -> None:
@@ -14,6 +18,8 @@ def features(experiment: Experiment) -> None:
 
     Raises UserError with every file that cannot be decoded, unless the experiment leaves those out.
     """
+    if launch := adopt_launch(os.environ):
+        mark_launch(Store.connect(), launch)
     dataset = read_dataset(data_folder(experiment), experiment.data.name)
     store = open_features(experiment, dataset)
     files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]

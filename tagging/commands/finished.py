@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import os
+
 import pandas as pd
 
 from tagging.errors import UserError
+from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
 from tagging.tracking.store import Run, Store
+
+
+def open_store() -> tuple[Store, str | None]:
+    """Open the store; under `mlflow run`, mark the run that MLflow opened and return its id."""
+    launch = adopt_launch(os.environ)
+    store = Store.connect()
+    if launch:
+        mark_launch(store, launch)
+    return store, launch
+
+
+def open_run(run_text: str) -> tuple[Store, Run]:
+    """Open the store and find the run that a user means; UserError if there is none."""
+    if not run_text:
+        raise UserError("no run is named; give --run RUN: an id, its beginning, or a name (`show runs` lists them)")
+    store, launch = open_store()
+    run = store.resolve(run_text)
+    if launch:
+        link_launch(store, launch, run)
+    return store, run
 
 
 def finished_folds(store: Store, run: Run) -> dict[int, Run]:

@@ -11,27 +11,20 @@ import pandas as pd
 
 from tagging.commands import build
 from tagging.commands.apply import predict_rows, restore_model
-from tagging.commands.finished import class_columns, finished_folds
+from tagging.commands.finished import class_columns, finished_folds, open_run
 from tagging.commands.fold import predict_fold, stage
 from tagging.commands.prepare import prepare
 from tagging.commands.summary import summarise
 from tagging.config import Experiment, load
+from tagging.config.load import numbers_digest
 from tagging.data.audio import read_sound
+from tagging.data.listing import SOUND_SUFFIXES
 from tagging.errors import UnreadableSound, UserError
 from tagging.features.logmel import LogMel, trim_waveform
 from tagging.features.table import LogMels
 from tagging.inference.blend import geometric_mean, mean_over_tiles
 from tagging.progress import Bar, say, warn
 from tagging.tracking.store import Run, Store
-
-# what libsndfile opens; a file with another ending in a folder is not taken for sound
-SOUND_ENDINGS = frozenset(
-    f".{ending}"
-    for ending in (
-        *("wav", "w64", "rf64", "flac", "ogg", "oga", "opus", "mp3"),
-        *("aif", "aiff", "aifc", "au", "snd", "caf", "voc"),
-    )
-)
 
 
 def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | None = None) -> dict[str, float]:
@@ -40,8 +33,7 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
     Prints each metric as stored and as it came out now, and logs what came out. Raises UserError where
     the run lacks folds or the data is not the run's.
     """
-    store = Store.connect()
-    run = store.resolve(run_text)
+    store, run = open_run(run_text)
     experiment = load(store.fetch(run.id, "config.yaml"), overrides, data)
     prepared = prepare(experiment)
     for tag, digest in prepared.data_tags().items():
@@ -50,6 +42,11 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
                 f"{prepared.dataset.folder} is not the data {run.name} was trained on: {tag} is {digest}, "
                 f"the run's is {run.tags.get(tag)}; name the right folder with --data"
             )
+    if prepared.fingerprint() != run.tags["fingerprint"]:
+        raise UserError(
+            f"labels, sound or settings are not those {run.name} was trained with, and it keeps its numbers; "
+            "give the same data, and no --set that changes numbers"
+        )
     folds = finished_folds(store, run)
     shared = stage(prepared)
     for fold, child in folds.items():
@@ -69,9 +66,11 @@ def tag_folder(run_text: str, folder: Path, out: Path | None, top: int, override
     Prints the `top` likeliest classes of each clip; `out` is a CSV file to write all to.
     Raises UserError if there is no sound; unreadable files are named and left out.
     """
-    store = Store.connect()
-    run = store.resolve(run_text)
-    experiment = load(store.fetch(run.id, "config.yaml"), overrides)
+    store, run = open_run(run_text)
+    config = store.fetch(run.id, "config.yaml")
+    experiment = load(config, overrides)
+    if numbers_digest(experiment) != numbers_digest(load(config)):
+        raise UserError(f"{run.name} predicts as it was trained; of --set only device and threads may be given here")
     folds = finished_folds(store, run)
     sound = _read_folder(folder, experiment)
     classes = class_columns(store.read_table(next(iter(folds.values())).id, "predictions/oof.parquet"))
@@ -82,7 +81,7 @@ def tag_folder(run_text: str, folder: Path, out: Path | None, top: int, override
         try:
             table.to_csv(out, index=False, float_format="%.6f")
         except OSError as error:
-            raise UserError(f"{out}: cannot be written: {error.strerror}") from None
+            raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
         say(f"wrote {out}: {len(table)} clips, {len(classes)} classes")
     return table
 
@@ -97,7 +96,7 @@ def _read_folder(folder: Path, experiment: Experiment) -> _Sound:
     if not folder.exists():
         raise UserError(f"{folder}: no such file or folder")
     root = folder if folder.is_dir() else folder.parent
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUND_ENDINGS)
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES and path.is_file())
     files = files if folder.is_dir() else [folder]
     settings = build.logmel_settings(experiment.features)
     front_end = LogMel(settings, build.device_of(experiment))
@@ -113,7 +112,7 @@ def _read_folder(folder: Path, experiment: Experiment) -> _Sound:
             clips += front_end([trim_waveform(sound.samples, settings)])
             fnames.append(path.relative_to(root).as_posix())
     if not clips:
-        endings = ", ".join(sorted(SOUND_ENDINGS))
+        endings = ", ".join(sorted(SOUND_SUFFIXES))
         raise UserError(f"{folder}: no sound that can be read; looked for files ending in {endings}")
     return _Sound(fnames, LogMels.from_clips(clips))
 

@@ -26,6 +26,8 @@ from tagging.progress import Bar
 from tagging.report.wording import count
 from tagging.tracking.place import PROJECT
 
+RESERVED = ("fname", "fold", "tile")  # columns beside the classes in tables of predictions
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -96,6 +98,7 @@ def prepare(experiment: Experiment) -> Prepared:
     Raises UserError for any bad input, all problems of a step at once.
     """
     dataset = read_dataset(data_folder(experiment), experiment.data.name)
+    _check_classes(dataset)
     lists = _read_lists(experiment, dataset)
     features = open_features(experiment, dataset)
     readable, left_out = _readable(experiment, dataset, features)
@@ -132,6 +135,7 @@ def prepare(experiment: Experiment) -> Prepared:
     )
     _check_sources(prepared)
     _check_folds_to_run(prepared)
+    _check_folds_have_clips(prepared)
     return prepared
 
 
@@ -249,6 +253,26 @@ def _check_folds_to_run(prepared: Prepared) -> None:
     if wrong:
         raise UserError(
             f"training.folds asks for fold {wrong[0]}; allowed: 0 to {prepared.num_folds - 1}, or [] for all"
+        )
+
+
+def _check_folds_have_clips(prepared: Prepared) -> None:
+    """Stop where label lists leave a fold without clips to train on, or without any to validate on."""
+    problems = []
+    for fold in prepared.folds_to_run:
+        for mask, what in ((prepared.folds == fold, "validate on"), (prepared.folds != fold, "train on")):
+            if not (mask & ~prepared.removed).any():
+                problems.append(f"fold {fold} has no curated clip left to {what}: labels.corrections removes them all")
+    if problems:
+        raise UserError(*problems)
+
+
+def _check_classes(dataset: Dataset) -> None:
+    taken = [name for name in dataset.classes if name in RESERVED]
+    if taken:
+        raise UserError(
+            f"{dataset.folder}: a class is called {taken[0]!r}, which is a column of the tables of predictions; "
+            f"rename it ({', '.join(RESERVED)} are taken)"
         )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tagging.config import Experiment
@@ -58,7 +59,7 @@ def show_runs(limit: int) -> None:
         if "fold_lwlrap_std" in metrics:
             spread += f" ± {metrics['fold_lwlrap_std']:.4f}"
         score = f"{metrics['cv_lwlrap']:.4f}" if "cv_lwlrap" in metrics else ""
-        table.add_row(run.name, run.id[:8], run.dataset, run.status, score, spread)
+        table.add_row(escape(run.name), run.id[:8], escape(run.dataset), run.status, score, spread)
     Console().print(table if runs else "no runs yet; `make train` makes the first")
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.finished import class_columns, finished_folds
+from tagging.commands.finished import class_columns, finished_folds, open_run, open_store
 from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
-from tagging.progress import say
+from tagging.progress import say, warn
+from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run, Store
 
 
@@ -20,8 +21,7 @@ def submit(run_text: str, out: Path) -> pd.DataFrame:
     order of sample_submission.csv; folds are blended by the geometric mean. Raises UserError where the
     run has no test predictions.
     """
-    store = Store.connect()
-    run = store.resolve(run_text) if run_text else _newest(store)
+    store, run = open_run(run_text) if run_text else _newest()
     tables = [
         store.read_table(run.id, f"predictions/test/fold_{fold}.parquet")
         for fold in finished_folds(store, run)
@@ -42,12 +42,24 @@ def submit(run_text: str, out: Path) -> pd.DataFrame:
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from None
     store.log_text(run.id, text, "submission.csv")
+    _warn_of_missing(store, run)
     say(f"wrote {out}: {len(submission)} clips by {len(tables)} folds of run {run.name} ({run.id})")
     return submission
 
 
-def _newest(store: Store) -> Run:
+def _warn_of_missing(store: Store, run: Run) -> None:
+    """Name the test clips that --skip-unreadable left out: the submission has no row for them."""
+    if store.has_file(run.id, "data/warnings.txt"):
+        for line in store.read_text(run.id, "data/warnings.txt").splitlines():
+            if line.startswith("left out: ") and "/test/" in line:
+                warn(f"no row in the submission for a clip that was {line}")
+
+
+def _newest() -> tuple[Store, Run]:
+    store, launch = open_store()
     for run in store.search({"candidate": "yes"}):
         if store.list_files(run.id, "predictions/test"):
-            return run
+            if launch:
+                link_launch(store, launch, run)
+            return store, run
     raise UserError("no finished run has test predictions; train an experiment on data with a test half")

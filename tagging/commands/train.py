@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tagging.commands.build import check_compile, device_of
+from tagging.commands.finished import open_store
 from tagging.commands.fold import Stage, stage, train_fold
 from tagging.commands.prepare import Prepared, prepare
 from tagging.commands.summary import summarise
@@ -19,7 +19,7 @@ from tagging.config.load import to_yaml
 from tagging.errors import UserError
 from tagging.progress import say, warn
 from tagging.tracking.environment import environment, git_state
-from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
+from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import close_abandoned, own, owner_tag, work_folder
 from tagging.tracking.store import PROJECT, Run, Store
 
@@ -30,18 +30,17 @@ def train(experiment: Experiment, again: bool = False) -> Run:
     What is finished is not trained twice, what was broken off is continued; `again` starts anew.
     Raises UserError for bad input, and where another process trains the same.
     """
-    launch = adopt_launch(os.environ)
     check_compile(experiment, device_of(experiment))  # what the machine cannot do stops before any work
-    store = Store.connect()
-    if launch:
-        mark_launch(store, launch)
+    store, launch = open_store()
     for closed in close_abandoned(store):
         say(f"run {closed.name} ({closed.id[:8]}) was broken off without a word; it is marked as KILLED")
     prepared = prepare(experiment)
     fingerprint = prepared.fingerprint()
     _introduce(prepared)
     with own(fingerprint):
-        run = None if again else _latest(store, fingerprint)
+        run = _latest(store, fingerprint)
+        if again and run and run.status == "FINISHED":
+            run = None
         if run and not _missing(prepared, run, store):
             _tell_done(run, experiment)
         else:
@@ -108,7 +107,9 @@ def _start(store: Store, prepared: Prepared, fingerprint: str) -> Run:
 
 def _log_inputs(store: Store, run: Run, prepared: Prepared) -> None:
     """Log what the run is made of; done anew when a run is continued, since a kill may have come between."""
-    experiment = prepared.experiment
+    # which folds a start asks for is no part of the run: a later one may bring the rest
+    everything = prepared.experiment.training.model_copy(update={"folds": ()})
+    experiment = prepared.experiment.model_copy(update={"training": everything})
     params = {path: param_text(value) for path, value in flatten(experiment).items()}
     store.log_params(run.id, {path: text for path, text in params.items() if path not in run.params})
     if not store.has_file(run.id, "config.yaml"):

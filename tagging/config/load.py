@@ -40,7 +40,8 @@ def load(
     path = _find(str(experiment), folder)
     tree, origins = _chain(path, folder, ())
     if data is not None:
-        tree["data"] = {"kind": "folder", "folder": str(data)}
+        kept = {key: value for key, value in tree.get("data", {}).items() if key == "skip_unreadable"}
+        tree["data"] = {"kind": "folder", "folder": str(data), **kept}
     changes, change_origins = read_overrides(list(overrides))
     # laid over the defaults, so that a section whose kind is not given has one
     tree = merge(merge(Experiment().model_dump(mode="json"), tree), changes)
@@ -125,11 +126,12 @@ def _problems(error: ValidationError, origins: Origins, path: Path) -> list[str]
 def _origin(dotted: str, origins: Origins, path: Path) -> str:
     """Name the place where a field, or the nearest section around it, was written."""
     while dotted:
-        if dotted in origins:
-            return origins[dotted]
         inside = [place for key, place in origins.items() if key.startswith(dotted + ".")]
+        overrides = [place for place in inside if place.startswith("--set ")]
+        if dotted in origins and not overrides:
+            return origins[dotted]
         if inside:
-            return inside[-1]
+            return (overrides or inside)[-1]
         dotted = dotted.rpartition(".")[0]
     return str(path)
 
@@ -149,6 +151,7 @@ def _message(item: Any, dotted: str, section: type[BaseModel] | None) -> str:
         fields = list(section.model_fields) if section else []
         return f"{dotted} is {given!r}, but it is a section with the fields {', '.join(fields)}"
     wanted = item["msg"].removeprefix("Input should be ").split(", unable to parse")[0]
+    wanted = wanted.replace("a valid tuple", "a list such as [0, 2]")
     return f"{dotted} is {given!r}; it must be {wanted}"
 
 

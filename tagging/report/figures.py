@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -18,6 +19,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tagging.report.wording import count
+
+mpl.rcParams["text.parse_math"] = False  # a dollar in the name of a class is a dollar
 
 ROW = 0.22  # inches a bar: room for its label at 8 points
 BAR = "#4c78a8"

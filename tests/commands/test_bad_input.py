@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -111,4 +112,30 @@ def test_noisy_draws_need_noisy_clips(project: Project, tmp_path: Path) -> None:
     done = project.run("train", "tiny", "--data", str(tmp_path / "sound"), code=2)
     assert done.stderr == (
         "error: sampling.noisy is 0.2, but sound has no noisy clips; give --set sampling.curated=1 sampling.noisy=0\n"
+    )
+
+
+@pytest.mark.slow
+def test_a_list_that_empties_a_fold_stops_before_training(project: Project, store_of: Connect) -> None:
+    (data,) = (project.folder / "data").glob("demo-*")
+    fnames = read_csv(data / "train_curated.csv")["fname"]
+    (project.folder / "none.json").write_text(json.dumps(dict.fromkeys(fnames, "remove")))
+    done = project.run("train", "tiny", "--set", "labels.corrections=none.json", "training.folds=[1]", code=2)
+    assert done.stderr.splitlines()[-2:] == [
+        "error: fold 1 has no curated clip left to validate on: labels.corrections removes them all",
+        "error: fold 1 has no curated clip left to train on: labels.corrections removes them all",
+    ]
+    assert store_of(project).find([]) == []
+
+
+@pytest.mark.slow
+def test_a_class_may_not_be_called_as_a_column(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    for number in range(4):
+        soundfile.write(tmp_path / "own" / f"{number}.wav", np.full(30000, 0.1), 44100)
+    (tmp_path / "own" / "clips.csv").write_text("fname,labels\n0.wav,fold\n1.wav,dog\n2.wav,fold\n3.wav,dog\n")
+    done = project.run("train", "tiny", "--data", str(tmp_path / "own"), code=2)
+    assert done.stderr == (
+        f"error: {tmp_path}/own: a class is called 'fold', which is a column of the tables of predictions; "
+        "rename it (fname, fold, tile are taken)\n"
     )

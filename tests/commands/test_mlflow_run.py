@@ -48,6 +48,8 @@ def test_it_trains_and_submits_through_mlflow(
     done = mlflow_run(project, "-e", "submit", "-P", "run=by_mlflow")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (project.folder / "submission.csv").is_file()
+    launches = store.search({"kind": "launch"})
+    assert [found.tags["launch.run"] for found in launches] == [run.id, run.id]
 
 
 @pytest.mark.slow
