@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        print("\nstopped; the same command goes on from what is finished", file=sys.stderr)
         return 130
     return 0
 
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     download.add_argument("name", choices=["fsdkaggle2019"], help="fsdkaggle2019: Zenodo record 3612637")
     download.add_argument("--data", default="", metavar="FOLDER", help="default: data/fsdkaggle2019 in the project")
     download.add_argument("--dry-run", action="store_true", help="only list files, sizes and the space needed")
+    download.add_argument("--api", default="", metavar="URL", help="another address of the record's JSON")
 
     demo = commands.add_parser("demo", description="Write synthetic sound in the layout of FSDKaggle2019.")
     demo.add_argument("folder", help="folder to make")
@@ -184,7 +185,7 @@ def _submit(parsed: argparse.Namespace) -> None:
 def _download(parsed: argparse.Namespace) -> None:
     from tagging.commands.download import download
 
-    download(_data(parsed), parsed.dry_run)
+    download(_data(parsed), parsed.dry_run, parsed.api)
 
 
 def _demo(parsed: argparse.Namespace) -> None:

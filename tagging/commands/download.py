@@ -9,20 +9,26 @@ from tagging.data.layouts import read_dataset
 from tagging.progress import Bar, say
 from tagging.tracking.place import PROJECT
 
+MEGA = 1_000_000  # bytes
 
-def download(folder: Path | None, dry_run: bool, api: str = RECORD) -> None:
+
+def download(folder: Path | None, dry_run: bool, api: str) -> None:
     """Download into `folder` (by default data/fsdkaggle2019 of the project), or only list what there is to fetch.
 
-    The same command goes on where it was broken off. Raises UserError where the record, the network or the
-    disk fails it.
+    `api` is the address of the record's JSON, "" that of Zenodo. The same command goes on where it was broken
+    off. Raises UserError where the record, the network or the disk fails it.
     """
     folder = folder or PROJECT / "data" / "fsdkaggle2019"
+    api = api or RECORD
+    say(f"asking {api}")
     with _Bars() as bars:
         files = download_fsdkaggle2019(folder, api, dry_run, progress=bars.reach)
     if dry_run:
         for file in files:
-            say(f"{file.size / 1e6:10.1f} MB  {file.name}")
-        say(f"{space_needed(files) / 1e9:.1f} GB of space needed in {folder}: archives and, estimated, their content")
+            say(f"{file.size / MEGA:10.1f} MB  {file.name}")
+        say(f"{sum(file.size for file in files) / MEGA:10.1f} MB  in {len(files)} files")
+        say(f"{space_needed(files) / MEGA:10.1f} MB  of space needed with what is in them, an estimate")
+        say(f"to be put into {folder}")
         return
     data = read_dataset(folder)
     say(f"{folder}: {len(data.curated)} curated, {len(data.noisy)} noisy, {len(data.test)} test clips")
@@ -44,7 +50,8 @@ class _Bars:
 
     def reach(self, label: str, done: int, total: int) -> None:
         """Move the bar of `label` to `done` of `total` bytes."""
+        label = label.replace("FSDKaggle2019.", "")  # so that it fits 80 columns
         if self._bar is None or label != self._label:
             self.__exit__()
-            self._label, self._bar = label, Bar(label, "byte", total)
-        self._bar.reach(done, total)
+            self._label, self._bar = label, Bar(label, "megabyte", total // MEGA)
+        self._bar.reach(done // MEGA, total // MEGA)

@@ -89,14 +89,14 @@ def _read_record(api: str) -> dict[str, list[RemoteFile]]:
     except (KeyError, TypeError, ValueError):
         raise UserError(
             f"{api}: the answer is not a record with files, each with its key, size, md5 checksum and http link; give "
-            f"the address of such a record, by default {RECORD}"
+            f"--api the address of such a record, by default {RECORD}"
         ) from None
     archives = {name: _parts(base, files) for name, base in ARCHIVES.items()}
     missing = [f"{ARCHIVES[name]}.zip" for name, parts in archives.items() if not parts]
     if missing:
         raise UserError(
-            f"{api}: the record holds no {quoted(missing)}, so it is not FSDKaggle2019; give the address of that "
-            f"record, by default {RECORD}"
+            f"{api}: the record holds no {quoted(missing)}, so it is not FSDKaggle2019; give --api the address of "
+            f"that record, by default {RECORD}"
         )
     return archives
 

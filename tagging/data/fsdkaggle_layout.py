@@ -54,7 +54,7 @@ def write_tables(meta: Path, folder: Path) -> None:
     if missing:
         raise UserError(
             f"{meta}: the archive of the tables holds no {quoted(missing)}, so the record is not FSDKaggle2019 as "
-            "published; give the address of the record that is"
+            "published; give --api the address of the record that is"
         )
     for name, published in TRAIN_TABLES.items():
         columns = read_table(meta / published, ("fname", "labels")).columns

@@ -20,7 +20,7 @@ from tagging.errors import UserError
 Progress = Callable[[str, int, int], None]
 
 CHUNK = 1 << 20  # bytes
-TIMEOUT_S = 60.0  # without a single byte
+TIMEOUT_S = 30.0  # without a single byte
 WAITS_S = (1.0, 2.0, 5.0, 10.0)  # before each new try; a try that brought bytes starts the list anew
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that waiting may mend
 AGAIN = "start the same command again"
@@ -126,7 +126,7 @@ def _receive(arrival: _Arrival) -> None:
             raise _wrong_size(remote, f"{size}")
         if start != arrival.size:  # the server knows no ranges
             arrival.restart()
-        while chunk := _read(response, CHUNK):
+        while chunk := _read(lambda: response.read1(CHUNK), remote.url):
             if arrival.size + len(chunk) > remote.size:
                 arrival.restart()
                 raise _wrong_size(remote, "more")
@@ -171,14 +171,14 @@ def _retried(step: Callable[[], T], reached: Callable[[], int], advice: Callable
 
 def _read_all(url: str) -> bytes:
     with _open(url, 0) as response:
-        return _read(response, None)
+        return _read(response.read, url)
 
 
 def _open(url: str, start: int) -> http.client.HTTPResponse:
     """Ask for the bytes from `start` on."""
     ranges = {"Range": f"bytes={start}-"} if start else {}
-    request = urllib.request.Request(url, headers={"User-Agent": "audio-tagging", **ranges})
     try:
+        request = urllib.request.Request(url, headers={"User-Agent": "audio-tagging", **ranges})
         return urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
@@ -192,11 +192,13 @@ def _open(url: str, start: int) -> http.client.HTTPResponse:
         raise _BrokenError(f"{url}: no connection ({error.reason})") from None
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenError(f"{url}: no connection ({error})") from None
+    except ValueError as error:
+        raise UserError(f"{url}: this is no address ({error}); look at it in a browser") from None
 
 
-def _read(response: http.client.HTTPResponse, size: int | None) -> bytes:
-    """Read so many bytes or, for None, all; network errors only, so that a full disk is told apart."""
+def _read(read: Callable[[], bytes], url: str) -> bytes:
+    """Read from the network, and from that alone, so that a full disk is told apart."""
     try:
-        return response.read(size)
+        return read()
     except (OSError, http.client.HTTPException) as error:
-        raise _BrokenError(f"{response.url}: the connection broke off ({error})") from None
+        raise _BrokenError(f"{url}: the connection broke off ({error})") from None
