@@ -9,12 +9,13 @@ import numpy as np
 import soundfile
 import soxr
 
-from tagging.data.containers import mp3_announces_length, payload
+from tagging.data.containers import mp3_announces_length, ogg_is_torn, payload
 from tagging.errors import UnreadableSound
 
 SILENT_PEAK = 1e-4  # -80 dBFS
 SHORT_SECONDS = 0.5
 LONGEST = 2**31  # frames, 13 hours at 44.1 kHz: beyond that a header says that the length is not known
+NO_FRAME = 7  # libsndfile's error for an MP3 without one whole frame; its text says that there is no file
 MP3_GRANULE = 576  # samples; MP3 comes in whole granules
 
 
@@ -54,6 +55,8 @@ def _check_header(path: Path) -> None:
             f"broken off: {found.announced - found.present} bytes of sound are missing "
             f"(its header announces {found.announced}, the file holds {found.present})",
         )
+    if ogg_is_torn(path):
+        raise UnreadableSound(path, "broken off: it ends in the middle of an Ogg page")
 
 
 def _decode(path: Path) -> tuple[np.ndarray, int]:
@@ -63,11 +66,10 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
             announced, rate, container = file.frames, file.samplerate, file.format
             if announced > LONGEST:
                 raise UnreadableSound(path, "its header does not say how long it is; encode it again")
-            channels = file.read(dtype="float32", always_2d=True)
+            channels = file.read(announced, dtype="float32", always_2d=True)  # some codecs want the number
     except soundfile.LibsndfileError as error:
-        raise UnreadableSound(
-            path, f"cannot be decoded as sound ({error.error_string.rstrip('.')})"
-        ) from None
+        said = "not one whole frame of MP3" if error.code == NO_FRAME else error.error_string.rstrip(".")
+        raise UnreadableSound(path, f"cannot be decoded as sound ({said})") from None
     except TypeError:  # soundfile's answer to a suffix that stands for sound without a header
         raise UnreadableSound(path, "raw sound has no header; save it as WAV or FLAC") from None
     _check_length(path, announced, len(channels), container)
@@ -78,9 +80,7 @@ def _check_length(path: Path, announced: int, decoded: int, container: str) -> N
     if container == "MP3" and not mp3_announces_length(path):
         # libsndfile estimates the length and stops there: an end inside a granule is such a stop
         if decoded == announced and decoded % MP3_GRANULE:
-            raise UnreadableSound(
-                path, "an MP3 of variable bit rate that does not say how long it is; encode it again"
-            )
+            raise UnreadableSound(path, "an MP3 of variable bit rate that does not say how long it is; encode it again")
     elif decoded < announced:
         raise UnreadableSound(
             path,

@@ -1,16 +1,16 @@
-"""What WAV, AIFF and MP3 files announce about their length; libsndfile says nothing where that is wrong."""
+"""What the headers of sound files announce about their length; libsndfile says nothing where that is wrong."""
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-UNKNOWN = (0, 0xFFFFFFFF)  # sizes that programs write which do not know the length beforehand
+UNKNOWN = (0, 0xFFFFFFFF, -1)  # sizes that programs write which do not know the length beforehand
 MP3_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")
 MP3_TAG_REACH = 2048  # bytes; the tag stands in the first frame, and no frame is longer
+OGG_PAGE = 27  # bytes of a page's header, of which the last is the number of sizes that follow
 
 
 class Payload(NamedTuple):
@@ -21,28 +21,32 @@ class Payload(NamedTuple):
 
 
 def payload(path: Path) -> Payload | None:
-    """Read the size of the sound chunk of a WAV (RIFF, RIFX, RF64) or AIFF file.
+    """Read the size of the sound in a WAV (RIFF, RIFX, RF64), AIFF, AU or CAF file, of the whole file in W64.
 
     None for other files, for a header without a sound chunk, and for a size left unknown by its writer.
     """
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
         magic, _, form = struct.unpack("4s4s4s", file.read(12).ljust(12, b"\0"))
-        if form == b"WAVE" and magic in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
-            order, wanted = (">" if magic == b"RIFX" else "<"), b"data"
-        elif form in (b"AIFF", b"AIFC") and magic == b"FORM":
-            order, wanted = ">", b"SSND"
-        else:
+        found = _announced(file, magic, form)
+        if not found or found[0] in UNKNOWN:
             return None
-        long_size = 0
-        for name, announced, start in _chunks(file, order):
-            if name == b"ds64":  # sizes of 64 bits: the whole file's, then the data chunk's
-                long_size = struct.unpack("<8xQ", file.read(16).ljust(16, b"\0"))[0]
-            if name == wanted:
-                if announced == 0xFFFFFFFF and long_size:
-                    announced = long_size
-                return None if announced in UNKNOWN else Payload(announced, size - start)
-    return None
+        announced, start = found
+        return Payload(announced, max(0, os.fstat(file.fileno()).st_size - start))
+
+
+def ogg_is_torn(path: Path) -> bool:
+    """Whether an Ogg file ends inside a page; one that was cut exactly between two pages is not noticed."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        while head := file.read(OGG_PAGE):
+            if not head.startswith(b"OggS"[: len(head)]):
+                return False
+            if len(head) < OGG_PAGE:
+                return True
+            sizes = file.read(head[-1])
+            if len(sizes) < head[-1] or file.seek(sum(sizes), os.SEEK_CUR) > size:
+                return True
+    return False
 
 
 def mp3_announces_length(path: Path) -> bool:
@@ -58,11 +62,52 @@ def mp3_announces_length(path: Path) -> bool:
     return any(tag in beginning for tag in MP3_LENGTH_TAGS)
 
 
-def _chunks(file: BinaryIO, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (name, announced size, position of its content) of each chunk, the file standing there."""
-    position = 12
-    while len(head := file.read(8)) == 8:
-        name, size = struct.unpack(f"{order}4sI", head)
-        yield name, size, position + 8
-        position += 8 + size + size % 2  # chunks begin at even positions
+def _announced(file: BinaryIO, magic: bytes, form: bytes) -> tuple[int, int] | None:
+    """Return the announced size of the sound, and the position of its first byte."""
+    if form == b"WAVE" and magic in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
+        return _wave(file, ">4sI" if magic == b"RIFX" else "<4sI")
+    if form in (b"AIFF", b"AIFC") and magic == b"FORM":
+        return _chunk(file, b"SSND", ">4sI", 12, align=2)
+    if magic == b"caff":
+        return _chunk(file, b"data", ">4sq", 8, align=1)
+    if magic in (b".snd", b"dns."):  # AU, in either order of bytes
+        start, size = _numbers(file, ">2I" if magic == b".snd" else "<2I", 4)
+        return size, start
+    if magic == b"riff":  # W64: after a name of 16 bytes stands the size of the whole file
+        return _numbers(file, "<q", 16)[0], 0
+    return None
+
+
+def _wave(file: BinaryIO, head: str) -> tuple[int, int] | None:
+    """Find the data chunk; in a file beyond 4 GB its size stands in a chunk of its own before it."""
+    found = _chunk(file, b"data", head, 12, align=2)
+    if found and found[0] == 0xFFFFFFFF and (long := _chunk(file, b"ds64", head, 12, align=2)):
+        return _numbers(file, "<8xq", long[1])[0], found[1]
+    return found
+
+
+def _chunk(file: BinaryIO, name: bytes, head: str, position: int, align: int) -> tuple[int, int] | None:
+    """Return the size and the position of the content of the first chunk of a name.
+
+    `head` is the form of a chunk's name and size, `position` where the first chunk stands; each begins at a
+    multiple of `align` bytes.
+    """
+    length = struct.calcsize(head)
+    end = os.fstat(file.fileno()).st_size
+    while position + length <= end:
         file.seek(position)
+        given, size = struct.unpack(head, file.read(length))
+        position += length
+        if given == name:
+            return size, position
+        if size < 0:
+            return None
+        position += size + -size % align
+    return None
+
+
+def _numbers(file: BinaryIO, form: str, position: int) -> tuple[int, ...]:
+    """Read numbers at a position; zeros where the file ends before."""
+    file.seek(position)
+    size = struct.calcsize(form)
+    return struct.unpack(form, file.read(size).ljust(size, b"\0"))

@@ -53,6 +53,13 @@ def test_formats_of_libsndfile_are_read(tmp_path: Path, name: str, error: float)
     assert np.abs(sound.samples - TONE).max() < error
 
 
+def test_a_codec_in_which_libsndfile_cannot_seek(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.au", subtype="G721_32")  # it comes in blocks of 120 samples
+    with soundfile.SoundFile(path) as file:
+        assert not file.seekable()
+    assert len(read_sound(path, RATE).samples) == 8040
+
+
 def test_channels_are_averaged(tmp_path: Path) -> None:
     path = written(tmp_path / "a.wav", np.stack([TONE, np.zeros_like(TONE)], axis=1), subtype="FLOAT")
     sound = read_sound(path, RATE)
@@ -109,8 +116,13 @@ def test_samples_that_are_not_finite(tmp_path: Path, value: float) -> None:
     [
         ("a.wav", {}, 0),
         ("a.wav", {"endian": "BIG"}, 0),
+        ("a.wav", {"format": "WAVEX"}, 0),
         ("a.wav", {"format": "RF64"}, 0),
         ("a.aiff", {}, 8),  # an SSND chunk begins with two numbers of its own
+        ("a.au", {}, 0),
+        ("a.au", {"endian": "LITTLE"}, 0),
+        ("a.caf", {}, 4),  # and a data chunk of CAF with one
+        ("a.w64", {}, 104),  # W64 announces the size of the whole file
     ],
 )
 def test_a_file_shorter_than_its_header_says(tmp_path: Path, name: str, options: dict, extra: int) -> None:
@@ -121,6 +133,47 @@ def test_a_file_shorter_than_its_header_says(tmp_path: Path, name: str, options:
         f"broken off: 1000 bytes of sound are missing (its header announces {announced}, "
         f"the file holds {announced - 1000})"
     )
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("left", [0.9, 0.5, 0.02])
+def test_an_ogg_that_is_broken_off(tmp_path: Path, subtype: str, left: float) -> None:
+    path = written(tmp_path / "a.ogg", np.tile(TONE, 10), subtype=subtype)
+    path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
+    assert reason_of(path) == "broken off: it ends in the middle of an Ogg page"
+
+
+def test_an_ogg_cut_between_two_pages_reads_as_a_shorter_one(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.ogg", np.tile(TONE, 10))
+    content = path.read_bytes()
+    last = content.rindex(b"OggS")
+    path.write_bytes(content[:last])
+    assert 0 < len(read_sound(path, RATE).samples) < 10 * RATE
+    path.write_bytes(content[: last + 10])
+    assert reason_of(path) == "broken off: it ends in the middle of an Ogg page"
+
+
+def test_what_follows_an_ogg_without_being_a_page_does_not_count(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.ogg")
+    path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
+    assert len(read_sound(path, RATE).samples) == RATE
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.au", "a.caf", "a.w64", "a.ogg", "a.flac", "a.mp3"])
+def test_every_cut_stops_in_the_formats_that_the_manual_promises(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path / name, np.tile(TONE, 3))
+    content = path.read_bytes()
+    for size in (len(content) * 9 // 10, len(content) // 2, 300, 60, 20):
+        path.write_bytes(content[:size])
+        assert reason_of(path).startswith(("broken off: ", "cannot be decoded as sound ("))
+
+
+def test_a_damaged_size_beyond_every_file_is_no_crash(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.caf")
+    content = bytearray(path.read_bytes())
+    content[12:20] = struct.pack(">q", 2**63 - 1)  # of the first chunk
+    path.write_bytes(content)
+    assert reason_of(path) == "cannot be decoded as sound (Supported file format but file is malformed)"
 
 
 def test_a_header_alone(tmp_path: Path) -> None:
@@ -154,6 +207,12 @@ def test_an_mp3_that_is_broken_off(tmp_path: Path) -> None:
     reason = reason_of(path)
     assert reason.startswith("broken off: ")
     assert reason.endswith("of the 80000 samples its header announces are missing")
+
+
+def test_an_mp3_cut_inside_its_first_frame(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.mp3")
+    path.write_bytes(path.read_bytes()[:100])
+    assert reason_of(path) == "cannot be decoded as sound (not one whole frame of MP3)"
 
 
 def without_length_tag(path: Path) -> Path:
