@@ -1,6 +1,6 @@
 # `make help` lists all targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-fast lint ui clean
+.PHONY: help setup train test test-fast lint ui docker-build docker-run clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the pinned dependencies (the others do it where needed)
 
@@ -38,6 +38,19 @@ lint: $(READY) ## ruff and mypy
 
 ui: $(READY) ## open the MLflow UI on the project's runs
 	python -m tagging ui
+
+docker-build: ## build the image, which holds the environment: docs/docker.md
+	docker build --tag audio-tagging .
+
+# The container counts as this machine: path, user, host name and process numbers are the same inside and outside, so
+# that either side finds the other's files, locks and broken-off runs. Ray needs more /dev/shm than Docker's 64 MB.
+docker-run: ## run ARGS="train smoke" in it [GPU=all PORT=5000 DATA=/folder]
+	docker run --rm $$(test -t 0 -a -t 1 && echo --interactive --tty) \
+	    --user "$$(id -u):$$(id -g)" --env "USER=$$(id -un)" --hostname "$$(uname -n)" --pid host \
+	    --mount "type=bind,source=$(CURDIR),target=$(CURDIR)" --workdir "$(CURDIR)" \
+	    $(if $(DATA),--volume "$(DATA):$(DATA):ro") --env MLFLOW_TRACKING_URI --shm-size 4g \
+	    $(if $(GPU),--gpus '"$(GPU)"') $(if $(PORT),--publish "127.0.0.1:$(PORT):$(PORT)") \
+	    audio-tagging $(ARGS)
 
 clean: ## remove the environment and caches; data and runs stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
