@@ -104,15 +104,18 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--limit", type=_at_least(1), default=20, metavar="N", help="how many (default 20)")
 
     ui = commands.add_parser("ui", description="Open the stock MLflow UI on the project's store, on this machine.")
-    ui.add_argument("--port", type=int, default=5000)
+    ui.add_argument("--port", type=_at_least(1, 65535), default=5000, metavar="N", help="default 5000")
+    ui.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container, whose port is published")
     ui.add_argument("--no-browser", action="store_true", help="only print the address")
     return parser
 
 
-def _at_least(least: int) -> Callable[[str], int]:
+def _at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    allowed = f"{least} or more" if most is None else f"{least} to {most}"
+
     def number(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        if not text.isdigit() or int(text) < least or (most is not None and int(text) > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {allowed}")
         return int(text)
 
     return number
@@ -155,8 +158,9 @@ def _load(parsed: argparse.Namespace) -> Experiment:
 def _train(parsed: argparse.Namespace) -> None:
     experiment = _load(parsed)  # a misspelt field fails before anything heavy is imported
     from tagging.commands.train import train
+    from tagging.config import lineage
 
-    train(experiment, parsed.again)
+    train(experiment, lineage(parsed.experiment, experiment, _overrides(parsed)), parsed.again)
 
 
 def _features(parsed: argparse.Namespace) -> None:
@@ -211,7 +215,7 @@ def _show(parsed: argparse.Namespace) -> None:
 def _ui(parsed: argparse.Namespace) -> None:
     from tagging.tracking.ui import serve
 
-    serve(parsed.port, not parsed.no_browser)
+    serve(parsed.port, not parsed.no_browser, parsed.host)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {

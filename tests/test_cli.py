@@ -56,6 +56,14 @@ def test_a_users_error_goes_to_stderr_and_exits_with_2(capsys: pytest.CaptureFix
     )
 
 
+def test_a_port_that_there_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["ui", "--port", "65536"])
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "python -m tagging ui: error: argument --port: '65536' is not a whole number of 1 to 65535"
+
+
 def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def refuse(parsed: argparse.Namespace) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))

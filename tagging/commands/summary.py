@@ -11,7 +11,7 @@ import pandas as pd
 from tagging.commands.prepare import Prepared
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.report import figures
-from tagging.report.description import Summary, describe
+from tagging.report.description import Rival, Summary, describe, worst_classes
 from tagging.report.tables import per_class_table, per_clip_table
 from tagging.tracking.store import Run, Store
 
@@ -40,7 +40,8 @@ def summarise(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: 
     metrics = _pooled_metrics(prepared, scores) | metrics  # the number people look for comes first
     _log_tables_and_figures(prepared, scores, parent, store)
     store.log_metrics(parent.id, metrics)
-    store.set_tags(parent.id, {"mlflow.note.content": describe(_words(prepared, parent, scores, metrics))})
+    summary = _words(prepared, parent, scores, metrics, _rival(prepared, parent, folds, store))
+    store.set_tags(parent.id, {"mlflow.note.content": describe(summary), "worst": worst_classes(summary)})
     store.set_tags(parent.id, {"candidate": "yes"})  # last: whoever sees it finds all the rest
     return metrics
 
@@ -103,13 +104,38 @@ def _log_tables_and_figures(prepared: Prepared, scores: np.ndarray, parent: Run,
     store.log_figure(parent.id, figures.confusions(name, named), "figures/confusions.png")
 
 
-def _words(prepared: Prepared, parent: Run, scores: np.ndarray, metrics: Mapping[str, float]) -> Summary:
+def _rival(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
+    """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
+    found = store.search({"candidate": "yes", **prepared.data_tags()}, parent.dataset)
+    others = [run for run in found if run.id != parent.id and run.kind == "experiment"]
+    if not others:
+        return None
+    best = max(others, key=lambda run: run.metrics["cv_lwlrap"])
+    theirs = {int(child.tags["fold"]): child.metrics.get("fold_lwlrap") for child in store.children(best.id)}
+    return Rival(
+        name=best.name,
+        link=f"#/experiments/{best.experiment_id}/runs/{best.id}",
+        differs=best.tags.get("differs", ""),
+        cv_lwlrap=best.metrics["cv_lwlrap"],
+        gains=tuple(store.get(folds[fold].id).metrics["fold_lwlrap"] - (theirs[fold] or 0.0) for fold in sorted(folds)),
+    )
+
+
+def _words(
+    prepared: Prepared,
+    parent: Run,
+    scores: np.ndarray,
+    metrics: Mapping[str, float],
+    rival: Rival | None,
+) -> Summary:
     dataset = prepared.dataset
     by_class, _ = lwlrap_per_class(dataset.curated.labels, scores)
     return Summary(
-        run=parent.name,
+        run=parent.id[:8],  # several runs may share a name
         experiment=prepared.experiment.name,
         notes=prepared.experiment.notes,
+        base=parent.tags.get("base", ""),
+        differs=parent.tags.get("differs", ""),
         dataset=dataset.name,
         curated=len(dataset.curated),
         noisy=len(dataset.noisy),
@@ -121,4 +147,5 @@ def _words(prepared: Prepared, parent: Run, scores: np.ndarray, metrics: Mapping
         class_lwlrap=dict(zip(dataset.classes, by_class.tolist(), strict=True)),
         warnings=len(prepared.warnings),
         best_epoch_gain=metrics.get("best_epoch_gain"),
+        rival=rival,
     )

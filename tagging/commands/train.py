@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import pandas as pd
 
@@ -15,7 +13,7 @@ from tagging.commands.fold import Stage, stage, train_fold
 from tagging.commands.prepare import Prepared, prepare
 from tagging.commands.summary import summarise
 from tagging.config import Experiment, flatten
-from tagging.config.load import to_yaml
+from tagging.config.load import leaf_text, to_yaml
 from tagging.errors import UserError
 from tagging.progress import say, warn
 from tagging.tracking.environment import environment, git_state
@@ -24,8 +22,8 @@ from tagging.tracking.ownership import close_abandoned, own, owner_tag, work_fol
 from tagging.tracking.store import PROJECT, Run, Store
 
 
-def train(experiment: Experiment, again: bool = False) -> Run:
-    """Train the folds an experiment asks for and return its run.
+def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = False) -> Run:
+    """Train the folds an experiment asks for and return its run; `lineage` (config.lineage) becomes tags of it.
 
     What is finished is not trained twice, what was broken off is continued; `again` starts anew.
     Raises UserError for bad input, and where another process trains the same.
@@ -44,7 +42,7 @@ def train(experiment: Experiment, again: bool = False) -> Run:
         if run and not _missing(prepared, run, store):
             _tell_done(run, experiment)
         else:
-            run = _resume(store, run) if run else _start(store, prepared, fingerprint)
+            run = _resume(store, run) if run else _start(store, prepared, fingerprint, lineage)
             if launch:
                 link_launch(store, launch, run)
             with _ending(store, run):
@@ -86,7 +84,7 @@ def _missing(prepared: Prepared, run: Run, store: Store) -> list[int]:
     return missing or ([] if run.status == "FINISHED" else prepared.folds_to_run[:1])
 
 
-def _start(store: Store, prepared: Prepared, fingerprint: str) -> Run:
+def _start(store: Store, prepared: Prepared, fingerprint: str, lineage: Mapping[str, str]) -> Run:
     experiment = prepared.experiment
     git = git_state(PROJECT)
     return store.start(
@@ -99,6 +97,7 @@ def _start(store: Store, prepared: Prepared, fingerprint: str) -> Run:
             "git.commit": git.commit,
             "git.dirty": "yes" if git.dirty else "no",
             "warnings": len(prepared.warnings),
+            **lineage,
         },
         params={},
         description=experiment.notes,
@@ -110,7 +109,7 @@ def _log_inputs(store: Store, run: Run, prepared: Prepared) -> None:
     # which folds a start asks for is no part of the run: a later one may bring the rest
     everything = prepared.experiment.training.model_copy(update={"folds": ()})
     experiment = prepared.experiment.model_copy(update={"training": everything})
-    params = {path: param_text(value) for path, value in flatten(experiment).items()}
+    params = {path: leaf_text(value) for path, value in flatten(experiment).items()}
     store.log_params(run.id, {path: text for path, text in params.items() if path not in run.params})
     if not store.has_file(run.id, "config.yaml"):
         store.log_text(run.id, to_yaml(experiment), "config.yaml")
@@ -124,11 +123,6 @@ def _log_inputs(store: Store, run: Run, prepared: Prepared) -> None:
     git = git_state(PROJECT)
     if git.diff:
         store.log_text(run.id, git.diff, "code/git.diff")
-
-
-def param_text(value: Any) -> str:
-    """Return a leaf of the config as the text of an MLflow param; null and lists as YAML has them."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _resume(store: Store, run: Run) -> Run:
@@ -171,7 +165,8 @@ def _fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
             return before
         # its epochs cannot be continued, and would stand there twice
         store.set_tags(before.id, {"state": "REPLACED"})
-    tags = {"fold": fold, "fingerprint": parent.tags["fingerprint"]}
+    # `parent`: a name by which the UI can put the folds of one run together
+    tags = {"fold": fold, "parent": f"{parent.name} {parent.id[:8]}", "fingerprint": parent.tags["fingerprint"]}
     return store.start(parent.dataset, "fold", f"{parent.name} fold {fold}", tags, {}, parent)
 
 

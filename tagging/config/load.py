@@ -37,7 +37,7 @@ def load(
     Raises UserError with all problems at once: unknown experiment, field or value, each with the
     place where it was written, its full path, and the nearest valid name.
     """
-    path = _find(str(experiment), folder)
+    path = find(str(experiment), folder)
     tree, origins = _chain(path, folder, ())
     if data is not None:
         kept = {key: value for key, value in tree.get("data", {}).items() if key == "skip_unreadable"}
@@ -65,6 +65,11 @@ def flatten(experiment: BaseModel) -> dict[str, Any]:
     return leaves
 
 
+def leaf_text(value: Any) -> str:
+    """Return a leaf as text; null, numbers and lists as YAML has them."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def to_yaml(experiment: Experiment) -> str:
     """Return the whole experiment as YAML that `load` reads back to an equal tree."""
     return yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
@@ -81,7 +86,8 @@ def numbers_digest(experiment: Experiment) -> str:
     return hashlib.sha256(json.dumps(deciding(experiment), sort_keys=True).encode()).hexdigest()
 
 
-def _find(experiment: str, folder: Path) -> Path:
+def find(experiment: str, folder: Path) -> Path:
+    """Return the file of an experiment given by name or by path; UserError with the nearest name if there is none."""
     if experiment.endswith((".yaml", ".yml")):
         path = Path(experiment)
         if not path.is_file():
@@ -96,19 +102,30 @@ def _find(experiment: str, folder: Path) -> Path:
     raise UserError(f"no experiment is called {experiment!r}; {hint}There are: {', '.join(names)}")
 
 
+def base_path(path: Path, folder: Path) -> Path | None:
+    """Return the file that an experiment's file names as its base: beside it, else in `folder`; None without a base.
+
+    Raises UserError with the line where there is no such file.
+    """
+    tree, origins = read_yaml(path)
+    base = tree.get("base")
+    if base is None:
+        return None
+    found = next((place for place in (path.parent, folder) if (place / f"{base}.yaml").is_file()), None)
+    if found is None:
+        raise UserError(f"{origins['base']}: base: {base!r} is no experiment beside it or in {folder.name}/")
+    return found / f"{base}.yaml"
+
+
 def _chain(path: Path, folder: Path, above: tuple[Path, ...]) -> tuple[Tree, Origins]:
     if path in above:
         raise UserError(f"{above[-1]}: its chain of bases comes back to {path.name}")
     tree, origins = read_yaml(path)
-    base = tree.pop("base", None)
+    base = base_path(path, folder)
     if base is None:
         return tree, origins
-    base_path = path.parent / f"{base}.yaml"
-    if not base_path.is_file():
-        base_path = folder / f"{base}.yaml"
-    if not base_path.is_file():
-        raise UserError(f"{origins['base']}: base: {base!r} is no experiment beside it or in {folder.name}/")
-    below, below_origins = _chain(base_path, folder, (*above, path))
+    del tree["base"]
+    below, below_origins = _chain(base, folder, (*above, path))
     # a name and notes describe one file, they are not handed down
     below = {key: value for key, value in below.items() if key not in ("name", "notes")}
     return merge(below, tree), below_origins | origins

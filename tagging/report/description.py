@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import shlex
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,18 +13,35 @@ SHOWN = 3  # best and worst classes
 
 
 @dataclass(frozen=True)
+class Rival:
+    """The best other run on the same clips and folds when a run finished.
+
+    `link` opens it in the UI, `differs` says what it changes of its base; `gains` are this run's lwlrap minus
+    the rival's, fold by fold.
+    """
+
+    name: str
+    link: str
+    differs: str
+    cv_lwlrap: float
+    gains: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Summary:
     """What the description of a finished run tells.
 
-    `run` is the run's name, `notes` what its experiment says of itself. `curated`, `noisy` and `test`
-    count clips. `fold_lwlrap` holds a score a fold, `class_lwlrap` one a class, NaN without clips; all
-    in 0..1, on original labels. `best_epoch_gain` is how far val_lwlrap of the best epochs lies above that
-    of the last ones, where the best epoch on a fold predicts it.
+    `run` names the run on a command line, `notes` what its experiment says of itself, `differs` the settings
+    that it does not share with the experiment `base`. `curated`, `noisy` and `test` count clips. `class_lwlrap`
+    holds a score a class, NaN without clips; all in 0..1, on original labels. `best_epoch_gain` is how far
+    val_lwlrap of the best epochs lies above that of the last ones, where the best epoch on a fold predicts it.
     """
 
     run: str
     experiment: str
     notes: str
+    base: str
+    differs: str
     dataset: str
     curated: int
     noisy: int
@@ -36,18 +53,19 @@ class Summary:
     class_lwlrap: Mapping[str, float]
     warnings: int
     best_epoch_gain: float | None = None
+    rival: Rival | None = None
 
 
 def describe(summary: Summary) -> str:
     """Return the run's description in Markdown."""
-    ranked = sorted(
-        ((name, value) for name, value in summary.class_lwlrap.items() if not math.isnan(value)),
-        key=lambda pair: -pair[1],
-    )
+    ranked = _ranked(summary)
     spread = f"{summary.fold_lwlrap_mean:.4f} ± {summary.fold_lwlrap_std:.4f}"
     notes = summary.notes.strip()
     paragraphs = [
         f"## CV lwlrap {summary.cv_lwlrap:.4f} ({count(summary.folds, 'fold')}: {spread})",
+        # the UI shows little more than this without a click
+        *([_comparison(summary.cv_lwlrap, summary.rival)] if summary.rival else []),
+        _differences(summary),
         f"**Experiment** `{summary.experiment}`" + (f": {notes}" if notes else ""),
         f"**Data set** `{summary.dataset}`: {_clips(summary)}; {count(len(summary.class_lwlrap), 'class')}",
         f"**Best classes:** {_scores(ranked[:SHOWN])}",
@@ -60,8 +78,36 @@ def describe(summary: Summary) -> str:
             f"val_lwlrap there lies {summary.best_epoch_gain:.4f} above the last epoch's on average."
         )
     if summary.warnings:
-        paragraphs.append(f"{count(summary.warnings, 'warning')} recorded with this run.")
+        paragraphs.append(f"{count(summary.warnings, 'warning')} recorded in `data/warnings.txt` of this run.")
     return "\n\n".join(paragraphs) + "\n"
+
+
+def worst_classes(summary: Summary) -> str:
+    """Return the worst classes and their lwlrap in one line, for a table of runs."""
+    return ", ".join(f"{name} {value:.3f}" for name, value in _ranked(summary)[::-1][:SHOWN])
+
+
+def _ranked(summary: Summary) -> list[tuple[str, float]]:
+    """Return the classes that any clip carries, the best first."""
+    known = [(name, value) for name, value in summary.class_lwlrap.items() if not math.isnan(value)]
+    return sorted(known, key=lambda pair: -pair[1])
+
+
+def _differences(summary: Summary) -> str:
+    base = f"`{summary.base}`" if summary.base else "the defaults"
+    return f"**Differs from** {base} in `{summary.differs}`" if summary.differs else f"**The same settings as** {base}"
+
+
+def _comparison(cv_lwlrap: float, rival: Rival) -> str:
+    gain, folds = cv_lwlrap - rival.cv_lwlrap, len(rival.gains)
+    spread = f" ± {statistics.stdev(rival.gains):.4f}" if folds > 1 else ""
+    ahead = sum(value > 0 for value in rival.gains)
+    return (
+        f"**The best other run** when this one finished, [{rival.name}]({rival.link})"
+        + (f" (`{rival.differs}`)" if rival.differs else "")
+        + f", has {rival.cv_lwlrap:.4f}: this one lies {abs(gain):.4f} {'above' if gain >= 0 else 'below'}; "
+        f"fold by fold {statistics.fmean(rival.gains):+.4f}{spread}, ahead in {ahead} of {folds}"
+    )
 
 
 def _clips(summary: Summary) -> str:
@@ -76,8 +122,7 @@ def _scores(pairs: Sequence[tuple[str, float]]) -> str:
 
 def _commands(summary: Summary) -> str:
     """Return the commands that use the run; a submission needs test clips."""
-    run = shlex.quote(summary.run)
-    lines = [f"python -m tagging predict --run {run} FOLDER   # tag new sound"]
+    lines = [f"python -m tagging predict --run {summary.run} FOLDER   # tag new sound"]
     if summary.test:
-        lines.append(f"python -m tagging submit --run {run}   # write submission.csv")
+        lines.append(f"python -m tagging submit --run {summary.run}   # write submission.csv")
     return "\n".join(["```", *lines, "```"])

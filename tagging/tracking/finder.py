@@ -39,7 +39,7 @@ class Finder(Files):
     def find(self, clauses: Iterable[str], dataset: str | None = None, order: str = NEWEST_FIRST) -> list[Run]:
         """Return all runs that meet all these clauses of MLflow's filter language (see `clause`)."""
         where = " and ".join(text for text in clauses if text)
-        return [self._run(found) for found in self._pages(self._experiments(dataset), where, order)]
+        return [self._run(found) for found in self._pages(self.experiments(dataset), where, order)]
 
     def children(self, run_id: str, kind: str = "fold") -> list[Run]:
         """Return the runs of one kind right below a run, in the order in which they were started."""
@@ -54,11 +54,12 @@ class Finder(Files):
 
     def newest_experiment(self) -> str | None:
         """Return the id of the MLflow experiment (data set) with the newest run; launches do not count."""
-        experiments = [found for found in self._experiments() if found.name != "Default"]
+        experiments = [found for found in self.experiments() if found.name != "Default"]
         newest = next(self._pages(experiments, "", NEWEST_FIRST, page=1), None)
         return newest.info.experiment_id if newest else None
 
-    def _experiments(self, dataset: str | None = None) -> list[Experiment]:
+    def experiments(self, dataset: str | None = None) -> list[Experiment]:
+        """Return the MLflow experiment of one data set, or all there are."""
         if dataset is not None:
             named = self.connection.call(self._client.get_experiment_by_name, dataset)
             return [] if named is None else [named]

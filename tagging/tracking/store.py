@@ -67,6 +67,11 @@ class Store(Finder):
         self.log_params(started.info.run_id, params)
         return self.get(started.info.run_id)
 
+    def tag_experiment(self, experiment: Experiment, tags: Mapping[str, str]) -> None:
+        """Set tags of an MLflow experiment; one that is there is overwritten."""
+        for key, value in tags.items():
+            self.connection.call(self._client.set_experiment_tag, experiment.experiment_id, key, value)
+
     def finish(self, run_id: str, status: Ending) -> None:
         """End a run as FINISHED, FAILED or KILLED, now."""
         self.connection.call(self._client.set_terminated, run_id, status)

@@ -18,25 +18,28 @@ from types import FrameType
 from tagging.errors import UserError
 from tagging.tracking.place import PROJECT
 from tagging.tracking.store import Store
+from tagging.tracking.views import RANKING, missing_views
 
 HOST = "127.0.0.1"
 START_S = 90.0  # the server was seen to take 6 to 18 seconds
 STOP_S = 10.0
 
 
-def serve(port: int, open_browser: bool) -> None:
-    """Run the UI until Ctrl-C; print its address, and open a browser where there is one.
+def serve(port: int, open_browser: bool, host: str = HOST) -> None:
+    """Run the UI until Ctrl-C, listening on `host`; print its address, and open a browser where there is one.
 
     With MLFLOW_TRACKING_URI set to a server, that server's own UI is shown instead. Raises UserError
     if the port is taken or the UI does not start, StoreError if the store cannot be opened.
     """
     store = Store.connect()
+    for experiment in store.experiments():
+        store.tag_experiment(experiment, missing_views(experiment.tags))
     if store.uri.startswith(("http://", "https://")):
         _announce(store, store.uri.rstrip("/"), open_browser)
         return
-    _check_free(port)
+    _check_free(host, port)
     print("starting the MLflow UI ...", flush=True)
-    with tempfile.TemporaryFile() as output, _server(store.uri, port, output.fileno()) as server:
+    with tempfile.TemporaryFile() as output, _server(store.uri, host, port, output.fileno()) as server:
         _wait_until_up(server, port, output.fileno())
         _announce(store, f"http://{HOST}:{port}", open_browser)
         print("Ctrl-C ends it", flush=True)
@@ -44,26 +47,26 @@ def serve(port: int, open_browser: bool) -> None:
         raise _failed("ended by itself", output.fileno())
 
 
-def _check_free(port: int) -> None:
-    if not _is_free(port):
-        other = next((number for number in range(port + 1, min(port + 100, 65536)) if _is_free(number)), None)
+def _check_free(host: str, port: int) -> None:
+    if not _is_free(host, port):
+        other = next((number for number in range(port + 1, min(port + 100, 65536)) if _is_free(host, number)), None)
         advice = f"; port {other} is free" if other else ""
         raise UserError(f"port {port} is taken, perhaps by a UI that runs already: http://{HOST}:{port}{advice}")
 
 
-def _is_free(port: int) -> bool:
+def _is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True
 
 
 @contextmanager
-def _server(uri: str, port: int, output: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1"]
+def _server(uri: str, host: str, port: int, output: int) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port), "--workers", "1"]
     # by the environment, since everybody on the machine can read a command line
     environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri}
     with _ended_by_signals():
@@ -120,7 +123,8 @@ def _failed(how: str, output: int) -> UserError:
 def _announce(store: Store, address: str, open_browser: bool) -> None:
     experiment = store.newest_experiment()
     # without the last part, MLflow 3 opens in a view made for language models
-    page = f"/#/experiments/{experiment}/runs?workflowType=machine_learning" if experiment else ""
+    query = f"workflowType=machine_learning&viewStateShareKey={RANKING}"
+    page = f"/#/experiments/{experiment}/runs?{query}" if experiment else ""
     print(f"MLflow UI: {address}{page}", flush=True)
     if open_browser and _has_display():
         webbrowser.open(address + page)

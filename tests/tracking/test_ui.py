@@ -13,6 +13,7 @@ import pytest
 from tagging.errors import UserError
 from tagging.tracking.store import Store
 from tagging.tracking.ui import serve
+from tagging.tracking.views import views
 
 SERVE = """
 from tagging.tracking.ui import serve
@@ -54,9 +55,12 @@ def test_the_ui_shows_the_newest_data_set_and_ends_on_a_signal(
     address = f"http://127.0.0.1:{port}"
     assert lines == [
         "starting the MLflow UI ...\n",
-        f"MLflow UI: {address}/#/experiments/{run.experiment_id}/runs?workflowType=machine_learning\n",
+        f"MLflow UI: {address}/#/experiments/{run.experiment_id}/runs?workflowType=machine_learning"
+        "&viewStateShareKey=ranking\n",
         "Ctrl-C ends it\n",
     ]
+    (experiment,) = store.experiments("demo")
+    assert views().items() <= experiment.tags.items()
     with urllib.request.urlopen(f"{address}/get-artifact?run_id={run.id}&path=a.txt") as answer:
         assert answer.read() == b"hello"
     children = psutil.Process(process.pid).children(recursive=True)

@@ -1,0 +1,42 @@
+"""What an experiment has of its own: in which fields it differs from the one it is based on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tagging.config.load import EXPERIMENTS, base_path, find, flatten, leaf_text, load
+from tagging.config.schema import WHERE, Experiment
+from tagging.config.tree import read_overrides
+from tagging.errors import UserError
+
+
+def lineage(
+    experiment: str | Path, resolved: Experiment, overrides: Sequence[str] = (), folder: Path = EXPERIMENTS
+) -> dict[str, str]:
+    """Compare an experiment, resolved with its overrides, with the base that its file names.
+
+    Returns `base`, and as `differs` the fields that differ, written as overrides: `sampling.noisy=0 seed=1`, those
+    of `overrides` first; what is empty is left out. Names, notes, devices, and where the data lie do not count. An
+    experiment without a base is compared with the schema's defaults.
+    """
+    base = base_path(find(str(experiment), folder), folder)
+    below = Experiment()
+    if base is not None:
+        try:
+            below = load(base, folder=folder)
+        except UserError:  # a base may be valid only with what its experiment adds
+            base = None
+    before = _leaves(below)
+    changes = {path: text for path, text in _leaves(resolved).items() if before.get(path) != text}
+    given = read_overrides(list(overrides))[1]
+    ordered = sorted(changes, key=lambda path: path not in given)
+    differs = " ".join(f"{path}={changes[path]}" for path in ordered)
+    said = {"base": base.stem if base else "", "differs": differs}
+    return {key: text for key, text in said.items() if text}
+
+
+def _leaves(experiment: Experiment) -> dict[str, str]:
+    leaves = flatten(experiment).items()
+    own = {path: value for path, value in leaves if path not in WHERE and not path.startswith("demo.")}
+    return {path: f"{value:g}" if isinstance(value, float) else leaf_text(value) for path, value in own.items()}

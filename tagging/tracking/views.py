@@ -1,0 +1,82 @@
+"""The tables of runs that the MLflow UI opens with: which columns, which runs, in which order.
+
+MLflow 3.17 keeps a saved view as a tag of its experiment and lists it in the menu of saved views. The form of the
+tag is not documented; a UI that does not know it shows its own table.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+TAG = "mlflow.sharedViewState."
+RANKING = "ranking"
+FOLDS = "folds"
+
+_NAME = "attributes.`Run Name`"
+# each column as the UI calls it, with its width in pixels; one that no run has is not shown
+_RANKING_COLUMNS = {
+    "metrics.`cv_lwlrap`": 95,
+    "metrics.`fold_lwlrap_std`": 115,
+    "tags.`differs`": 330,
+    "tags.`worst`": 280,
+    "tags.`error`": 280,
+    "metrics.`cv_accuracy`": 100,
+    "metrics.`fold_lwlrap_mean`": 130,
+}
+_FOLDS_COLUMNS = {
+    "metrics.`fold_lwlrap`": 100,
+    "metrics.`best_val_lwlrap`": 125,
+    "metrics.`best_epoch`": 100,
+    "metrics.`epochs`": 100,
+    "metrics.`train_loss`": 100,
+    "metrics.`val_loss`": 100,
+    "metrics.`samples_per_s`": 125,
+}
+_BY_PARENT = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "parent"}]}
+
+
+def views() -> dict[str, str]:
+    """Return the tags of an MLflow experiment that hold its views.
+
+    `ranking`: no folds, the best CV lwlrap first; `folds`: the folds of each run together, with their average.
+    """
+    # the language of filters knows no OR: whatever is no fold has a place in the ranking
+    ranking = _state(_RANKING_COLUMNS, "tags.kind != 'fold'", "metrics.`cv_lwlrap`")
+    folds = _state(_FOLDS_COLUMNS, "tags.kind = 'fold'", "attributes.start_time") | {"groupBy": _BY_PARENT}
+    return {TAG + key: _tag(key, state) for key, state in ((RANKING, ranking), (FOLDS, folds))}
+
+
+def missing_views(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return those views that an MLflow experiment with these tags lacks, or has as an older version of ours.
+
+    A view that somebody saved anew in the UI bears the time of that, and stays as it is.
+    """
+    return {
+        key: value
+        for key, value in views().items()
+        if tags.get(key) != value and (key not in tags or json.loads(tags[key])["updatedAt"] == 0)
+    }
+
+
+def _state(columns: dict[str, int], where: str, order: str) -> dict[str, Any]:
+    return {
+        "searchFilter": where,
+        "orderByKey": order,
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": list(columns),
+        "columnOrder": [_NAME, *columns],
+        "columnWidths": {_NAME: 200, **columns},
+    }
+
+
+def _tag(name: str, state: dict[str, Any]) -> str:
+    packed = base64.b64encode(zlib.compress(json.dumps(state).encode())).decode()
+    return json.dumps({"name": name, "createdAt": 0, "updatedAt": 0, "state": f"deflate;{packed}"})

@@ -1,0 +1,64 @@
+"""The saved views as the UI of MLflow unpacks them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import Any
+
+import pytest
+
+from tagging.tracking.store import Store
+from tagging.tracking.views import TAG, missing_views, views
+
+
+def unpacked(name: str) -> dict[str, Any]:
+    view = json.loads(views()[TAG + name])
+    assert view["name"] == name
+    kind, _, packed = view["state"].partition(";")
+    assert kind == "deflate"
+    return dict(json.loads(zlib.decompress(base64.b64decode(packed))))
+
+
+def test_the_ranking_shows_parents_alone_the_best_first(store: Store) -> None:
+    state = unpacked("ranking")
+    parents = [store.start("demo", "experiment", name, {}, {}) for name in ("worse", "better")]
+    for parent, score in zip(parents, (0.4, 0.6), strict=True):
+        store.log_metrics(parent.id, {"cv_lwlrap": score})
+        store.start("demo", "fold", "fold 0", {}, {}, parent)
+    order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
+    assert [run.name for run in store.find([state["searchFilter"]], "demo", order)] == ["better", "worse"]
+    assert state["selectedColumns"][:3] == ["metrics.`cv_lwlrap`", "metrics.`fold_lwlrap_std`", "tags.`differs`"]
+
+
+def test_the_folds_stand_under_their_parents(store: Store) -> None:
+    state = unpacked("folds")
+    parent = store.start("demo", "experiment", "smoke", {}, {})
+    fold = store.start("demo", "fold", "smoke fold 0", {"parent": "smoke 1234"}, {}, parent)
+    assert [run.id for run in store.find([state["searchFilter"]], "demo")] == [fold.id]
+    (key,) = state["groupBy"]["groupByKeys"]
+    assert key["mode"] == "tag"
+    assert fold.tags[key["groupByData"]] == "smoke 1234"
+
+
+@pytest.mark.parametrize("name", ["ranking", "folds"])
+def test_every_shown_column_has_a_place_and_a_width(name: str) -> None:
+    state = unpacked(name)
+    assert state["columnOrder"][1:] == state["selectedColumns"]
+    assert set(state["columnWidths"]) == set(state["columnOrder"])
+
+
+def test_a_view_that_somebody_saved_anew_stays(store: Store) -> None:
+    store.start("demo", "experiment", "smoke", {}, {})
+    (experiment,) = store.experiments("demo")
+    assert missing_views(experiment.tags) == views()
+    older = views()[TAG + "folds"].replace('"folds"', '"an older name"')
+    mine = views()[TAG + "ranking"].replace('"updatedAt": 0', '"updatedAt": 1795377600000')
+    store.tag_experiment(experiment, {TAG + "folds": older, TAG + "ranking": mine})
+    (experiment,) = store.experiments("demo")
+    assert missing_views(experiment.tags) == {TAG + "folds": views()[TAG + "folds"]}
+    store.tag_experiment(experiment, missing_views(experiment.tags))
+    (experiment,) = store.experiments("demo")
+    assert missing_views(experiment.tags) == {}
+    assert experiment.tags[TAG + "ranking"] == mine
