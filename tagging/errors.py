@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+# for libraries that keep no error number: safetensors, SQLite
+_NO_SPACE_WORDS = ("No space left on device", "Disk quota exceeded", "database or disk is full")
 
 
 class UserError(Exception):
@@ -24,3 +32,41 @@ class UnreadableSound(UserError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class DiskFull(UserError):
+    """The disk of a folder has no room left for `needed` bytes, 0 where that is not known."""
+
+    def __init__(self, folder: Path, needed: int = 0) -> None:
+        place = next(path for path in (folder, *folder.parents) if path.exists())
+        room = f"{shutil.disk_usage(place).free / 1e6:.2f} MB free"
+        if needed:
+            room = f"{needed / 1e6:.2f} MB needed, {room}"
+        super().__init__(
+            f"{folder}: the disk is full ({room}); make room on it. The same command then goes on from what is finished"
+        )
+
+
+@contextmanager
+def room_in(folder: Path, needed: int = 0) -> Iterator[None]:
+    """Turn a full disk that stops the block, which writes into `folder`, into DiskFull."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # each library has its own
+        if not is_disk_full(error):
+            raise
+        raise DiskFull(folder, needed) from error
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether a full disk or a used-up quota lies below an error, however often it was wrapped."""
+    inner: BaseException | None = error
+    while inner:
+        if isinstance(inner, OSError) and inner.errno in _NO_SPACE:
+            return True
+        if any(words in str(inner) for words in _NO_SPACE_WORDS):
+            return True
+        inner = inner.__cause__ or inner.__context__
+    return False

@@ -18,7 +18,7 @@ from tagging.commands import build
 from tagging.commands.apply import predict_rows
 from tagging.commands.prepare import Prepared
 from tagging.config import Experiment
-from tagging.errors import UserError
+from tagging.errors import UserError, is_disk_full
 from tagging.features.table import LogMels
 from tagging.inference.blend import mean_over_tiles
 from tagging.inference.predict import TileProbabilities
@@ -101,8 +101,9 @@ def _breaking_off(store: Store, run: Run, checkpoints: Checkpoints) -> Iterator[
     except BaseException as error:
         with suppress(UserError):  # the store itself may be what failed
             store.log_epochs(run.id, [record.as_dict() for record in checkpoints.history()])
-            upload_checkpoints(store, run.id, checkpoints)
             store.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            if not is_disk_full(error):  # else what room is left is for the store
+                upload_checkpoints(store, run.id, checkpoints)
         raise
 
 

@@ -20,7 +20,7 @@ from tagging.data.demo import make_demo
 from tagging.data.folds import absent_classes, assign_folds
 from tagging.data.label_lists import apply_corrections, read_label_list, select_noisy
 from tagging.data.layouts import read_dataset
-from tagging.errors import UserError
+from tagging.errors import UserError, room_in
 from tagging.features.store import FeatureStore, open_store
 from tagging.progress import Bar
 from tagging.report.wording import count
@@ -86,7 +86,8 @@ def data_folder(experiment: Experiment) -> Path:
     if experiment.data.kind == "demo":
         demo = experiment.demo
         folder = PROJECT / "data" / f"demo-{demo.seed}-{demo.curated}-{demo.noisy}-{demo.test}"
-        make_demo(folder, demo.seed, demo.curated, demo.noisy, demo.test)
+        with room_in(folder):
+            make_demo(folder, demo.seed, demo.curated, demo.noisy, demo.test)
         return folder
     # a relative folder in an experiment's file is meant from the project's root
     return PROJECT / Path(experiment.data.folder).expanduser()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -128,6 +129,9 @@ def _log_inputs(store: Store, run: Run, prepared: Prepared) -> None:
 def _resume(store: Store, run: Run) -> Run:
     say(f"going on with run {run.name} ({run.id[:8]}), which was broken off or lacks folds")
     store.reopen(run.id)
+    for fold in store.children(run.id):
+        if fold.status == "FINISHED":  # killed just before it was cleared away
+            shutil.rmtree(work_folder() / fold.id, ignore_errors=True)
     return run
 
 

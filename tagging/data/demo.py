@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -95,7 +96,9 @@ def _write_sound(folder: Path, half: str, seed: int, count: int) -> list[tuple[s
         if rng.random() < TWO_LABELS:
             labels.append(str(rng.choice([name for name in DEMO_CLASSES if name != labels[0]])))
         name = f"{_hash(seed, half, index)[:4]}{index:04x}.wav"  # tells nothing of the class, and is unique
-        soundfile.write(folder / half / name, make_clip(labels, rng), SAMPLE_RATE, subtype="PCM_16")
+        sound = io.BytesIO()  # a file that libsndfile writes itself fails on a full disk without saying why
+        soundfile.write(sound, make_clip(labels, rng), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+        (folder / half / name).write_bytes(sound.getvalue())
         clips.append((name, labels))
     return clips
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tagging.errors import UserError
+from tagging.errors import UserError, room_in
 from tagging.features import journal
 from tagging.features.journal import ClipRecord
 from tagging.features.logmel import FEATURE_VERSION, LogMel, LogMelSettings
@@ -93,11 +93,12 @@ def build(
 def writing(store: StoreFiles) -> Iterator[None]:
     """Turn an OSError of the block, which writes to the store, into a UserError."""
     try:
-        yield
+        with room_in(store.folder):
+            yield
     except OSError as error:
         raise UserError(
-            f"{store.folder}: the feature store cannot be written ({error.strerror}); "
-            "make room there or choose another folder. What is computed so far is kept"
+            f"{store.folder}: the feature store cannot be written ({error.strerror}); mend that and start the same "
+            "command again. What is computed so far is kept"
         ) from error
 
 

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import sqlite3
+import sys
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Timer
 from typing import ParamSpec, TypeVar
 
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from tagging.errors import UserError
-from tagging.tracking.place import sqlite_file, without_password
+from tagging.errors import DiskFull, UserError, is_disk_full
+from tagging.tracking.place import sqlite_file, sqlite_uri, without_password
 
 # What these two say on the terminal comes again, in our words, in the error that we raise.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
-PATIENCE_S = 30.0  # a restart of a tracking server was seen to take 6 to 13 seconds
+# a restart of a tracking server was seen to take 6 to 13 seconds; a backup may lock a SQLite file for longer
+PATIENCE_S = 120.0
+TELL_S = 5.0  # MLflow itself waits 20 seconds for a SQLite file that another process has locked
+WAL_ROOM = 2**20  # bytes; its index alone takes 32 kB
 PASSING = {"TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED"}
 
 P = ParamSpec("P")
@@ -53,18 +61,24 @@ class Connection:
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call one of the client's methods, again and again while the store blinks.
 
-        Returns what the method returns. Raises StoreError with the store's address and the reason.
+        Returns what the method returns. Raises StoreError with the store's address and the reason. Does not wait
+        for room on a full disk: raises DiskFull where that of a SQLite file is, OSError where that of a run's files.
         """
         deadline, pause = time.monotonic() + self.patience, 0.5
-        while True:
-            try:
-                return function(*args, **kwargs)
-            except (MlflowException, OSError) as error:
-                passing = isinstance(error, MlflowException) and error.error_code in PASSING
-                if not passing or time.monotonic() + pause > deadline:
-                    raise self._in_words(error, passing) from error
-            time.sleep(pause)
-            pause = min(2 * pause, 5.0)
+        with _telling(self.uri) if self.patience else nullcontext():
+            while True:
+                try:
+                    return function(*args, **kwargs)
+                except (MlflowException, OSError) as error:
+                    passing = isinstance(error, MlflowException) and error.error_code in PASSING
+                    if isinstance(error, OSError) and is_disk_full(error):
+                        raise
+                    if full := _full_disk(self.uri, error):
+                        raise full from error
+                    if not passing or time.monotonic() + pause > deadline:
+                        raise self._in_words(error, passing) from error
+                time.sleep(pause)
+                pause = min(2 * pause, 5.0)
 
     def _in_words(self, error: Exception, passing: bool) -> StoreError:
         if isinstance(error, MlflowException) and error.error_code == "RESOURCE_ALREADY_EXISTS":
@@ -73,17 +87,44 @@ class Connection:
         return StoreError(f"{without_password(self.uri)}: {what}: {_reason(error)}")
 
 
+@contextmanager
+def _telling(uri: str) -> Iterator[None]:
+    """Say on the terminal that the block waits for the store, once it has done so for some seconds."""
+    waiting = f"{without_password(uri)}: the tracking store has not answered for {TELL_S:.0f} s"
+    text = f"warning: {waiting} (is it locked by another process?); waiting for it"
+    timer = Timer(TELL_S, print, [text], {"file": sys.stderr})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def open_connection(uri: str) -> Connection:
     """Open the store at an address; a SQLite file that is not there yet is made.
 
-    Raises StoreError, saying the address and what to do, where that fails.
+    Raises StoreError, saying the address and what to do, where that fails; DiskFull where a SQLite file needs room.
     """
+    path = sqlite_file(uri)
     try:
-        client = _open_sqlite(uri, path) if (path := sqlite_file(uri)) else _probe(uri)
+        client = _open_sqlite(uri, path) if path else _probe(uri)
     except Exception as error:  # MLflow lets errors of SQLAlchemy, of drivers and of the disk through
+        if full := _full_disk(uri, error):
+            raise full from error
         problem = f"{without_password(uri)}: cannot be used as tracking store: {_reason(error)}"
         raise StoreError(problem, _advice(uri, error)) from error
     return Connection(uri, client)
+
+
+def _full_disk(uri: str, error: Exception) -> DiskFull | None:
+    """Return what to raise where a SQLite file has no room, None for every other error."""
+    path = sqlite_file(uri)
+    if path is None:
+        return None
+    # a file in WAL mode that cannot even be opened for want of room says no more than "disk I/O error"
+    unnamed = "disk I/O error" in str(error) and shutil.disk_usage(path.resolve().parent).free < WAL_ROOM
+    return DiskFull(path) if unnamed or is_disk_full(error) else None
 
 
 def _reason(error: BaseException) -> str:
@@ -98,11 +139,25 @@ def _open_sqlite(uri: str, path: Path) -> MlflowClient:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Several processes that migrate one fresh file at once break it: MLflow takes no lock here.
     with FileLock(f"{path}.lock"):
+        if not path.exists():
+            _make_sqlite(path)
+        with _telling(uri), closing(sqlite3.connect(path, timeout=PATIENCE_S)) as database:
+            database.execute("PRAGMA schema_version")  # waits while another process has locked even reading
         client = _probe(uri)
         # Readers and a writer no longer wait for each other. Not every disk can, and nothing depends on it.
         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(path, timeout=5)) as database:
             database.execute("PRAGMA journal_mode=WAL")
     return client
+
+
+def _make_sqlite(path: Path) -> None:
+    """Make a store in full or not at all: a kill amid MLflow's migrations leaves one that cannot be mended."""
+    path = path.resolve()  # a link stays one
+    draft = path.with_name(f"{path.name}.draft")
+    for left in (draft, draft.with_name(f"{draft.name}-journal")):  # by a killed process
+        left.unlink(missing_ok=True)
+    SqlAlchemyStore(sqlite_uri(draft), DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH).engine.dispose()
+    draft.rename(path)
 
 
 def _probe(uri: str) -> MlflowClient:

@@ -61,13 +61,13 @@ class EpochSender:
             return  # the store fails; `close` sends all at once, so do not wait for each record
         try:
             self._hasty.log_epochs(self._run_id, self._waiting)
-        except StoreError as error:
+        except UserError as error:
             self._warn(error)
         else:
             self._stored.update(map(_point, self._waiting))
             self._waiting.clear()
 
-    def _warn(self, error: StoreError) -> None:
+    def _warn(self, error: UserError) -> None:
         if not self._warned:
             print(f"warning: {error}", file=sys.stderr)
             print("warning: the training goes on; its curves follow when the store is back", file=sys.stderr)

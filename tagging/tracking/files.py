@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -14,7 +15,11 @@ from urllib.request import url2pathname
 
 import pandas as pd
 
+from tagging.errors import room_in
 from tagging.tracking.connection import Connection, StoreError
+from tagging.tracking.ownership import work_folder
+
+_STAGED = ".staged-"  # after the run's id in the work folder
 
 
 class Figure(Protocol):
@@ -28,7 +33,8 @@ class Files:
     """What can be done with the files of any run, on a local disk or behind a server.
 
     A `path` is relative to the run, with slashes: `predictions/oof.parquet`. Every method raises
-    StoreError where the store cannot be reached or has no such run or file.
+    StoreError where the store cannot be reached or has no such run or file, and one that writes DiskFull where
+    a local disk has no room.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -42,15 +48,19 @@ class Files:
 
     def log_file(self, run_id: str, local: Path, folder: str = "") -> None:
         """Copy one local file into a folder of the run (empty: its top)."""
-        self.connection.call(self._client.log_artifact, run_id, str(local), folder or None)
+        root = self._local_root(run_id)
+        with room_in(root, local.stat().st_size) if root else nullcontext():
+            self.connection.call(self._client.log_artifact, run_id, str(local), folder or None)
 
     def log_folder(self, run_id: str, local: Path, folder: str = "") -> None:
-        """Copy all that a local folder holds into a folder of the run (empty: its top)."""
-        self.connection.call(self._client.log_artifacts, run_id, str(local), folder or None)
+        """Copy all that a local folder holds into a folder of the run (empty: its top), each file whole or not."""
+        for path in sorted(local.rglob("*")):
+            if path.is_file():
+                self.log_file(run_id, path, _folder(str(PurePosixPath(folder) / path.relative_to(local).as_posix())))
 
     def log_text(self, run_id: str, text: str, path: str) -> None:
         """Write a text file into the run."""
-        with _staged(path) as local:
+        with _staged(run_id, path) as local:
             local.write_text(text, encoding="utf-8")
             self.log_file(run_id, local, _folder(path))
 
@@ -60,13 +70,13 @@ class Files:
 
     def log_table(self, run_id: str, table: pd.DataFrame, path: str) -> None:
         """Write a table into the run as Parquet, without its index."""
-        with _staged(path) as local:
+        with _staged(run_id, path) as local:
             table.to_parquet(local, index=False)
             self.log_file(run_id, local, _folder(path))
 
     def log_figure(self, run_id: str, figure: Figure, path: str) -> None:
         """Write a picture into the run; the suffix of `path` names the format."""
-        with _staged(path) as local:
+        with _staged(run_id, path) as local:
             figure.savefig(local)
             self.log_file(run_id, local, _folder(path))
 
@@ -104,16 +114,27 @@ class Files:
         """Return a text file of the run."""
         return self.fetch(run_id, path).read_text(encoding="utf-8")
 
+    def drop_drafts(self, run_id: str) -> None:
+        """Remove the half-written files that a killed process left of a run; nobody may write to it meanwhile."""
+        for folder in work_folder().glob(f"{run_id}{_STAGED}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        if root := self._local_root(run_id):
+            for path in root.rglob(".artifact.uploading.*"):  # MLflow's, which renames each when it is whole
+                path.unlink(missing_ok=True)
+
     def _local_root(self, run_id: str) -> Path | None:
         uri = urlsplit(self.connection.call(self._client.get_run, run_id).info.artifact_uri or "")
         return Path(url2pathname(uri.path)) if uri.scheme in ("", "file") else None
 
 
 @contextmanager
-def _staged(path: str) -> Iterator[Path]:
+def _staged(run_id: str, path: str) -> Iterator[Path]:
     """Give a file of the right name to write to, outside the run: MLflow takes finished files only."""
-    with tempfile.TemporaryDirectory(prefix="tagging-") as folder:
-        yield Path(folder) / PurePosixPath(path).name
+    work = work_folder()
+    with room_in(work):
+        work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{run_id}{_STAGED}", dir=work) as folder:
+            yield Path(folder) / PurePosixPath(path).name
 
 
 def _folder(path: str) -> str:

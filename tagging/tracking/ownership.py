@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 from filelock import FileLock, Timeout
 
-from tagging.errors import UserError
+from tagging.errors import UserError, room_in
 from tagging.tracking import place
 from tagging.tracking.run import Run, clause
 
@@ -55,7 +55,8 @@ def own(fingerprint: str) -> Iterator[None]:
                 raise _taken(pid) from None
     pid_file = _file(fingerprint, "pid")
     try:
-        pid_file.write_text(json.dumps({"pid": os.getpid(), "start": process_start(os.getpid())}))
+        with room_in(pid_file):
+            pid_file.write_text(json.dumps({"pid": os.getpid(), "start": process_start(os.getpid())}))
         yield
     finally:
         pid_file.unlink(missing_ok=True)

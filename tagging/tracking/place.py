@@ -19,9 +19,9 @@ def tracking_uri() -> str:
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     if not uri:
-        return _sqlite_uri(PROJECT / "mlflow.db")
+        return sqlite_uri(PROJECT / "mlflow.db")
     path = sqlite_file(uri)
-    return uri if path is None else "".join([_sqlite_uri(path), *uri.partition("?")[1:]])
+    return uri if path is None else "".join([sqlite_uri(path), *uri.partition("?")[1:]])
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -32,7 +32,8 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(unquote(path)).absolute()
 
 
-def _sqlite_uri(path: Path) -> str:
+def sqlite_uri(path: Path) -> str:
+    """Return the address of a SQLite file."""
     return SQLITE + str(path).replace("%", "%25").replace("?", "%3F")
 
 

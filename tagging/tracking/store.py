@@ -77,13 +77,14 @@ class Store(Finder):
         self.connection.call(self._client.set_terminated, run_id, status)
 
     def reopen(self, run_id: str) -> None:
-        """Set a run that was broken off to RUNNING again, without its `state` tag.
+        """Set a run that was broken off to RUNNING again, without what told of its end: tags and half-written files.
 
         MLflow keeps the old end time until the run ends anew.
         """
         self.connection.call(self._client.update_run, run_id, status="RUNNING")
-        if "state" in self.get(run_id).tags:
-            self.connection.call(self._client.delete_tag, run_id, "state")
+        for tag in {"state", "error"} & self.get(run_id).tags.keys():
+            self.connection.call(self._client.delete_tag, run_id, tag)
+        self.drop_drafts(run_id)
 
     def set_tags(self, run_id: str, tags: Mapping[str, object]) -> None:
         """Set tags of a run; one that is there is overwritten."""
@@ -96,8 +97,13 @@ class Store(Finder):
             self.connection.call(self._client.log_batch, run_id, params=chunk)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
-        """Log metrics that have one value a run; names go through `metric_name`."""
-        self._log(run_id, _points(metrics, time_ms=time.time_ns() // 1_000_000, epoch=0))
+        """Log metrics that have one value a run; names go through `metric_name`.
+
+        A value that is in the store already, logged before a kill, is not stored again.
+        """
+        points = _points(metrics, time_ms=time.time_ns() // 1_000_000, epoch=0)
+        stored = self.get(run_id).metrics
+        self._log(run_id, [point for point in points if stored.get(point.key) != point.value])
 
     def log_epochs(self, run_id: str, records: Sequence[Mapping[str, Any]]) -> None:
         """Log records of epochs: `epoch` (the step), `time_ms` (the time stamp), and metric values.

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from tagging.errors import room_in
 from tagging.training.history import EpochRecord, best_epoch
 
 
@@ -43,12 +44,16 @@ class Checkpoints:
         self.folder = folder
 
     def save(self, parts: Parts, history: Sequence[EpochRecord]) -> None:
-        """Write `last`, and `best` where the newest epoch is the best; then drop the older ones."""
+        """Write `last`, and `best` where the newest epoch is the best; then drop the older ones.
+
+        Raises DiskFull where there is no room for them; those of earlier epochs stay as they are.
+        """
         epoch = history[-1].epoch
         state = {"epoch": epoch, "history": [record.as_dict() for record in history]}
-        if best_epoch(history) == epoch:
-            self._publish("best", epoch, lambda folder: _write_best(folder, parts, state))
-        self._publish("last", epoch, lambda folder: _write_last(folder, parts, state))
+        with room_in(self.folder):
+            if best_epoch(history) == epoch:
+                self._publish("best", epoch, lambda folder: _write_best(folder, parts, state))
+            self._publish("last", epoch, lambda folder: _write_last(folder, parts, state))
         self._drop("best", keep=best_epoch(history))
         self._drop("last", keep=epoch)
 
@@ -90,9 +95,13 @@ class Checkpoints:
         draft = self.folder / name / ".draft"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        write(draft)
-        for path in [*draft.iterdir(), draft]:
-            _sync(path)
+        try:
+            write(draft)
+            for path in [*draft.iterdir(), draft]:
+                _sync(path)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)  # on a full disk the store needs this room to end the run
+            raise
         if target.exists():  # a best epoch that was written before a kill and is trained again
             shutil.rmtree(target)
         draft.rename(target)
