@@ -1,17 +1,34 @@
-"""Timing that a benchmark shares."""
+"""What the benchmarks share: fair conditions, and timing."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
+from threadpoolctl import threadpool_limits
 
-def best_of(repeats: int, run: Callable[[], object]) -> float:
-    """Return the shortest of some runs in seconds, after one that does not count."""
+from tagging.commands import build
+from tagging.config import load
+
+
+def use_one_core() -> None:
+    """Give torch and NumPy one thread, and keep freed memory as a training does: for both sides of a benchmark."""
+    build.device_of(load("base", ["device=cpu", "threads=1"]))
+    threadpool_limits(1)
+
+
+def best_of(repeats: int, reference: Callable[[], object], ours: Callable[[], object]) -> tuple[float, float]:
+    """Return the least processor time of some runs of each in seconds, after one that does not count.
+
+    They run in turn, so that a busy moment of the machine hits both.
+    """
+    reference()
+    ours()
+    times = [(_seconds(reference), _seconds(ours)) for _ in range(repeats)]
+    return min(first for first, _ in times), min(second for _, second in times)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    started = time.process_time()
     run()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return min(times)
+    return time.process_time() - started

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tagging.augment.crop import CropDraws, draw_crops
-from tagging.augment.resized_crop import ResizedCropDraws, draw_resized_crops, resize_crops
-from tagging.augment.spec_augment import MaskDraws, draw_masks, mask_views
+from tagging.augment.resized_crop import ResizedCropDraws, draw_resized_crops, resize_crops_
+from tagging.augment.spec_augment import MaskDraws, draw_masks, mask_views_
 from tagging.features.table import LogMels
 from tagging.features.windows import cut_windows
 
@@ -74,4 +74,4 @@ def draw_views(lengths: Tensor, settings: ViewSettings, n_mels: int, generator: 
 def apply_views(logmels: LogMels, clips: Tensor, draws: ViewDraws, settings: ViewSettings) -> Tensor:
     """Make the drawn views of `clips` [V] int64: [V, M, frames] float32 dB, on the device of the draws."""
     views = cut_windows(logmels, clips, draws.crops.starts, settings.frames, draws.crops.wrap)
-    return mask_views(resize_crops(views, draws.resized), draws.masks)
+    return mask_views_(resize_crops_(views, draws.resized), draws.masks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tagging.features.in_cache import pieces, transposed
 from tagging.features.table import LogMels
 
 
@@ -27,9 +28,14 @@ def cut_windows(logmels: LogMels, clips: Tensor, starts: Tensor, size: int, wrap
         wrap = wrap.to(home)
         row = torch.where(wrap[:, None], position % length, row)
         inside |= wrap[:, None]
-    frames = logmels.frames[logmels.offsets[clips][:, None] + row]
-    window = frames.transpose(1, 2).contiguous().float()
-    return torch.where(inside[:, None, :], window, logmels.minima[clips][:, None, None]).to(device)
+    row += logmels.offsets[clips][:, None]
+    minima = logmels.minima[clips][:, None, None]
+    windows = torch.empty(len(clips), logmels.n_mels, size, device=home)
+    for rows, minimum, weight, out in pieces(row, minima, inside[:, None, :].float(), windows):
+        frames = logmels.frames.index_select(0, rows.flatten()).float().view(*rows.shape, logmels.n_mels)
+        # a weight of 0 or 1 picks exactly, and unlike torch.where a CPU does it by SIMD
+        torch.lerp(minimum, transposed(frames), weight, out=out)
+    return windows.to(device)
 
 
 def centre_starts(lengths: Tensor, size: int) -> Tensor:

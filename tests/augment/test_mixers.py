@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from tagging.augment.mixers import MixSettings, draw_mixes, mix_inputs, mix_targets
+from tagging.augment.mixers import MixSettings, draw_mixes, mix_targets, mixup_, sigmoid_concat_
 from tests.reference.mixers import mixup, sigmoid_concat
 
 SETTINGS = MixSettings(prob=0.8, sigmoid_prob=0.6, rate_min=3, rate_max=12, alpha_max=0.5)
@@ -13,8 +13,10 @@ def test_rows_equal_the_reference_and_others_stay():
     count = len(draws.rows)
     inputs, partners = (torch.randn(n, 3, 5, 64, generator=generator) for n in (40, count))
     targets, partner_targets = ((torch.rand(n, 7, generator=generator) < 0.3).float() for n in (40, count))
-    mixed, mixed_targets = mix_inputs(inputs, partners, draws), mix_targets(targets, partner_targets, draws)
     expected, expected_targets = inputs.numpy().copy(), targets.numpy().copy()
+    mixed = mixup_(inputs.flatten(1, 2), partners.flatten(1, 2), draws).view_as(inputs)
+    mixed = sigmoid_concat_(mixed, partners[draws.concat], draws)
+    mixed_targets = mix_targets(targets, partner_targets, draws)
     for place, row in enumerate(draws.rows.tolist()):
         pair = (
             expected[row],
@@ -22,7 +24,7 @@ def test_rows_equal_the_reference_and_others_stay():
             partners[place].numpy(),
             partner_targets[place].numpy(),
         )
-        if draws.sigmoid[place]:
+        if place in draws.concat:
             result = sigmoid_concat(*pair, int(draws.rate[place]))
         else:
             result = mixup(*pair, float(draws.alpha[place]))
@@ -35,7 +37,7 @@ def test_partner_comes_first_in_sigmoid_concat():
     draws = draw_mixes(
         1, MixSettings(1.0, 1.0, rate_min=12, rate_max=12, alpha_max=0.5), torch.Generator().manual_seed(0)
     )
-    mixed = mix_inputs(torch.ones(1, 3, 4, 256), torch.zeros(1, 3, 4, 256), draws)[0, 0, 0]
+    mixed = sigmoid_concat_(torch.ones(1, 3, 4, 256), torch.zeros(1, 3, 4, 256), draws)[0, 0, 0]
     assert mixed[0] < 1e-4
     assert mixed[128] == 0.5
     assert mixed[255] > 1 - 1e-4
@@ -44,14 +46,16 @@ def test_partner_comes_first_in_sigmoid_concat():
 def test_no_mixed_rows():
     draws = draw_mixes(4, MixSettings(0.0, 0.6, 3, 12, 0.5), torch.Generator().manual_seed(0))
     inputs, targets = torch.randn(4, 3, 5, 16), torch.rand(4, 7)
-    assert torch.equal(mix_inputs(inputs, inputs[:0], draws), inputs)
+    assert torch.equal(sigmoid_concat_(inputs.clone(), inputs[:0], draws), inputs)
+    assert torch.equal(mixup_(inputs[:, 0].clone(), inputs[:0, 0], draws), inputs[:, 0])
     assert torch.equal(mix_targets(targets, targets[:0], draws), targets)
 
 
 def test_shares_and_ranges_of_draws():
     draws = draw_mixes(50_000, SETTINGS, torch.Generator().manual_seed(0))
     assert abs(len(draws.rows) / 50_000 - 0.8) < 0.01
-    assert abs(draws.sigmoid.float().mean() - 0.6) < 0.01
+    assert abs(len(draws.concat) / len(draws.rows) - 0.6) < 0.01
+    assert torch.cat([draws.mixup, draws.concat]).sort()[0].tolist() == list(range(len(draws.rows)))
     counts = torch.bincount(draws.rate)
     assert len(counts) == 13
     assert (counts[:3] == 0).all()

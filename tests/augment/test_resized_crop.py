@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tagging.augment.resized_crop import ResizedCropDraws, draw_resized_crops, resize_crops
+from tagging.augment.resized_crop import ResizedCropDraws, draw_resized_crops, resize_crops_
 from tests.reference.views import resized_crop
 
 
@@ -22,7 +22,7 @@ def smooth_views(count: int) -> torch.Tensor:
 def test_equals_pillow_at_corners_and_within():
     views = smooth_views(5)
     boxes = [(0, 0, 128, 256), (0, 0, 101, 198), (27, 58, 101, 198), (13, 20, 110, 230)]
-    resized = resize_crops(views, box_at(*boxes, rows=[0, 1, 3, 4]))
+    resized = resize_crops_(views.clone(), box_at(*boxes, rows=[0, 1, 3, 4]))
     for row, box in zip([0, 1, 3, 4], boxes, strict=True):
         np.testing.assert_allclose(resized[row].numpy(), resized_crop(views[row].numpy(), *box), atol=1e-4)
     assert torch.equal(resized[2], views[2])
@@ -30,7 +30,7 @@ def test_equals_pillow_at_corners_and_within():
 
 def test_equals_interpolate_of_the_box():
     views = smooth_views(1)
-    resized = resize_crops(views, box_at((5, 9, 108, 215), rows=[0]))
+    resized = resize_crops_(views.clone(), box_at((5, 9, 108, 215), rows=[0]))
     box = views[None, :, 5:113, 9:224]
     expected = torch.nn.functional.interpolate(box, size=(128, 256), mode="bilinear", align_corners=False)
     torch.testing.assert_close(resized, expected[0], atol=1e-3, rtol=0)
@@ -38,8 +38,8 @@ def test_equals_interpolate_of_the_box():
 
 def test_whole_view_and_no_view_stay_as_they_are():
     views = smooth_views(2)
-    assert torch.equal(resize_crops(views, box_at((0, 0, 128, 256), rows=[1])), views)
-    assert torch.equal(resize_crops(views, draw(2, prob=0.0)), views)
+    assert torch.equal(resize_crops_(views.clone(), box_at((0, 0, 128, 256), rows=[1])), views)
+    assert torch.equal(resize_crops_(views.clone(), draw(2, prob=0.0)), views)
 
 
 @pytest.mark.parametrize(

@@ -30,26 +30,6 @@ def table() -> LogMels:
     return LogMels.from_clips([torch.randn(n, 32, generator=generator) * 20 - 50 for n in lengths])
 
 
-def one_by_one(table: LogMels, clips: torch.Tensor, draws) -> np.ndarray:
-    views = []
-    boxes = {
-        int(row): tuple(int(box[place]) for box in (resized.top, resized.left, resized.height, resized.width))
-        for resized in [draws.resized]
-        for place, row in enumerate(resized.rows)
-    }
-    masks = draws.masks
-    for row, clip in enumerate(clips.tolist()):
-        spectrogram = table.clip(clip).float().numpy().T
-        start, wrap = int(draws.crops.starts[row]), bool(draws.crops.wrap[row])
-        view = reference.crop(spectrogram, SETTINGS.frames, start, wrap)
-        if row in boxes:
-            view = reference.resized_crop(view, *boxes[row])
-        bands = list(zip(masks.band[row].tolist(), masks.band_width[row].tolist(), strict=True))
-        spans = list(zip(masks.frame[row].tolist(), masks.frame_width[row].tolist(), strict=True))
-        views.append(reference.spec_augment(view, bands, spans))
-    return np.stack(views)
-
-
 def test_views_equal_the_reference(table):
     generator = torch.Generator().manual_seed(1)
     clips = torch.randint(0, len(table), (200,), generator=generator)
@@ -57,7 +37,7 @@ def test_views_equal_the_reference(table):
     views = apply_views(table, clips, draws, SETTINGS)
     assert views.shape == (200, 32, 64)
     assert views.dtype == torch.float32
-    np.testing.assert_allclose(views.numpy(), one_by_one(table, clips, draws), atol=2e-4)
+    np.testing.assert_allclose(views.numpy(), reference.one_by_one(table, clips, draws, SETTINGS.frames), atol=2e-4)
 
 
 def test_same_generator_same_draws(table):

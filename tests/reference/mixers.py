@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 
@@ -13,5 +11,5 @@ def mixup(x1, y1, x2, y2, alpha: float) -> tuple[np.ndarray, np.ndarray]:
 
 def sigmoid_concat(x1, y1, x2, y2, rate: int) -> tuple[np.ndarray, np.ndarray]:
     frames = x1.shape[-1]
-    mask = np.array([1 / (1 + math.exp(rate - 2 * rate * t / frames)) for t in range(frames)])
+    mask = (1 / (1 + np.exp(rate - 2 * rate * np.arange(frames) / frames))).astype(x1.dtype)
     return mask * x1 + (1 - mask) * x2, np.minimum(1, y1 + y2)

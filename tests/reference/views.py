@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from PIL import Image
+
+from tagging.augment.views import ViewDraws
+from tagging.features.table import LogMels
 
 
 def pad_to_size(clip: np.ndarray, size: int, wrap: bool) -> np.ndarray:
@@ -36,3 +40,22 @@ def spec_augment(view: np.ndarray, bands: list[tuple[int, int]], spans: list[tup
         masked[band : band + height, :] = fill
         masked[:, frame : frame + width] = fill
     return masked
+
+
+def one_by_one(table: LogMels, clips: torch.Tensor, draws: ViewDraws, frames: int) -> np.ndarray:
+    """The drawn views [V, M, frames] of clips [V]."""
+    views = []
+    resized, masks = draws.resized, draws.masks
+    boxes = {
+        int(row): tuple(int(box[place]) for box in (resized.top, resized.left, resized.height, resized.width))
+        for place, row in enumerate(resized.rows)
+    }
+    for row, clip in enumerate(clips.tolist()):
+        spectrogram = table.clip(clip).float().numpy().T
+        view = crop(spectrogram, frames, int(draws.crops.starts[row]), bool(draws.crops.wrap[row]))
+        if row in boxes:
+            view = resized_crop(view, *boxes[row])
+        bands = list(zip(masks.band[row].tolist(), masks.band_width[row].tolist(), strict=True))
+        spans = list(zip(masks.frame[row].tolist(), masks.frame_width[row].tolist(), strict=True))
+        views.append(spec_augment(view, bands, spans))
+    return np.stack(views)

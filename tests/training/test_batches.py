@@ -4,13 +4,14 @@ import torch
 
 from tagging import seeds
 from tagging.augment.mixers import MixSettings, draw_mixes
-from tagging.augment.views import ViewSettings
+from tagging.augment.views import ViewSettings, draw_views
 from tagging.features.table import LogMels
 from tagging.sources import CURATED, NOISY
 from tagging.training.batches import TrainingBatches
 from tagging.training.sampling import SourcePools
 from tests.reference.logmel import stacked_deltas
-from tests.reference.views import crop
+from tests.reference.mixers import mixup, sigmoid_concat
+from tests.reference.views import crop, one_by_one
 
 PLAIN = ViewSettings(32, 0.5, 0.0, 0.8, 1.0, 1.7, 2.3, 0.0, 2, 0.15, 0.2)
 AUGMENTED = ViewSettings(32, 0.5, 0.33, 0.8, 1.0, 1.7, 2.3, 0.5, 2, 0.15, 0.2)
@@ -68,6 +69,27 @@ def test_unmixed_rows_are_views_of_their_clip(table):
         views = [crop(clip, 32, start, wrap) for start in range(last + 1) for wrap in (True, False)]
         distances = [np.abs(stacked_deltas(view) - channels).max() for view in views]
         assert min(distances) < 1e-5
+
+
+def test_a_batch_equals_the_reference_clip_by_clip(table):
+    batch = batches(table, AUGMENTED, MIXED).batch(0, 1)
+    generator = seeds.generator(1, 2, 0, 1, "batch")
+    rows, sources = POOLS.draw(24, generator)
+    mixes = draw_mixes(24, MIXED, generator)
+    clips = torch.cat([rows, POOLS.partners(sources[mixes.rows], generator)])
+    draws = draw_views(table.lengths[clips], AUGMENTED, 16, generator)
+    inputs = [stacked_deltas(view) for view in one_by_one(table, clips, draws, 32)]
+    targets = list(np.eye(CLIPS, dtype=np.float32)[clips])
+    for place, row in enumerate(mixes.rows.tolist()):
+        pair = inputs[row], targets[row], inputs[24 + place], targets[24 + place]
+        if place in mixes.concat:
+            inputs[row], targets[row] = sigmoid_concat(*pair, int(mixes.rate[place]))
+        else:
+            inputs[row], targets[row] = mixup(*pair, float(mixes.alpha[place]))
+    assert 0 < len(mixes.concat) < len(mixes.rows) < 24
+    np.testing.assert_allclose(batch.inputs.numpy(), np.stack(inputs[:24]), atol=5e-6)
+    np.testing.assert_allclose(batch.targets.numpy(), np.stack(targets[:24]), atol=1e-6)
+    assert torch.equal(batch.sources, sources)
 
 
 def test_partners_come_from_the_same_source(table):
