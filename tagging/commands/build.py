@@ -105,10 +105,11 @@ def mix_settings(experiment: Experiment) -> MixSettings:
 def loss_of(experiment: Experiment) -> SourceLoss:
     """Return the loss by source and head."""
     loss = experiment.loss
+    heads = (1.0, loss.aux3_weight, loss.aux2_weight, loss.aux1_weight)
     return SourceLoss(
         weights=(loss.curated_weight, loss.noisy_weight, loss.trusted_weight),
         beta=loss.noisy_beta,
-        head_weights=(1.0, loss.aux3_weight, loss.aux2_weight, loss.aux1_weight),
+        head_weights=heads if experiment.model.kind in registry.WITH_SIDE_HEADS else heads[:1],
     )
 
 

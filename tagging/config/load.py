@@ -163,7 +163,10 @@ def _message(item: Any, dotted: str, section: type[BaseModel] | None) -> str:
     if kind == "value_error":
         return f"{dotted + ': ' if dotted else ''}{context['error']}"
     if kind == "union_tag_invalid":
-        return f"{dotted}.kind is {context['tag']!r}; allowed: {context['expected_tags']}"
+        allowed = context["expected_tags"]
+        near = difflib.get_close_matches(context["tag"], allowed.strip("'").split("', '"), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"{dotted}.kind is {context['tag']!r}; {hint}allowed: {allowed}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         fields = list(section.model_fields) if section else []
         return f"{dotted} is {given!r}, but it is a section with the fields {', '.join(fields)}"

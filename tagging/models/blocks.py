@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def conv_bn_relu(in_channels: int, out_channels: int) -> nn.Sequential:
-    """Return a 3×3 convolution without bias, batch normalisation and ReLU; the map keeps its size."""
+def conv_bn_relu(in_channels: int, out_channels: int, kernel: int = 3, bias: bool = False) -> nn.Sequential:
+    """Return a convolution of odd `kernel`, batch normalisation and ReLU; the map keeps its size."""
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
@@ -23,10 +23,10 @@ def conv_bn_relu(in_channels: int, out_channels: int) -> nn.Sequential:
 class ConvBlock(nn.Module):
     """Two 3×3 convolutions, then 2×2 average pooling: [B, i, M, T] → [B, o, M // 2, T // 2]."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = False) -> None:
         super().__init__()
-        self.first = conv_bn_relu(in_channels, out_channels)
-        self.second = conv_bn_relu(out_channels, out_channels)
+        self.first = conv_bn_relu(in_channels, out_channels, bias=bias)
+        self.second = conv_bn_relu(out_channels, out_channels, bias=bias)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 # He et al., "Delving deep into rectifiers", 2015; all other layers start as torch's do
@@ -96,6 +96,16 @@ class CBAM(nn.Module):
         return x * self.spatial(x)
 
 
+def float32_logits(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Apply a last layer to features [B, i] in float32, whatever autocast is set to.
+
+    A bfloat16 logit has 8 bits: classes would tie, and ties count against the prediction.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        logits: Tensor = layer(x.float())
+        return logits
+
+
 class Head(nn.Module):
     """Two-layer classifier: [B, i] → float32 logits [B, classes]."""
 
@@ -112,10 +122,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features [B, i] to float32 logits [B, classes], whatever autocast is set to."""
-        x = self.hidden(x)
-        # a bfloat16 logit has 8 bits: classes would tie, and ties count against the prediction
-        with torch.autocast(x.device.type, enabled=False):
-            return self.logits(x.float())
+        return float32_logits(self.logits, self.hidden(x))
 
 
 class AuxBlock(nn.Module):

@@ -6,11 +6,21 @@ from typing import Any
 
 from torch import nn
 
-from tagging.models.aux_skip_attention import AuxSkipAttention
+from tagging.models.aux_skip_attention import AuxSkipAttention, RnnAuxSkipAttention
+from tagging.models.simple import FeatureExtractor, SimpleAttention, SimpleKaggle
+from tagging.models.skip_attention import SkipAttention
 
 MODELS: dict[str, type[nn.Module]] = {
+    "skip_attention": SkipAttention,
     "aux_skip_attention": AuxSkipAttention,
+    "rnn_aux_skip_attention": RnnAuxSkipAttention,
+    "simple_attention": SimpleAttention,
+    "simple_kaggle": SimpleKaggle,
+    "feature_extractor": FeatureExtractor,
 }
+
+# these return the logits of three side heads too
+WITH_SIDE_HEADS = ("aux_skip_attention", "rnn_aux_skip_attention")
 
 
 def build(kind: str, num_classes: int, **arguments: Any) -> nn.Module:

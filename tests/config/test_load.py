@@ -139,3 +139,36 @@ def test_only_names_paths_and_devices_do_not_decide_numbers() -> None:
     }
     assert numbers_digest(load("base", ["name=x device=cpu"])) == numbers_digest(base)
     assert numbers_digest(load("base", ["seed=1"])) != numbers_digest(base)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (
+            ["model.kind=feature_extractor", "sampling.frames=48", "predict.tile_step=16"],
+            "sampling.frames is 48; model.kind feature_extractor needs 64 or more",
+        ),
+        (
+            ["model.kind=feature_extractor", "features.n_mels=32"],
+            "features.n_mels is 32; model.kind feature_extractor needs 64 or more",
+        ),
+        (
+            ["model.kind=simple_attention", "model.base_size=2", "model.cbam_ratio=17"],
+            "model: cbam_ratio 17 exceeds the 16 channels that base_size gives",
+        ),
+        (
+            ["model.kind=simple_atention"],
+            "model.kind is 'simple_atention'; did you mean simple_attention? allowed: 'skip_attention', "
+            "'aux_skip_attention', 'rnn_aux_skip_attention', 'simple_attention', 'simple_kaggle', 'feature_extractor'",
+        ),
+        (
+            ["model.base_size=2", "model.cbam_ratio=65"],
+            "model: cbam_ratio 65 exceeds the 64 channels that base_size gives",
+        ),
+    ],
+)
+def test_a_network_that_there_is_not_or_a_size_that_does_not_fit_stops(overrides: list[str], problem: str) -> None:
+    with pytest.raises(UserError) as error:
+        load("base", overrides)
+    (found,) = error.value.problems
+    assert found.endswith(problem)

@@ -2,20 +2,33 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from tagging.models.registry import MODELS, build
+from tagging.config import load
+from tagging.models.registry import MODELS, WITH_SIDE_HEADS, build
 
 CLASSES = 5
+HEAD = {"base_size": 4, "dropout": 0.1, "last_fc": 4}
+ATTENTION = {"cbam_ratio": 8, "spatial_kernel": 7}
+SKIP = HEAD | ATTENTION | {"last_filters": 4}
 # every network at a size that a test can afford
 SMALL = {
-    "aux_skip_attention": {
-        "base_size": 4,
-        "dropout": 0.1,
-        "cbam_ratio": 8,
-        "spatial_kernel": 7,
-        "last_filters": 4,
-        "last_fc": 2,
-    },
+    "skip_attention": SKIP,
+    "aux_skip_attention": SKIP,
+    "rnn_aux_skip_attention": SKIP,
+    "simple_attention": HEAD | ATTENTION,
+    "simple_kaggle": HEAD,
+    "feature_extractor": {"base_size": 8, "dropout": 0.1},
+}
+# parameters of the published networks at 80 classes
+PUBLISHED = {
+    "skip_attention": 16_793_587,
+    "skip_attention model.spatial_kernel=3": 16_793_507,
+    "aux_skip_attention": 17_326_950,
+    "rnn_aux_skip_attention": 22_054_246,
+    "simple_attention": 4_796_403,
+    "simple_kaggle": 4_765_457,
+    "feature_extractor": 306_288,
 }
 every_network = pytest.mark.parametrize("kind", MODELS)
 
@@ -25,7 +38,7 @@ def small(kind):
     return build(kind, CLASSES, **SMALL[kind])
 
 
-def inputs(batch=6, mels=32, frames=48):
+def inputs(batch=6, mels=64, frames=80):
     return torch.randn(batch, 3, mels, frames, generator=torch.Generator().manual_seed(1))
 
 
@@ -44,10 +57,24 @@ def loss_of(outputs, targets):
 
 def test_every_network_is_tested():
     assert set(SMALL) == set(MODELS)
+    assert {name.split()[0] for name in PUBLISHED} == set(MODELS)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_schemas_defaults_are_the_published_sizes(name):
+    model = load("base", f"model.kind={name}".split()).model
+    with FakeTensorMode():
+        network = build(**model.model_dump(), num_classes=80)
+    assert sum(weight.numel() for weight in network.parameters()) == PUBLISHED[name]
+
+
+@every_network
+def test_the_heads_are_as_many_as_the_loss_expects(kind):
+    assert len(small(kind)(inputs())) == (4 if kind in WITH_SIDE_HEADS else 1)
 
 
 def test_an_unknown_network_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'resnet'; there are aux_skip_attention"):
+    with pytest.raises(ValueError, match=r"'resnet'; there are skip_attention, aux_skip_attention"):
         build("resnet", CLASSES)
 
 
