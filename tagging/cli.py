@@ -105,7 +105,12 @@ def _parser() -> argparse.ArgumentParser:
 
     ui = commands.add_parser("ui", description="Open the stock MLflow UI on the project's store, on this machine.")
     ui.add_argument("--port", type=_at_least(1, 65535), default=5000, metavar="N", help="default 5000")
-    ui.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container, whose port is published")
+    ui.add_argument(
+        "--host",
+        choices=["127.0.0.1", "0.0.0.0"],
+        default="127.0.0.1",
+        help="0.0.0.0 in a container whose port is published; browsers are let in by 127.0.0.1 and localhost alone",
+    )
     ui.add_argument("--no-browser", action="store_true", help="only print the address")
     return parser
 

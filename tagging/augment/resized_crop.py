@@ -54,8 +54,8 @@ def draw_resized_crops(
     tries = (len(rows), _TRIES)
     area = uniform(tries, *scale, generator) * (n_mels * frames)
     aspect = uniform(tries, math.log(ratio[0]), math.log(ratio[1]), generator).exp()
-    widths = (area * aspect).sqrt().round().long()
-    heights = (area / aspect).sqrt().round().long()
+    widths = (area * aspect).sqrt().round().long().clamp(min=1)
+    heights = (area / aspect).sqrt().round().long().clamp(min=1)
     fits = (widths <= frames) & (heights <= n_mels)
     first = fits.int().argmax(dim=1, keepdim=True)  # argmax returns the first of equals
     any_fits = fits.any(dim=1)

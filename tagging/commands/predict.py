@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tagging import RECIPE_VERSION
 from tagging.commands import build
 from tagging.commands.apply import predict_rows, restore_model
 from tagging.commands.finished import class_columns, finished_folds, open_run
@@ -36,6 +37,11 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
     store, run = open_run(run_text)
     experiment = load(store.fetch(run.id, "config.yaml"), overrides, data)
     prepared = prepare(experiment)
+    if (recipe := run.tags.get("recipe", "1")) != str(RECIPE_VERSION):
+        raise UserError(
+            f"{run.name} was trained with version {recipe} of the recipe, this is version {RECIPE_VERSION}, which "
+            "gives other numbers; use the commit in its tag git.commit, or train it again"
+        )
     for tag, digest in prepared.data_tags().items():
         if run.tags.get(tag) != digest:
             raise UserError(

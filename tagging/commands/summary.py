@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -24,12 +25,12 @@ def summarise(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: 
     `cv_lwlrap`, the tables and the tag that makes a candidate need all folds; before that only the
     mean and the sample standard deviation over the folds at hand are logged.
     """
+    parent = store.get(parent.id)
     metrics = _fold_metrics([store.get(folds[fold].id) for fold in sorted(folds)])
     histories = {fold: _history(store, folds[fold]) for fold in sorted(folds)}
     if prepared.experiment.predict.weights == "best":
         metrics["best_epoch_gain"] = _best_epoch_gain(histories)
-    name = prepared.experiment.name
-    store.log_figure(parent.id, figures.learning_curves(name, histories), "figures/learning_curves.png")
+    store.log_figure(parent.id, figures.learning_curves(parent.name, histories), "figures/learning_curves.png")
     if len(folds) < prepared.num_folds:
         store.log_metrics(parent.id, metrics)
         return metrics
@@ -88,7 +89,7 @@ def _pooled_metrics(prepared: Prepared, scores: np.ndarray) -> dict[str, float]:
 
 
 def _log_tables_and_figures(prepared: Prepared, scores: np.ndarray, parent: Run, store: Store) -> None:
-    dataset, name = prepared.dataset, prepared.experiment.name
+    dataset, name = prepared.dataset, parent.name
     classes, curated = dataset.classes, dataset.curated
     kept = ~prepared.removed
     corrected, _ = lwlrap_per_class(prepared.corrected[kept], scores[kept])
@@ -106,18 +107,22 @@ def _log_tables_and_figures(prepared: Prepared, scores: np.ndarray, parent: Run,
 
 def _rival(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
     """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
-    found = store.search({"candidate": "yes", **prepared.data_tags()}, parent.dataset)
-    others = [run for run in found if run.id != parent.id and run.kind == "experiment"]
-    if not others:
+    found = store.search({"kind": "experiment", "candidate": "yes", **prepared.data_tags()}, parent.dataset)
+    others = [run for run in found if run.id != parent.id and run.status == "FINISHED" and "cv_lwlrap" in run.metrics]
+    best = max(others, key=lambda run: run.metrics["cv_lwlrap"], default=None)
+    if best is None:
         return None
-    best = max(others, key=lambda run: run.metrics["cv_lwlrap"])
-    theirs = {int(child.tags["fold"]): child.metrics.get("fold_lwlrap") for child in store.children(best.id)}
+    theirs = {int(child.tags["fold"]): child.metrics for child in store.children(best.id) if child.status == "FINISHED"}
+    if theirs.keys() != folds.keys():  # somebody deleted one
+        return None
+    ours = {fold: store.get(run.id).metrics for fold, run in folds.items()}
     return Rival(
         name=best.name,
+        date=time.strftime("%Y-%m-%d"),
         link=f"#/experiments/{best.experiment_id}/runs/{best.id}",
         differs=best.tags.get("differs", ""),
         cv_lwlrap=best.metrics["cv_lwlrap"],
-        gains=tuple(store.get(folds[fold].id).metrics["fold_lwlrap"] - (theirs[fold] or 0.0) for fold in sorted(folds)),
+        gains=tuple(ours[fold]["fold_lwlrap"] - theirs[fold]["fold_lwlrap"] for fold in sorted(folds)),
     )
 
 
@@ -132,8 +137,9 @@ def _words(
     by_class, _ = lwlrap_per_class(dataset.curated.labels, scores)
     return Summary(
         run=parent.id[:8],  # several runs may share a name
-        experiment=prepared.experiment.name,
-        notes=prepared.experiment.notes,
+        # a run that is continued under another name keeps its own
+        experiment=parent.name,
+        notes=parent.params.get("notes", ""),
         base=parent.tags.get("base", ""),
         differs=parent.tags.get("differs", ""),
         dataset=dataset.name,

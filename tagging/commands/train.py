@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pandas as pd
 
+from tagging import RECIPE_VERSION
 from tagging.commands.build import check_compile, device_of
 from tagging.commands.finished import open_store
 from tagging.commands.fold import Stage, stage, train_fold
@@ -98,6 +99,7 @@ def _start(store: Store, prepared: Prepared, fingerprint: str, lineage: Mapping[
             "git.commit": git.commit,
             "git.dirty": "yes" if git.dirty else "no",
             "warnings": len(prepared.warnings),
+            "recipe": RECIPE_VERSION,
             **lineage,
         },
         params={},
@@ -144,7 +146,8 @@ def _ending(store: Store, run: Run) -> Iterator[None]:
         hasty = store.impatient()
         with suppress(UserError):  # the store itself may be what failed
             if not isinstance(error, KeyboardInterrupt):
-                hasty.set_tags(run.id, {"error": str(error)[:500] or type(error).__name__})
+                said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+                hasty.set_tags(run.id, {"error": said[:500]})
             hasty.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
     store.finish(run.id, "FINISHED")
@@ -158,7 +161,7 @@ def _train_missing(prepared: Prepared, run: Run, store: Store) -> None:
         shared = shared or stage(prepared)
         child = _fold_run(store, run, fold, known.get(fold))
         known[fold] = train_fold(shared, fold, child, run, store)
-    summarise(prepared, run, known, store)
+    summarise(prepared, run, {fold: child for fold, child in known.items() if child.status == "FINISHED"}, store)
 
 
 def _fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:

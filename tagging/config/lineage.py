@@ -39,4 +39,4 @@ def lineage(
 def _leaves(experiment: Experiment) -> dict[str, str]:
     leaves = flatten(experiment).items()
     own = {path: value for path, value in leaves if path not in WHERE and not path.startswith("demo.")}
-    return {path: f"{value:g}" if isinstance(value, float) else leaf_text(value) for path, value in own.items()}
+    return {path: f"{value:.12g}" if isinstance(value, float) else leaf_text(value) for path, value in own.items()}

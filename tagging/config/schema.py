@@ -94,7 +94,7 @@ class Features(Section):
     """The log-mel front end."""
 
     sample_rate: int = Field(44100, ge=4000, le=384000, description="Hz; other rates are resampled")
-    n_fft: int = Field(2560, ge=64, le=65536, description="samples of an analysis window")
+    n_fft: int = Field(2560, ge=64, le=65536, multiple_of=2, description="samples of an analysis window, even")
     hop: int = Field(690, ge=16, description="samples from one frame to the next")
     n_mels: int = Field(128, ge=16, le=512, description="mel bands")
     fmin: float = Field(20, ge=0, description="Hz, lower edge of the lowest band")

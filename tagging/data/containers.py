@@ -7,7 +7,9 @@ import struct
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-UNKNOWN = (0, 0xFFFFFFFF, -1)  # sizes that programs write which do not know the length beforehand
+# sizes that programs write which do not know the length beforehand: none, or about as much as fits into 31 or 32 bits
+UNKNOWN = (0, -1)
+BOUNDLESS = 0x7FFFF000
 MP3_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")
 MP3_TAG_REACH = 2048  # bytes; the tag stands in the first frame, and no frame is longer
 OGG_PAGE = 27  # bytes of a page's header, of which the last is the number of sizes that follow
@@ -28,7 +30,7 @@ def payload(path: Path) -> Payload | None:
     with path.open("rb") as file:
         magic, _, form = struct.unpack("4s4s4s", file.read(12).ljust(12, b"\0"))
         found = _announced(file, magic, form)
-        if not found or found[0] in UNKNOWN:
+        if not found or found[0] in UNKNOWN or found[0] >= BOUNDLESS:
             return None
         announced, start = found
         return Payload(announced, max(0, os.fstat(file.fileno()).st_size - start))

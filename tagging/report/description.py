@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +11,19 @@ from dataclasses import dataclass
 from tagging.report.wording import count
 
 SHOWN = 3  # best and worst classes
+LONGEST_TEXT = 1500  # characters of settings
 
 
 @dataclass(frozen=True)
 class Rival:
-    """The best other run on the same clips and folds when a run finished.
+    """The best other run on the same clips and folds on a day, `date`.
 
     `link` opens it in the UI, `differs` says what it changes of its base; `gains` are this run's lwlrap minus
     the rival's, fold by fold.
     """
 
     name: str
+    date: str
     link: str
     differs: str
     cv_lwlrap: float
@@ -95,7 +98,14 @@ def _ranked(summary: Summary) -> list[tuple[str, float]]:
 
 def _differences(summary: Summary) -> str:
     base = f"`{summary.base}`" if summary.base else "the defaults"
-    return f"**Differs from** {base} in `{summary.differs}`" if summary.differs else f"**The same settings as** {base}"
+    if not summary.differs:
+        return f"**The same settings as** {base}"
+    return f"**Differs from** {base} in `{_shortened(summary.differs)}`"
+
+
+def _shortened(text: str) -> str:
+    """Leave room for the rest: MLflow cuts a description at 8000 characters."""
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
 
 
 def _comparison(cv_lwlrap: float, rival: Rival) -> str:
@@ -103,8 +113,8 @@ def _comparison(cv_lwlrap: float, rival: Rival) -> str:
     spread = f" ± {statistics.stdev(rival.gains):.4f}" if folds > 1 else ""
     ahead = sum(value > 0 for value in rival.gains)
     return (
-        f"**The best other run** when this one finished, [{rival.name}]({rival.link})"
-        + (f" (`{rival.differs}`)" if rival.differs else "")
+        f"**The best other run** on {rival.date}, [{re.sub(r'[][`]', '', rival.name)}]({rival.link})"
+        + (f" (`{_shortened(rival.differs)}`)" if rival.differs else "")
         + f", has {rival.cv_lwlrap:.4f}: this one lies {abs(gain):.4f} {'above' if gain >= 0 else 'below'}; "
         f"fold by fold {statistics.fmean(rival.gains):+.4f}{spread}, ahead in {ahead} of {folds}"
     )

@@ -58,6 +58,11 @@ class Finder(Files):
         newest = next(self._pages(experiments, "", NEWEST_FIRST, page=1), None)
         return newest.info.experiment_id if newest else None
 
+    def data_sets(self) -> list[Experiment]:
+        """Return the MLflow experiments that hold runs of ours; launches do not count."""
+        named = [found for found in self.experiments() if found.name != "Default"]
+        return [found for found in named if any(self._pages([found], "tags.kind != ''", NEWEST_FIRST, page=1))]
+
     def experiments(self, dataset: str | None = None) -> list[Experiment]:
         """Return the MLflow experiment of one data set, or all there are."""
         if dataset is not None:

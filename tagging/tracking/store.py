@@ -82,7 +82,7 @@ class Store(Finder):
         MLflow keeps the old end time until the run ends anew.
         """
         self.connection.call(self._client.update_run, run_id, status="RUNNING")
-        for tag in {"state", "error"} & self.get(run_id).tags.keys():
+        for tag in {"state", "error", "candidate"} & self.get(run_id).tags.keys():
             self.connection.call(self._client.delete_tag, run_id, tag)
         self.drop_drafts(run_id)
 

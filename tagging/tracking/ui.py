@@ -32,8 +32,10 @@ def serve(port: int, open_browser: bool, host: str = HOST) -> None:
     if the port is taken or the UI does not start, StoreError if the store cannot be opened.
     """
     store = Store.connect()
-    for experiment in store.experiments():
-        store.tag_experiment(experiment, missing_views(experiment.tags))
+    with suppress(UserError):  # whoever may only read the store sees MLflow's own table
+        hasty = store.impatient()
+        for experiment in hasty.data_sets():
+            hasty.tag_experiment(experiment, missing_views(experiment.tags))
     if store.uri.startswith(("http://", "https://")):
         _announce(store, store.uri.rstrip("/"), open_browser)
         return

@@ -58,7 +58,7 @@ def missing_views(tags: Mapping[str, str]) -> dict[str, str]:
     return {
         key: value
         for key, value in views().items()
-        if tags.get(key) != value and (key not in tags or json.loads(tags[key])["updatedAt"] == 0)
+        if tags.get(key) != value and (key not in tags or '"updatedAt": 0,' in tags[key])
     }
 
 

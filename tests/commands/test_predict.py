@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from scipy.stats import gmean
 
+from tagging import RECIPE_VERSION
 from tagging.data.listing import SOUND_SUFFIXES
 from tagging.tracking.store import Store
 from tests.commands.conftest import Trained, the_run
@@ -146,4 +147,16 @@ def test_new_sound_is_tagged_as_the_run_was_trained(trained: Trained) -> None:
     done = trained.project.run("predict", sound, "--run", "tiny", "--set", "features.n_mels=16", code=2)
     assert done.stderr == (
         "error: tiny predicts as it was trained; of --set only device and threads may be given here\n"
+    )
+
+
+def test_a_run_of_another_recipe_keeps_its_numbers(trained: Trained, store_of: Connect) -> None:
+    store = store_of(trained.project)
+    run = the_run(store)
+    store.set_tags(run.id, {"recipe": RECIPE_VERSION - 1})
+    done = trained.project.run("predict", "--run", "tiny", code=2)
+    store.set_tags(run.id, {"recipe": RECIPE_VERSION})
+    assert done.stderr.splitlines()[-1] == (
+        f"error: tiny was trained with version {RECIPE_VERSION - 1} of the recipe, this is version {RECIPE_VERSION}, "
+        "which gives other numbers; use the commit in its tag git.commit, or train it again"
     )

@@ -203,6 +203,43 @@ def test_some_folds_give_no_cv_and_no_candidate_until_the_rest_is_there(
 
 
 @pytest.mark.slow
+def test_a_fold_that_was_broken_off_does_not_count_where_others_are_asked_for(
+    project: Project, store_of: Connect
+) -> None:
+    project.run("train", "tiny", "--set", "training.folds=[0]")
+    project.kill_when(lambda: bool(project.epochs_in_work()), signal.SIGKILL, "train", "tiny")
+    done = project.run("train", "tiny", "--set", "training.folds=[2]")
+    store = store_of(project)
+    run = the_run(store)
+    states = {fold.tags["fold"]: fold.status for fold in store.children(run.id)}
+    assert states == {"0": "FINISHED", "1": "KILLED", "2": "FINISHED"}
+    assert (run.status, run.tags.get("candidate"), run.tags.get("error")) == ("FINISHED", None, None)
+    assert "; a CV lwlrap needs all folds" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_run_is_compared_with_the_best_other_one_that_is_whole(project: Project, store_of: Connect) -> None:
+    short = ("--set", "training.epochs=1")
+    project.run("train", "tiny", *short)
+    store = store_of(project)
+    first = the_run(store)
+    assert "The best other run" not in first.tags["mlflow.note.content"]
+    project.run("train", "tiny", *short, "seed=1")
+    second = the_run(store)
+    gain = second.metrics["cv_lwlrap"] - first.metrics["cv_lwlrap"]
+    described = second.tags["mlflow.note.content"]
+    assert f"[tiny](#/experiments/{first.experiment_id}/runs/{first.id})" in described
+    assert f"this one lies {abs(gain):.4f} {'above' if gain >= 0 else 'below'}; fold by fold " in described
+    assert second.tags["differs"].startswith("seed=1 training.epochs=1 ")
+    for run in (first, second):  # as somebody does in the UI
+        store.connection.client.delete_run(store.children(run.id)[1].id)
+    project.run("train", "tiny", *short, "seed=2")
+    third = the_run(store)
+    assert (third.status, third.tags["candidate"]) == ("FINISHED", "yes")
+    assert "The best other run" not in third.tags["mlflow.note.content"]
+
+
+@pytest.mark.slow
 def test_a_training_that_fails_says_why_and_closes_its_runs(project: Project, store_of: Connect) -> None:
     done = project.run("train", "tiny", "--set", "optimizer.lr=1e30", "training.precision=float32", code=2)
     assert "Traceback" not in done.stderr

@@ -5,6 +5,14 @@ from dataclasses import replace
 from tagging.report.description import Rival, Summary, describe, worst_classes
 from tagging.report.wording import count
 
+RIVAL = Rival(
+    name="auxiliary_019",
+    date="2026-11-22",
+    link="#/experiments/1/runs/ab",
+    differs="seed=1",
+    cv_lwlrap=0.8801,
+    gains=(0.01, -0.02, -0.002, 0.0, -0.005),
+)
 SUMMARY = Summary(
     run="6bfe4238",
     experiment="corr_noisy_007",
@@ -22,7 +30,7 @@ SUMMARY = Summary(
     class_lwlrap={"Bark": 0.91, "Bus": 0.7, "Gong": float("nan"), "Run": 0.99, "Sigh": 0.55, "Yell": 0.8},
     warnings=12,
     best_epoch_gain=0.0312,
-    rival=Rival("auxiliary_019", "#/experiments/1/runs/ab", "seed=1", 0.8801, (0.01, -0.02, -0.002, 0.0, -0.005)),
+    rival=RIVAL,
 )
 
 
@@ -30,7 +38,7 @@ def test_description_of_a_run():
     assert describe(SUMMARY) == (
         "## CV lwlrap 0.8765 (5 folds: 0.8771 ± 0.0051)\n"
         "\n"
-        "**The best other run** when this one finished, [auxiliary_019](#/experiments/1/runs/ab) (`seed=1`), has "
+        "**The best other run** on 2026-11-22, [auxiliary_019](#/experiments/1/runs/ab) (`seed=1`), has "
         "0.8801: this one lies 0.0036 below; fold by fold -0.0034 ± 0.0109, ahead in 1 of 5\n"
         "\n"
         "**Differs from** `base` in `sampling.noisy=0.15 labels.corrections=mine.json`\n"
@@ -78,6 +86,14 @@ def test_what_a_run_has_not_is_left_out():
     assert "other run" not in text
     assert "warning" not in text
     assert "best epoch" not in text
+
+
+def test_what_a_name_or_a_setting_may_hold_breaks_no_page() -> None:
+    rival = replace(RIVAL, name="a [b](c) `d`", differs="x=" + "y" * 9000)
+    text = describe(replace(SUMMARY, rival=rival, differs="z=" + "y" * 9000))
+    assert "[a b(c) d](#/experiments/1/runs/ab)" in text
+    assert len(text) < 8000  # MLflow cuts the rest
+    assert "python -m tagging submit" in text
 
 
 def test_the_worst_classes_fit_into_a_table() -> None:

@@ -49,6 +49,12 @@ def test_every_shown_column_has_a_place_and_a_width(name: str) -> None:
     assert set(state["columnWidths"]) == set(state["columnOrder"])
 
 
+def test_only_data_sets_with_runs_of_ours_have_views(store: Store) -> None:
+    store.connection.client.create_experiment("somebody else's")
+    store.start("demo", "experiment", "smoke", {}, {})
+    assert [experiment.name for experiment in store.data_sets()] == ["demo"]
+
+
 def test_a_view_that_somebody_saved_anew_stays(store: Store) -> None:
     store.start("demo", "experiment", "smoke", {}, {})
     (experiment,) = store.experiments("demo")
@@ -58,6 +64,7 @@ def test_a_view_that_somebody_saved_anew_stays(store: Store) -> None:
     store.tag_experiment(experiment, {TAG + "folds": older, TAG + "ranking": mine})
     (experiment,) = store.experiments("demo")
     assert missing_views(experiment.tags) == {TAG + "folds": views()[TAG + "folds"]}
+    assert missing_views({TAG + "ranking": "{broken", TAG + "folds": '{"name": "folds"}'}) == {}
     store.tag_experiment(experiment, missing_views(experiment.tags))
     (experiment,) = store.experiments("demo")
     assert missing_views(experiment.tags) == {}
