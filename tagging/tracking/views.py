@@ -19,6 +19,7 @@ FOLDS = "folds"
 _NAME = "attributes.`Run Name`"
 # each column as the UI calls it, with its width in pixels; one that no run has is not shown
 _RANKING_COLUMNS = {
+    _NAME: 200,
     "metrics.`cv_lwlrap`": 95,
     "metrics.`fold_lwlrap_std`": 115,
     "tags.`differs`": 330,
@@ -28,6 +29,7 @@ _RANKING_COLUMNS = {
     "metrics.`fold_lwlrap_mean`": 130,
 }
 _FOLDS_COLUMNS = {
+    _NAME: 350,  # "Group: ", a name, the beginning of an id
     "metrics.`fold_lwlrap`": 100,
     "metrics.`best_val_lwlrap`": 125,
     "metrics.`best_epoch`": 100,
@@ -71,9 +73,9 @@ def _state(columns: dict[str, int], where: str, order: str) -> dict[str, Any]:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": list(columns),
-        "columnOrder": [_NAME, *columns],
-        "columnWidths": {_NAME: 200, **columns},
+        "selectedColumns": [column for column in columns if column != _NAME],  # which is always shown
+        "columnOrder": list(columns),
+        "columnWidths": columns,
     }
 
 
