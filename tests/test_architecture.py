@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from tagging.config import flatten
+from tagging.config import flatten, load
 from tagging.config.schema import Experiment, Features, Plateau
 from tagging.features.logmel import LogMelSettings
 from tagging.models.registry import MODELS
@@ -110,8 +110,12 @@ def test_every_leaf_of_the_config_is_read_somewhere() -> None:
 def test_sections_handed_over_whole_fit_their_constructors() -> None:
     assert set(inspect.signature(LogMelSettings).parameters) == set(Features.model_fields) - {"precision"}
     assert set(Plateau.model_fields) - {"kind"} < set(inspect.signature(ReduceLROnPlateau).parameters)
-    section = Experiment().model
-    arguments = set(inspect.signature(MODELS[section.kind]).parameters) - {"num_classes"}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_network_takes_what_its_section_holds(kind: str) -> None:
+    section = load("base", [f"model.kind={kind}"]).model
+    arguments = set(inspect.signature(MODELS[kind]).parameters) - {"num_classes"}
     assert set(type(section).model_fields) - {"kind"} == arguments
 
 

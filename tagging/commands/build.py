@@ -6,14 +6,14 @@ import ctypes
 from contextlib import suppress
 
 import torch
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LRScheduler, OneCycleLR, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tagging import seeds
 from tagging.augment.mixers import MixSettings
 from tagging.augment.views import ViewSettings
 from tagging.config import Experiment
-from tagging.config.schema import Constant, Features, Optimizer, Plateau
+from tagging.config.schema import Constant, Cosine, Features, OneCycle, Optimizer, Plateau
 from tagging.errors import UserError
 from tagging.features.logmel import LogMelSettings
 from tagging.models import registry
@@ -130,7 +130,7 @@ def parts_of(experiment: Experiment, num_classes: int, fold: int, device: torch.
     return Parts(
         model=model,
         optimizer=optimizer,
-        scheduler=_scheduler(optimizer, experiment.scheduler),
+        scheduler=_scheduler(optimizer, experiment),
         scaler=torch.amp.GradScaler(device.type, enabled=experiment.training.precision == "fp16"),
         ema=AveragedModel(model, multi_avg_fn=average, use_buffers=True) if decay else None,
     )
@@ -146,7 +146,23 @@ def _adam(model: torch.nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
     )
 
 
-def _scheduler(optimizer: torch.optim.Optimizer, settings: Plateau | Constant) -> LRScheduler | None:
-    if isinstance(settings, Constant):
-        return None
-    return ReduceLROnPlateau(optimizer, mode="max", **settings.model_dump(exclude={"kind"}))
+def _scheduler(optimizer: torch.optim.Optimizer, experiment: Experiment) -> LRScheduler | None:
+    settings = experiment.scheduler
+    match settings:
+        case Constant():
+            return None
+        case Plateau():
+            return ReduceLROnPlateau(optimizer, mode="max", **settings.model_dump(exclude={"kind"}))
+        case Cosine():
+            return CosineAnnealingWarmRestarts(optimizer, settings.first, settings.growth, settings.min_lr)
+        case OneCycle():
+            sampling = experiment.sampling
+            return OneCycleLR(
+                optimizer,
+                max_lr=experiment.optimizer.lr,
+                total_steps=experiment.training.epochs * -(-sampling.draws_per_epoch // sampling.batch_size),
+                pct_start=settings.rise,
+                div_factor=settings.start_factor,
+                final_div_factor=settings.end_factor,
+                cycle_momentum=False,
+            )

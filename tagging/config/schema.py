@@ -320,6 +320,24 @@ class Constant(Section):
     kind: Literal["constant"] = "constant"
 
 
+class Cosine(Section):
+    """The learning rate falls along a cosine, again and again (Loshchilov and Hutter 2017), a step an epoch."""
+
+    kind: Literal["cosine"] = "cosine"
+    first: int = Field(10, ge=1, description="epochs until the first restart")
+    growth: int = Field(2, ge=1, description="each period is so many times as long as the one before")
+    min_lr: Weight = Field(1e-5, description="at the end of a period")
+
+
+class OneCycle(Section):
+    """The learning rate rises to optimizer.lr and falls to almost nothing (Smith and Topin 2018), a step a batch."""
+
+    kind: Literal["one_cycle"] = "one_cycle"
+    rise: float = Field(0.3, gt=0, lt=1, description="share of all steps in which it rises")
+    start_factor: float = Field(25, ge=1, description="it begins at optimizer.lr over this")
+    end_factor: float = Field(1e4, ge=1, description="it ends at where it began over this")
+
+
 class EarlyStopping(Section):
     """A fold ends when val_lwlrap has not risen for long."""
 
@@ -368,7 +386,7 @@ class Experiment(Section):
     model: Model = AuxSkipAttentionModel()
     loss: Loss = Loss()
     optimizer: Optimizer = Optimizer()
-    scheduler: Annotated[Plateau | Constant, Field(discriminator="kind")] = Plateau()
+    scheduler: Annotated[Plateau | Constant | Cosine | OneCycle, Field(discriminator="kind")] = Plateau()
     early_stopping: EarlyStopping = EarlyStopping()
     training: Training = Training()
     predict: Predict = Predict()

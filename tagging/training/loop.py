@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from tagging import seeds
 from tagging.errors import UserError
@@ -89,6 +89,8 @@ def fit(
         history.append(record)
         if isinstance(parts.scheduler, ReduceLROnPlateau):
             parts.scheduler.step(record.val_lwlrap)
+        elif parts.scheduler is not None and not isinstance(parts.scheduler, OneCycleLR):
+            parts.scheduler.step()
         checkpoints.save(parts, history)
         tracker.log_epoch(record.as_dict())
         progress.describe(record)
@@ -148,6 +150,8 @@ def train_step(
     parts.scaler.scale(value).backward()
     parts.scaler.step(parts.optimizer)
     parts.scaler.update()
+    if isinstance(parts.scheduler, OneCycleLR):
+        parts.scheduler.step()
     if parts.ema is not None:
         parts.ema.update_parameters(parts.model)
     return value.detach()
