@@ -166,7 +166,7 @@ def _batches(shared: Stage, fold: int) -> TrainingBatches:
     rows = prepared.rows
     pools = {
         CURATED: rows["curated"][(prepared.folds != fold) & ~prepared.removed],
-        NOISY: rows["noisy"][~prepared.dropped],
+        NOISY: rows["noisy"][prepared.noisy_pool],
         TRUSTED: rows["noisy"][prepared.trusted],
     }
     return TrainingBatches(

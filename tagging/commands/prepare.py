@@ -60,6 +60,11 @@ class Prepared:
         """The folds the experiment asks for, all of them by default."""
         return sorted(set(self.experiment.training.folds)) or list(range(self.num_folds))
 
+    @property
+    def noisy_pool(self) -> np.ndarray:
+        """The mask of noisy clips that noisy draws come from."""
+        return self.trusted if self.experiment.sampling.noisy_pool == "trusted" else ~self.dropped
+
     def data_tags(self) -> dict[str, str]:
         """Return the digests by which runs are found to be comparable."""
         fnames = self.dataset.curated.fnames
@@ -235,10 +240,11 @@ def _few(fnames: Sequence[str]) -> str:
 def _check_sources(prepared: Prepared) -> None:
     sampling = prepared.experiment.sampling
     problems = []
-    if sampling.noisy and not (~prepared.dropped).any():
+    if sampling.noisy and not prepared.noisy_pool.any():
+        trusted = sampling.noisy_pool == "trusted" and len(prepared.dataset.noisy) > 0
+        lack = "no noisy clip is trusted" if trusted else f"{prepared.dataset.name} has no noisy clips"
         problems.append(
-            f"sampling.noisy is {sampling.noisy:g}, but {prepared.dataset.name} has no noisy clips; "
-            "give --set sampling.curated=1 sampling.noisy=0"
+            f"sampling.noisy is {sampling.noisy:g}, but {lack}; give --set sampling.curated=1 sampling.noisy=0"
         )
     if sampling.trusted and not prepared.trusted.any():
         problems.append(

@@ -125,6 +125,10 @@ class Sampling(Section):
     curated: Probability = Field(0.8, description="probability that a draw is a curated clip")
     noisy: Probability = Field(0.2, description="probability that a draw is a noisy clip")
     trusted: Probability = Field(0.0, description="probability that a draw is a trusted noisy clip")
+    noisy_pool: Literal["all", "trusted"] = Field(
+        "all",
+        description="noisy draws are from all clips that labels.noisy_selection does not drop, or trusted ones alone",
+    )
 
     @model_validator(mode="after")
     def _sums(self) -> Sampling:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tagging.data.dataset import Clips
 from tagging.data.findings import Findings, limited, quoted
+from tagging.data.known_lists import provenance
 from tagging.data.labels import encode_labels, say_unknown
 from tagging.errors import UserError
 
@@ -23,7 +24,7 @@ REMOVE = "remove"
 def read_label_list(path: Path) -> dict[str, str]:
     """Read a label list; raises UserError where it is missing, is no such list or names a file twice."""
     if not path.is_file():
-        raise UserError(f"{path}: there is no such label list")
+        raise UserError(f"{path}: there is no such label list{provenance(path.name)}")
     try:
         pairs = json.loads(path.read_text("utf-8"), object_pairs_hook=_Pairs)
     except UnicodeDecodeError:

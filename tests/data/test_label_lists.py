@@ -123,3 +123,13 @@ def test_the_real_selections(version: str, drops: int, real_classes: list[str]) 
     path = LABELS / f"noisy_corrections_{version}.json"
     trusted, dropped, _ = select_noisy(clips, real_classes, read_label_list(path), path)
     assert (int(trusted.sum()), int(dropped.sum()), bool((trusted & dropped).any())) == (1745, drops, False)
+
+
+def test_a_missing_list_of_the_winning_solution_says_where_it_comes_from(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read_label_list(tmp_path / "corrections_C76.json")
+    assert caught.value.problems == (
+        f"{tmp_path}/corrections_C76.json: there is no such label list; it is corrections.json of "
+        "github.com/lRomul/argus-freesound at commit 31156c79 (sha1 of its content "
+        "60ac22d71d12e8a91a464a84039055f2b47f06bd): put it into the data folder",
+    )

@@ -1,0 +1,83 @@
+"""The members of the winning ensemble, against the published facts and against their own earlier state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tagging.config import Experiment, flatten, load
+from tagging.config.load import EXPERIMENTS, leaf_text
+
+GOLDEN = Path(__file__).parent / "golden"
+# member: network, probabilities of (noisy, trusted, curated), mixer, resized crop (prob, scale, ratio), lists
+FACTS = {
+    "corrections_002": ("skip_attention", (0.33, 0, 0.67), 0.66, None, "C12", None),
+    "corrections_003": ("skip_attention", (0.33, 0, 0.67), 0.66, None, "C12", None),
+    "auxiliary_016": ("aux_skip_attention", (0.20, 0, 0.80), 0.8, (0.8, 1.7, 2.3), "C76", None),
+    "auxiliary_019": ("aux_skip_attention", (0.20, 0, 0.80), 0.8, (0.75, 1.6, 2.4), "C71", None),
+    "corr_noisy_003": ("rnn_aux_skip_attention", (0.10, 0.20, 0.70), 0.8, (0.8, 1.7, 2.3), "C73", "v1"),
+    "corr_noisy_004": ("aux_skip_attention", (0.07, 0.33, 0.60), 0.8, (0.8, 1.7, 2.3), "C73", "v2"),
+    "corr_noisy_004_as_committed": ("aux_skip_attention", (0.07, 0.33, 0.60), 0.8, (0.8, 1.7, 2.3), "C73", "v2"),
+    "corr_noisy_007": ("aux_skip_attention", (0.01, 0.42, 0.57), 0.8, (0.8, 1.7, 2.3), "C73", "v2"),
+    "corr_noisy_008": ("aux_skip_attention", (0.01, 0.42, 0.57), 0.8, (0.8, 1.7, 2.3), "C73", "v2"),
+}
+every_member = pytest.mark.parametrize("name", FACTS)
+
+
+def resolved(experiment: Experiment) -> str:
+    """Return every field but names, notes and places as a flat text."""
+    leaves = {path: leaf_text(value) for path, value in flatten(experiment).items()}
+    left_out = ("name", "notes", "device", "threads", "data.", "demo.")
+    return "".join(f"{path} = {text}\n" for path, text in leaves.items() if not path.startswith(left_out))
+
+
+@every_member
+def test_a_member_is_as_published(name: str) -> None:
+    network, (noisy, trusted, curated), mixer, crop, corrections, selection = FACTS[name]
+    member = load(name)
+    assert member.model.kind == network
+    assert (member.sampling.noisy, member.sampling.trusted, member.sampling.curated) == (noisy, trusted, curated)
+    assert member.mixer.prob == mixer
+    resized = member.augment.resized_crop
+    if crop is None:
+        assert resized.prob == 0
+    else:
+        assert (resized.prob, resized.scale_max) == (0.33, 1.0)
+        assert (resized.scale_min, resized.ratio_min, resized.ratio_max) == crop
+    assert member.labels.corrections == f"corrections_{corrections}.json"
+    assert member.labels.noisy_selection == (f"noisy_corrections_{selection}.json" if selection else "")
+
+
+def test_the_two_first_members_differ_in_the_spatial_kernel_alone() -> None:
+    second, third = flatten(load("corrections_002")), flatten(load("corrections_003"))
+    assert {path for path in second if second[path] != third[path]} == {"name", "notes", "model.spatial_kernel"}
+    assert (second["model.spatial_kernel"], third["model.spatial_kernel"]) == (7, 3)
+
+
+def test_one_configuration_has_two_names() -> None:
+    assert resolved(load("corr_noisy_007")) == resolved(load("corr_noisy_008"))
+
+
+def test_the_member_as_committed_has_the_bugs_pool() -> None:
+    meant, committed = flatten(load("corr_noisy_004")), flatten(load("corr_noisy_004_as_committed"))
+    assert {path for path in meant if meant[path] != committed[path]} == {"name", "notes", "sampling.noisy_pool"}
+    assert committed["sampling.noisy_pool"] == "trusted"
+
+
+@every_member
+def test_a_member_is_small_and_says_why(name: str) -> None:
+    assert len((EXPERIMENTS / f"{name}.yaml").read_text().splitlines()) <= 20
+    assert load(name).notes
+
+
+@every_member
+def test_a_changed_default_shows_which_members_move(name: str) -> None:
+    """Where a change is meant, write the new text: `python -m tests.config.test_members`."""
+    assert resolved(load(name)) == (GOLDEN / f"{name}.txt").read_text()
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for member in FACTS:
+        (GOLDEN / f"{member}.txt").write_text(resolved(load(member)))
