@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import torch
 
 # the suite's tensors are small: threads would only wait for each other
 torch.set_num_threads(1)
+# a job in the background of a script ignores Ctrl-C, and hands that down to the commands under test
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
