@@ -198,7 +198,7 @@ def _download(parsed: argparse.Namespace) -> None:
 
 
 def _demo(parsed: argparse.Namespace) -> None:
-    from tagging.config.schema import Demo
+    from tagging.config.sections.data import Demo
     from tagging.data.demo import make_demo
 
     demo = Demo(seed=parsed.seed)

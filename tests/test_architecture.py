@@ -12,7 +12,9 @@ import pytest
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from tagging.config import flatten, load
-from tagging.config.schema import Experiment, Features, Plateau
+from tagging.config.schema import Experiment
+from tagging.config.sections.features import Features
+from tagging.config.sections.training import Plateau
 from tagging.features.logmel import LogMelSettings
 from tagging.models.registry import MODELS
 

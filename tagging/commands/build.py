@@ -13,7 +13,8 @@ from tagging import seeds
 from tagging.augment.mixers import MixSettings
 from tagging.augment.views import ViewSettings
 from tagging.config import Experiment
-from tagging.config.schema import Constant, Cosine, Features, OneCycle, Optimizer, Plateau
+from tagging.config.sections.features import Features
+from tagging.config.sections.training import Constant, Cosine, OneCycle, Optimizer, Plateau
 from tagging.errors import UserError
 from tagging.features.logmel import LogMelSettings
 from tagging.models import registry

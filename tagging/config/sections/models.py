@@ -1,0 +1,106 @@
+"""The networks."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tagging.config.sections.fields import Section
+
+
+class Network(Section):
+    """What all networks have: a width and dropout."""
+
+    stride: ClassVar[int] = 16  # bands and frames that become one place of the last map
+    kind: str
+    base_size: int = Field(64, ge=2, le=512, description="channels of the first block; all widths follow")
+    dropout: float = Field(0.4, ge=0, lt=1, description="before a head's first layer, half before its last")
+
+
+class AttentionNetwork(Network):
+    """What the networks with a CBAM attention have."""
+
+    attended: ClassVar[int] = 8  # channels under attention, in base sizes
+    cbam_ratio: int = Field(16, ge=1, description="channels over hidden units of the channel attention")
+    spatial_kernel: Literal[3, 5, 7] = Field(7, description="kernel of the spatial attention")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kernel(cls, values: object) -> object:
+        # a Literal of ints does not parse text
+        if isinstance(values, dict) and str(values.get("spatial_kernel", "")).isdigit():
+            values = {**values, "spatial_kernel": int(values["spatial_kernel"])}
+        return values
+
+    @model_validator(mode="after")
+    def _bottleneck(self) -> Self:
+        channels = self.attended * self.base_size
+        if self.cbam_ratio > channels:
+            raise ValueError(f"cbam_ratio {self.cbam_ratio} exceeds the {channels} channels that base_size gives")
+        return self
+
+
+class SkipNetwork(AttentionNetwork):
+    """What the networks with skips to the attention have."""
+
+    attended: ClassVar[int] = 32
+    last_filters: int = Field(8, ge=1, description="channels after the merge, in base sizes")
+
+
+class SkipAttentionModel(SkipNetwork):
+    """Convolutions, skips to a CBAM attention, one head."""
+
+    kind: Literal["skip_attention"] = "skip_attention"
+    dropout: float = Field(0.2, ge=0, lt=1, description="before the head's first layer, half before its last")
+    last_fc: int = Field(2, ge=1, description="hidden units of the head, in base sizes")
+
+
+class AuxSkipAttentionModel(SkipNetwork):
+    """Convolutions, skips to a CBAM attention, and auxiliary heads on the skips."""
+
+    kind: Literal["aux_skip_attention"] = "aux_skip_attention"
+    last_fc: int = Field(4, ge=1, description="hidden units of a head, in base sizes")
+
+
+class RnnAuxSkipAttentionModel(SkipNetwork):
+    """The same with a bidirectional LSTM along time in place of the main head's mean."""
+
+    kind: Literal["rnn_aux_skip_attention"] = "rnn_aux_skip_attention"
+    last_fc: int = Field(4, ge=1, description="hidden units of a head, in base sizes")
+
+
+class SimpleAttentionModel(AttentionNetwork):
+    """Convolutions, a CBAM attention, one head; no skips."""
+
+    kind: Literal["simple_attention"] = "simple_attention"
+    dropout: float = Field(0.2, ge=0, lt=1, description="before the head's first layer, half before its last")
+    last_fc: int = Field(2, ge=1, description="hidden units of the head, in base sizes")
+
+
+class SimpleKaggleModel(Network):
+    """Convolutions with biases, mean over time and maximum over bands, one head."""
+
+    kind: Literal["simple_kaggle"] = "simple_kaggle"
+    dropout: float = Field(0.2, ge=0, lt=1, description="before the head's first layer, half before its last")
+    last_fc: int = Field(2, ge=1, description="hidden units of the head, in base sizes")
+
+
+class FeatureExtractorModel(Network):
+    """A small network: seven convolutions, six times max-pooled, one linear layer."""
+
+    stride: ClassVar[int] = 64
+    kind: Literal["feature_extractor"] = "feature_extractor"
+    base_size: int = Field(32, ge=2, le=512, description="channels of the first convolution; all widths follow")
+    dropout: float = Field(0.25, ge=0, lt=1, description="of whole channels, after each pooling")
+
+
+Model = Annotated[
+    SkipAttentionModel
+    | AuxSkipAttentionModel
+    | RnnAuxSkipAttentionModel
+    | SimpleAttentionModel
+    | SimpleKaggleModel
+    | FeatureExtractorModel,
+    Field(discriminator="kind"),
+]

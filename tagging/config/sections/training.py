@@ -1,0 +1,104 @@
+"""What is drawn, the optimizer and its learning rate, the epoch loop, and prediction."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tagging.config.sections.fields import OptionalCount, Positive, Probability, Section, Weight
+
+
+class Sampling(Section):
+    """What a training epoch draws: each draw picks a source by probability, then one of its clips."""
+
+    batch_size: int = Field(128, ge=2, description="clips in a step")
+    draws_per_epoch: int = Field(32768, ge=2, description="clips in an epoch, whatever the data's size")
+    frames: int = Field(256, ge=16, description="length of a crop, and of a tile in prediction")
+    curated: Probability = Field(0.8, description="probability that a draw is a curated clip")
+    noisy: Probability = Field(0.2, description="probability that a draw is a noisy clip")
+    trusted: Probability = Field(0.0, description="probability that a draw is a trusted noisy clip")
+    noisy_pool: Literal["all", "trusted"] = Field(
+        "all",
+        description="noisy draws are from all clips that labels.noisy_selection does not drop, or trusted ones alone",
+    )
+
+    @model_validator(mode="after")
+    def _sums(self) -> Sampling:
+        total = self.curated + self.noisy + self.trusted
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"curated + noisy + trusted is {total:g}; the three must add up to 1")
+        if self.draws_per_epoch < self.batch_size:
+            raise ValueError(f"draws_per_epoch {self.draws_per_epoch} is less than batch_size {self.batch_size}")
+        return self
+
+
+class Optimizer(Section):
+    """Adam (Kingma and Ba 2015)."""
+
+    lr: Positive = Field(9e-4, description="learning rate")
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean gradient")
+    beta2: float = Field(0.999, ge=0, lt=1, description="decay of the mean squared gradient")
+    eps: Positive = Field(1e-8, description="added to the denominator")
+    weight_decay: Weight = Field(0.0, description="L2 penalty")
+
+
+class Plateau(Section):
+    """The learning rate is cut when val_lwlrap no longer rises."""
+
+    kind: Literal["plateau"] = "plateau"
+    factor: float = Field(0.6, gt=0, lt=1, description="the learning rate is multiplied by this")
+    patience: int = Field(6, ge=0, description="epochs without a rise that are borne")
+    threshold: Weight = Field(1e-4, description="smallest relative rise that counts")
+    min_lr: Weight = Field(1e-8, description="no lower than this")
+
+
+class Constant(Section):
+    """The learning rate stays."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class Cosine(Section):
+    """The learning rate falls along a cosine, again and again (Loshchilov and Hutter 2017), a step an epoch."""
+
+    kind: Literal["cosine"] = "cosine"
+    first: int = Field(10, ge=1, description="epochs until the first restart")
+    growth: int = Field(2, ge=1, description="each period is so many times as long as the one before")
+    min_lr: Weight = Field(1e-5, description="at the end of a period")
+
+
+class OneCycle(Section):
+    """The learning rate rises to optimizer.lr and falls to almost nothing (Smith and Topin 2018), a step a batch."""
+
+    kind: Literal["one_cycle"] = "one_cycle"
+    rise: float = Field(0.3, gt=0, lt=1, description="share of all steps in which it rises")
+    start_factor: float = Field(25, ge=1, description="it begins at optimizer.lr over this")
+    end_factor: float = Field(1e4, ge=1, description="it ends at where it began over this")
+
+
+class EarlyStopping(Section):
+    """A fold ends when val_lwlrap has not risen for long."""
+
+    patience: OptionalCount = Field(18, description="epochs without a rise that end the fold; null: never")
+
+
+class Training(Section):
+    """The epoch loop."""
+
+    epochs: int = Field(700, ge=1, description="at most this many")
+    folds: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="folds to run, as [0, 2]; []: all")
+    precision: Literal["float32", "bf16", "fp16"] = Field("bf16", description="of autocast")
+    compile: bool = Field(False, description="torch.compile the network; on a CPU with float32 alone")
+    ema_decay: float = Field(0.0, ge=0, lt=1, description="decay a step of averaged weights; 0: none")
+
+
+class Predict(Section):
+    """What a fold's network predicts, and with which weights."""
+
+    weights: Literal["best", "last", "ema"] = Field(
+        "best", description="of the epoch with the best val_lwlrap, of the last epoch, or its average"
+    )
+    tile_step: int = Field(64, ge=1, description="frames from one tile to the next")
+    batch_size: int = Field(256, ge=1, description="tiles in a batch")
+    noisy: bool = Field(False, description="also predict the noisy clips, one file a fold")
