@@ -17,6 +17,7 @@ from tagging.config.sections.features import Features
 from tagging.config.sections.training import Plateau
 from tagging.features.logmel import LogMelSettings
 from tagging.models.registry import MODELS
+from tagging.training.losses import LOSSES
 
 ROOT = Path(__file__).parents[1]
 TAGGING = ROOT / "tagging"
@@ -96,7 +97,7 @@ def test_nothing_here_imports_ray_or_tune() -> None:
 
 
 # sections that are handed over whole to one constructor
-WHOLE = {"features.": "features", "model.": "model", "scheduler.": "scheduler"}
+WHOLE = {"features.": "features", "model.": "model", "scheduler.": "scheduler", "loss.noisy.": "loss"}
 
 
 def test_every_leaf_of_the_config_is_read_somewhere() -> None:
@@ -119,6 +120,13 @@ def test_a_network_takes_what_its_section_holds(kind: str) -> None:
     section = load("base", [f"model.kind={kind}"]).model
     arguments = set(inspect.signature(MODELS[kind]).parameters) - {"num_classes"}
     assert set(type(section).model_fields) - {"kind"} == arguments
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_a_loss_takes_what_its_section_holds(kind: str) -> None:
+    section = load("base", [f"loss.noisy.kind={kind}"]).loss.noisy
+    arguments = set(inspect.signature(LOSSES[kind]).parameters) - {"logits", "targets"}
+    assert set(type(section).model_fields) - {"kind", "weight", "keep_below"} == arguments
 
 
 def test_the_documents_table_names_every_room() -> None:

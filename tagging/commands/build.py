@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
+from functools import partial
 
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LRScheduler, OneCycleLR, ReduceLROnPlateau
@@ -14,12 +15,13 @@ from tagging.augment.mixers import MixSettings
 from tagging.augment.views import ViewSettings
 from tagging.config import Experiment
 from tagging.config.sections.features import Features
+from tagging.config.sections.losses import AnyLoss
 from tagging.config.sections.training import Constant, Cosine, OneCycle, Optimizer, Plateau
 from tagging.errors import UserError
 from tagging.features.logmel import LogMelSettings
 from tagging.models import registry
 from tagging.training.checkpoint import Parts
-from tagging.training.losses import SourceLoss
+from tagging.training.losses import LOSSES, SourceLoss, Term
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -108,10 +110,14 @@ def loss_of(experiment: Experiment) -> SourceLoss:
     loss = experiment.loss
     heads = (1.0, loss.aux3_weight, loss.aux2_weight, loss.aux1_weight)
     return SourceLoss(
-        weights=(loss.curated_weight, loss.noisy_weight, loss.trusted_weight),
-        beta=loss.noisy_beta,
+        terms=[_term(loss.curated), _term(loss.noisy), _term(loss.trusted)],
         head_weights=heads if experiment.model.kind in registry.WITH_SIDE_HEADS else heads[:1],
     )
+
+
+def _term(loss: AnyLoss) -> Term:
+    settings = loss.model_dump(exclude={"kind", "weight", "keep_below"})
+    return Term(partial(LOSSES[loss.kind], **settings), loss.weight, loss.keep_below)
 
 
 def model_of(experiment: Experiment, num_classes: int, fold: int, device: torch.device) -> torch.nn.Module:

@@ -16,8 +16,8 @@ from tagging.commands.finished import class_columns, finished_folds, open_run
 from tagging.commands.fold import predict_fold, stage
 from tagging.commands.prepare import prepare
 from tagging.commands.summary import summarise
-from tagging.config import Experiment, load
-from tagging.config.load import numbers_digest
+from tagging.config import Experiment
+from tagging.config.load import load_stored, numbers_digest
 from tagging.data.audio import read_sound
 from tagging.data.listing import SOUND_SUFFIXES
 from tagging.errors import UnreadableSound, UserError
@@ -35,13 +35,13 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
     the run lacks folds or the data is not the run's.
     """
     store, run = open_run(run_text)
-    experiment = load(store.fetch(run.id, "config.yaml"), overrides, data)
-    prepared = prepare(experiment)
     if (recipe := run.tags.get("recipe", "1")) != str(RECIPE_VERSION):
         raise UserError(
-            f"{run.name} was trained with version {recipe} of the recipe, this is version {RECIPE_VERSION}, which "
-            "gives other numbers; use the commit in its tag git.commit, or train it again"
+            f"{run.name} was trained with version {recipe} of the recipe, this is version {RECIPE_VERSION}, whose "
+            "fields or numbers are others; use the commit in its tag git.commit, or train it again"
         )
+    experiment = load_stored(store.fetch(run.id, "config.yaml"), overrides, data)
+    prepared = prepare(experiment)
     for tag, digest in prepared.data_tags().items():
         if run.tags.get(tag) != digest:
             raise UserError(
@@ -74,8 +74,8 @@ def tag_folder(run_text: str, folder: Path, out: Path | None, top: int, override
     """
     store, run = open_run(run_text)
     config = store.fetch(run.id, "config.yaml")
-    experiment = load(config, overrides)
-    if numbers_digest(experiment) != numbers_digest(load(config)):
+    experiment = load_stored(config, overrides)
+    if numbers_digest(experiment) != numbers_digest(load_stored(config)):
         raise UserError(f"{run.name} predicts as it was trained; of --set only device and threads may be given here")
     folds = finished_folds(store, run)
     sound = _read_folder(folder, experiment)

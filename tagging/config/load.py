@@ -13,6 +13,7 @@ from typing import Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from tagging.config.renamed import with_new_names
 from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment
 from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml
 from tagging.errors import UserError
@@ -39,18 +40,30 @@ def load(
     """
     path = find(str(experiment), folder)
     tree, origins = _chain(path, folder, ())
+    return _validated(tree, origins, overrides, data, path)
+
+
+def load_stored(path: Path, overrides: Sequence[str] = (), data: Path | None = None) -> Experiment:
+    """Load the `config.yaml` of a run, which may have been written before some fields were renamed.
+
+    Arguments and errors as `load`.
+    """
+    tree, origins = read_yaml(path)
+    return _validated(with_new_names(tree), origins, overrides, data, path)
+
+
+def _validated(tree: Tree, origins: Origins, overrides: Sequence[str], data: Path | None, path: Path) -> Experiment:
     if data is not None:
         kept = {key: value for key, value in tree.get("data", {}).items() if key == "skip_unreadable"}
         tree["data"] = {"kind": "folder", "folder": str(data), **kept}
     changes, change_origins = read_overrides(list(overrides))
     # laid over the defaults, so that a section whose kind is not given has one
     tree = merge(merge(Experiment().model_dump(mode="json"), tree), changes)
-    origins |= change_origins
     tree["name"] = tree["name"] or path.stem
     try:
         return Experiment.model_validate(tree)
     except ValidationError as error:
-        raise UserError(*_problems(error, origins, path)) from None
+        raise UserError(*_problems(error, origins | change_origins, path)) from None
 
 
 def flatten(experiment: BaseModel) -> dict[str, Any]:
@@ -136,7 +149,8 @@ def _problems(error: ValidationError, origins: Origins, path: Path) -> list[str]
     for item in error.errors():
         section, names = _without_tags(item["loc"])
         dotted = ".".join(names)
-        problems.append(f"{_origin(dotted, origins, path)}: {_message(item, dotted, section)}")
+        written = f"{dotted}.kind" if item["type"] == "union_tag_invalid" else dotted
+        problems.append(f"{_origin(written, origins, path)}: {_message(item, dotted, section)}")
     return problems
 
 

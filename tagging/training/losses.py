@@ -1,17 +1,20 @@
-"""Losses: binary cross-entropy, its soft form for noisy labels, and their sum over sources and heads.
+"""Losses of one clip each, and their sum over sources and heads.
 
-All take logits and work in float32 whatever autocast does.
+All take logits and work in float32 whatever autocast does. Targets may lie between 0 and 1, as mixed clips have them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tagging.sources import NAMES, NOISY
+from tagging.sources import NAMES
+
+RowLoss = Callable[[Tensor, Tensor], Tensor]  # logits [B, C], targets [B, C] -> [B]
 
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:
@@ -33,23 +36,88 @@ def soft_bce(logits: Tensor, targets: Tensor, beta: float) -> Tensor:
     return bce(logits, torch.lerp(own, targets, beta))
 
 
+def lq(logits: Tensor, targets: Tensor, q: float) -> Tensor:
+    """Return the mean over classes of (1 - p^q) / q for each row [B], p the probability given to the label.
+
+    logits [B, C], targets [B, C] in 0..1, q in (0, 1]; cross-entropy as q goes to 0, absolute error at 1.
+    Zhang and Sabuncu, "Generalized cross entropy loss", NeurIPS 2018, here for each class as a choice of
+    two: on the classes of the label alone nothing would hold the others down.
+    """
+    there, absent = _log_probabilities(logits)
+    return torch.lerp(_power_loss(absent, q), _power_loss(there, q), targets).mean(dim=1)
+
+
+def focal(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
+    """Return the mean over classes of -(1 - p)^gamma · log p for each row [B], p the probability of the label.
+
+    logits [B, C], targets [B, C] in 0..1, gamma 0 or more, 0 being cross-entropy. Lin et al., "Focal
+    loss for dense object detection", ICCV 2017, equation 4.
+    """
+    there, absent = _log_probabilities(logits)
+    return torch.lerp(-(gamma * there).exp() * absent, -(gamma * absent).exp() * there, targets).mean(dim=1)
+
+
+def lsep(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return log(1 + sum of exp(z_v - z_u)) for each row [B], over all pairs with target v below target u.
+
+    logits [B, C], targets [B, C] in 0..1, of which only the order counts; a row of equal targets has 0.
+    It holds B · C² numbers. Li, Song and Luo, "Improving pairwise ranking for multi-label image
+    classification", CVPR 2017, equation 4.
+    """
+    z = logits.float()
+    differences = z[:, :, None] - z[:, None, :]
+    ordered = targets[:, :, None] < targets[:, None, :]
+    exponents = differences.masked_fill(~ordered, -torch.inf).flatten(1)
+    # the 1 within the logarithm is a further exponent, of 0, which keeps rows without pairs finite
+    return F.pad(exponents, (1, 0)).logsumexp(dim=1)
+
+
+LOSSES: dict[str, Callable[..., Tensor]] = {"bce": bce, "soft_bce": soft_bce, "lq": lq, "focal": focal, "lsep": lsep}
+
+
+def _log_probabilities(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logarithms of the probabilities that a class is there and that it is not."""
+    return F.logsigmoid(logits.float()), F.logsigmoid(-logits.float())
+
+
+def _power_loss(log_probability: Tensor, q: float) -> Tensor:
+    return -torch.expm1(q * log_probability) / q
+
+
+@dataclass(frozen=True)
+class Term:
+    """The loss of a source, the weight of its clips, and which of them are dropped as outliers.
+
+    Dropped are clips whose loss exceeds `keep_below` (in (0, 1], 1 drops none) times the largest of the
+    source in the batch: Fonseca et al., "Model-agnostic approaches to handling noisy labels when training
+    sound event classifiers", WASPAA 2019.
+    """
+
+    loss: RowLoss
+    weight: float
+    keep_below: float = 1.0
+
+    def of(self, logits: Tensor, targets: Tensor, counted: Tensor) -> Tensor:
+        """Return the weighted loss of each row [B], 0 for those that are dropped or not `counted` [B] bool."""
+        rows = torch.where(counted, self.loss(logits, targets), 0)
+        outliers = rows.detach() > self.keep_below * rows.detach().amax()
+        return self.weight * torch.where(outliers, 0, rows)
+
+
 class SourceLoss(nn.Module):
     """The training loss of a batch drawn from several sources, over all heads of a network.
 
     A head's loss is the sum over sources of weight · (share of the batch) · (mean loss of the source),
-    which is the average over the batch of each row's loss times the weight of its source. Noisy rows
-    have `soft_bce`, the others `bce`. The total is the sum of the heads' losses times their weights.
-    `weights` in the order of `tagging.sources.NAMES`; `head_weights` in the order of the outputs.
+    which is the average over the batch of each row's loss times the weight of its source. The total is
+    the sum of the heads' losses times their weights. `terms` in the order of `tagging.sources.NAMES`;
+    `head_weights` in the order of the outputs.
     """
 
-    weights: Tensor
-
-    def __init__(self, weights: Sequence[float], beta: float, head_weights: Sequence[float]) -> None:
+    def __init__(self, terms: Sequence[Term], head_weights: Sequence[float]) -> None:
         super().__init__()
-        if len(weights) != len(NAMES):
-            raise ValueError(f"one weight a source is needed ({', '.join(NAMES)}), not {len(weights)}")
-        self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32), persistent=False)
-        self.beta = beta
+        if len(terms) != len(NAMES):
+            raise ValueError(f"one term a source is needed ({', '.join(NAMES)}), not {len(terms)}")
+        self.terms = tuple(terms)
         self.head_weights = tuple(head_weights)
 
     def forward(self, outputs: Sequence[Tensor], targets: Tensor, sources: Tensor) -> Tensor:
@@ -57,9 +125,8 @@ class SourceLoss(nn.Module):
 
         Raises ValueError where the network has another number of heads than there are weights.
         """
-        weights, noisy = self.weights[sources], sources == NOISY
         heads = []
         for logits, head_weight in zip(outputs, self.head_weights, strict=True):
-            rows = torch.where(noisy, soft_bce(logits, targets, self.beta), bce(logits, targets))
-            heads.append(head_weight * (weights * rows).mean())
+            rows = [term.of(logits, targets, sources == source) for source, term in enumerate(self.terms)]
+            heads.append(head_weight * torch.stack(rows).sum(dim=0).mean())
         return torch.stack(heads).sum()

@@ -158,5 +158,5 @@ def test_a_run_of_another_recipe_keeps_its_numbers(trained: Trained, store_of: C
     store.set_tags(run.id, {"recipe": RECIPE_VERSION})
     assert done.stderr.splitlines()[-1] == (
         f"error: tiny was trained with version {RECIPE_VERSION - 1} of the recipe, this is version {RECIPE_VERSION}, "
-        "which gives other numbers; use the commit in its tag git.commit, or train it again"
+        "whose fields or numbers are others; use the commit in its tag git.commit, or train it again"
     )

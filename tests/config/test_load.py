@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tagging.config import experiment_names, flatten, load
-from tagging.config.load import EXPERIMENTS, deciding, numbers_digest, to_yaml
+from tagging.config.load import EXPERIMENTS, deciding, load_stored, numbers_digest, to_yaml
 from tagging.config.schema import Experiment
 from tagging.config.tree import read_yaml
 from tagging.errors import UserError
@@ -43,7 +44,7 @@ def test_all_problems_come_at_once_with_line_path_and_nearest_name(folder: Path)
     )
     assert problems(folder, text, "mixr.prob=3", "training.precision=no") == [
         "/x.yaml:9: data.fodler is not a field; did you mean folder? There are: kind, folder, name, skip_unreadable",
-        "/x.yaml:10: folds.kind is 'xx'; allowed: 'random', 'stratified', 'column'",
+        "/x.yaml:11: folds.kind is 'xx'; allowed: 'random', 'stratified', 'column'",
         "/x.yaml:13: sampling: curated + noisy + trusted is 1.3; the three must add up to 1",
         "/x.yaml:3: optimizer.lrr is not a field; did you mean lr? There are: lr, beta1, beta2, eps, weight_decay",
         "/x.yaml:5: training.epochs is '-3'; it must be greater than or equal to 1",
@@ -172,3 +173,28 @@ def test_a_network_that_there_is_not_or_a_size_that_does_not_fit_stops(overrides
         load("base", overrides)
     (found,) = error.value.problems
     assert found.endswith(problem)
+
+
+def test_an_unknown_loss_stops_with_the_nearest_one() -> None:
+    with pytest.raises(UserError) as error:
+        load("base", ["loss.noisy.kind=soft_bec loss.noisy.q=0.5"])
+    assert error.value.problems == (
+        "--set loss.noisy.kind: loss.noisy.kind is 'soft_bec'; did you mean soft_bce? "
+        "allowed: 'bce', 'soft_bce', 'lq', 'focal', 'lsep'",
+    )
+
+
+def test_a_stored_config_is_read_by_the_names_its_fields_have_today(tmp_path: Path) -> None:
+    stored = load("base", ["loss.noisy.beta=0.6 loss.trusted.weight=0.3 seed=4"])
+    tree = stored.model_dump(mode="json")
+    loss = tree.pop("loss")
+    heads = {name: weight for name, weight in loss.items() if name.startswith("aux")}
+    former = {"curated_weight": 0.5, "trusted_weight": 0.3, "noisy_weight": 0.5, "noisy_beta": 0.6}
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({**tree, "loss": former | heads}))
+    assert load_stored(path) == stored
+    assert load_stored(path, ["threads=1"]).threads == 1
+    with pytest.raises(UserError, match=r"loss\.curated_weight is not a field"):
+        load(path)
+    path.write_text(to_yaml(stored))
+    assert load_stored(path) == stored

@@ -10,9 +10,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tagging.errors import UserError
+from tagging.sources import NAMES
 from tagging.training.checkpoint import Checkpoints, load_weights
 from tagging.training.history import EpochRecord, best_epoch, should_stop
 from tagging.training.loop import NonFiniteLoss
+from tagging.training.losses import LOSSES
 from tests.training.parts import Training
 
 EVERYTHING = "training.ema_decay=0.9 scheduler.patience=0 scheduler.threshold=0.5"
@@ -39,6 +41,14 @@ def test_it_learns(tmp_path: Path) -> None:
     assert [record.epoch for record in history] == list(range(1, 13))
     assert training.listener.records == [record.as_dict() for record in history]
     assert training.listener.steps == 12 * 3
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_it_learns_with_every_loss_on_every_source(tmp_path: Path, kind: str) -> None:
+    training = Training(tmp_path, *(f"loss.{source}.kind={kind}" for source in NAMES), epochs=12)
+    history = training.fit()
+    assert history[-1].train_loss < history[0].train_loss
+    assert max(record.val_lwlrap for record in history) > 0.8
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])

@@ -1,11 +1,15 @@
 """The losses against their definitions, written out on probabilities and source by source."""
 
+import math
+from functools import partial
+
 import pytest
 import torch
 from torch.nn import functional as F
+from torchvision.ops import sigmoid_focal_loss
 
 from tagging.sources import CURATED, NOISY, TRUSTED
-from tagging.training.losses import SourceLoss, bce, soft_bce
+from tagging.training.losses import LOSSES, SourceLoss, Term, bce, focal, lq, lsep, soft_bce
 
 
 def batch(seed=0, rows=12, classes=7, spread=2.0):
@@ -65,13 +69,111 @@ def test_a_sure_prediction_has_a_finite_loss_and_gradient():
     assert logits.grad.tolist() == [[pytest.approx(0.35), pytest.approx(-0.35)]]
 
 
-def test_half_precision_logits_are_widened():
+def hard(targets):
+    return (targets > 0.7).float()
+
+
+@pytest.mark.parametrize("q", [0.1, 0.5, 1.0])
+def test_lq_is_the_power_form_on_the_probability_of_each_label(q):
     logits, targets = batch()
-    torch.testing.assert_close(bce(logits.bfloat16(), targets), bce(logits.bfloat16().float(), targets))
-    assert soft_bce(logits.bfloat16(), targets, 0.7).dtype == torch.float32
+    labels = hard(targets)
+    p = torch.sigmoid(logits.double())
+    given = torch.where(labels == 1, p, 1 - p)
+    torch.testing.assert_close(lq(logits, labels, q).double(), ((1 - given**q) / q).mean(1), atol=1e-6, rtol=1e-5)
 
 
-WEIGHTS, BETA, HEADS = (0.5, 0.4, 0.9), 0.7, (1.0, 0.4, 0.2, 0.1)
+def test_lq_lies_between_cross_entropy_and_absolute_error():
+    logits, targets = batch()
+    labels = hard(targets)
+    torch.testing.assert_close(lq(logits, targets, 1e-5), bce(logits, targets), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(lq(logits, labels, 1.0), (torch.sigmoid(logits) - labels).abs().mean(1))
+
+
+def test_lq_holds_down_classes_that_are_not_of_the_label():
+    logits = torch.zeros(1, 3, requires_grad=True)
+    lq(logits, torch.tensor([[1.0, 0.0, 0.0]]), 0.5).sum().backward()
+    assert logits.grad[0, 0] < 0
+    assert (logits.grad[0, 1:] > 0).all()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.0, 2.0])
+def test_focal_equals_torchvisions(gamma):
+    logits, targets = batch()
+    labels = hard(targets)
+    expected = sigmoid_focal_loss(logits, labels, alpha=-1, gamma=gamma, reduction="none").mean(1)
+    torch.testing.assert_close(focal(logits, labels, gamma), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_focal_is_linear_in_the_target_and_cross_entropy_without_gamma():
+    logits, targets = batch()
+    torch.testing.assert_close(focal(logits, targets, 0.0), bce(logits, targets))
+    ends = [focal(logits, torch.full_like(targets, value), 2.0) for value in (0.0, 1.0)]
+    torch.testing.assert_close(focal(logits, torch.full_like(targets, 0.25), 2.0), 0.75 * ends[0] + 0.25 * ends[1])
+
+
+def lsep_pair_by_pair(logits, targets):
+    values = []
+    for z, y in zip(logits.double().tolist(), targets.tolist(), strict=True):
+        pairs = [math.exp(z[v] - z[u]) for u in range(len(y)) for v in range(len(y)) if y[v] < y[u]]
+        values.append(math.log(1 + sum(pairs)))
+    return torch.tensor(values)
+
+
+def test_lsep_sums_over_pairs_of_different_targets():
+    logits, targets = batch()
+    for labels in (hard(targets), (3 * targets).round() / 3):
+        torch.testing.assert_close(lsep(logits, labels), lsep_pair_by_pair(logits, labels))
+
+
+def test_lsep_pushes_labels_above_the_rest_and_nothing_else():
+    logits = torch.zeros(1, 4, requires_grad=True)
+    lsep(logits, torch.tensor([[1.0, 0.5, 0.0, 0.0]])).sum().backward()
+    assert (logits.grad[0].argsort() == torch.arange(4)).all()
+    assert logits.grad.sum().abs() < 1e-6  # only differences count
+    shifted = lsep(logits.detach() + 5, torch.tensor([[1.0, 0.5, 0.0, 0.0]]))
+    torch.testing.assert_close(shifted, lsep(logits.detach(), torch.tensor([[1.0, 0.5, 0.0, 0.0]])))
+
+
+def test_lsep_of_a_row_without_pairs_is_0_with_a_finite_gradient():
+    logits = torch.randn(2, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = lsep(logits, torch.tensor([[0.0] * 5, [1.0] * 5]))
+    loss.sum().backward()
+    assert loss.tolist() == [0.0, 0.0]
+    assert not logits.grad.any()
+
+
+SETTINGS = {"bce": {}, "soft_bce": {"beta": 0.7}, "lq": {"q": 0.5}, "focal": {"gamma": 2.0}, "lsep": {}}
+every_loss = pytest.mark.parametrize("loss", [partial(LOSSES[name], **SETTINGS[name]) for name in LOSSES], ids=LOSSES)
+
+
+@every_loss
+def test_large_logits_have_a_finite_loss_and_gradient(loss):
+    logits = torch.tensor([[300.0, -300.0, 300.0, -300.0]], requires_grad=True)
+    value = loss(logits, torch.tensor([[0.0, 1.0, 0.3, 0.7]]))
+    value.sum().backward()
+    assert value.isfinite().all()
+    assert logits.grad.isfinite().all()
+
+
+@every_loss
+def test_a_better_prediction_has_a_smaller_loss(loss):
+    labels = hard(batch()[1])
+    losses = [loss(spread * (2 * labels - 1), labels).mean() for spread in (-2.0, 0.0, 2.0, 4.0)]
+    assert losses == sorted(losses, reverse=True)
+
+
+@every_loss
+def test_half_precision_logits_are_widened(loss):
+    logits, targets = batch()
+    half = loss(logits.bfloat16(), targets)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, loss(logits.bfloat16().float(), targets))
+
+
+BETA, HEADS = 0.7, (1.0, 0.4, 0.2, 0.1)
+SOFT = partial(soft_bce, beta=BETA)
+WEIGHTS = (0.5, 0.4, 0.9)
+TERMS = (Term(bce, 0.5), Term(SOFT, 0.4), Term(bce, 0.9))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +198,7 @@ def test_source_loss_weighs_means_by_shares_of_the_batch(sources):
             z, y = logits[rows], targets[rows]
             mean = (soft_on_probabilities(z, y, BETA) if source == NOISY else bce(z, y)).mean()
             expected += head_weight * weight * (rows.sum() / 12) * mean
-    loss = SourceLoss(WEIGHTS, BETA, HEADS)(outputs, targets, sources)
+    loss = SourceLoss(TERMS, HEADS)(outputs, targets, sources)
     assert loss.shape == ()
     torch.testing.assert_close(loss, expected)
 
@@ -104,17 +206,43 @@ def test_source_loss_weighs_means_by_shares_of_the_batch(sources):
 def test_equal_weights_only_scale_the_plain_average():
     logits, targets = batch()
     sources = torch.zeros(12, dtype=torch.int64)
-    loss = SourceLoss((0.5, 0.5, 0.5), BETA, (1.0,))((logits,), targets, sources)
+    loss = SourceLoss([Term(bce, 0.5)] * 3, (1.0,))((logits,), targets, sources)
     torch.testing.assert_close(loss, 0.5 * bce(logits, targets).mean())
+
+
+def test_outliers_are_dropped_among_the_clips_of_their_source():
+    logits, targets = torch.zeros(6, 4), torch.zeros(6, 4)
+    logits[:, 0] = torch.tensor([5.0, 1.0, 0.0, 9.0, 2.0, 1.0])  # the larger, the worse
+    sources = torch.tensor([NOISY, NOISY, NOISY, CURATED, CURATED, TRUSTED])
+    rows = bce(logits, targets)
+    share = 0.8
+    assert rows[1] < share * rows[0] < rows[0]
+    loss = SourceLoss([Term(bce, 1.0), Term(bce, 1.0, keep_below=share), Term(bce, 1.0)], (1.0,))
+    kept = torch.tensor([1, 2, 3, 4, 5])
+    torch.testing.assert_close(loss((logits,), targets, sources), rows[kept].sum() / 6)
+
+
+def test_an_outlier_has_no_gradient():
+    logits = torch.tensor([[4.0, 0.0], [0.5, 0.0]], requires_grad=True)
+    loss = SourceLoss([Term(bce, 1.0, keep_below=0.9)] * 3, (1.0,))
+    loss((logits,), torch.zeros(2, 2), torch.zeros(2, dtype=torch.int64)).backward()
+    assert not logits.grad[0].any()
+    assert logits.grad[1].all()
+
+
+def test_a_loss_that_is_not_a_number_is_not_taken_for_an_outlier():
+    logits = torch.tensor([[torch.nan, 0.0], [1.0, 0.0]])
+    loss = SourceLoss([Term(bce, 1.0, keep_below=0.5)] * 3, (1.0,))
+    assert loss((logits,), torch.zeros(2, 2), torch.zeros(2, dtype=torch.int64)).isnan()
 
 
 def test_weights_must_match_sources_and_heads():
     logits, targets = batch()
     with pytest.raises(ValueError, match=r"curated, noisy, trusted"):
-        SourceLoss((0.5, 0.5), BETA, (1.0,))
+        SourceLoss(TERMS[:2], (1.0,))
     with pytest.raises(ValueError, match="zip"):
-        SourceLoss(WEIGHTS, BETA, HEADS)((logits,), targets, torch.zeros(12, dtype=torch.int64))
+        SourceLoss(TERMS, HEADS)((logits,), targets, torch.zeros(12, dtype=torch.int64))
 
 
 def test_the_loss_carries_no_state_into_a_checkpoint():
-    assert not SourceLoss(WEIGHTS, BETA, HEADS).state_dict()
+    assert not SourceLoss(TERMS, HEADS).state_dict()
