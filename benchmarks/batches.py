@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from benchmarks.timing import best_of, use_one_core
-from tagging.augment.mixers import MixSettings
-from tagging.augment.views import ViewSettings
+from tagging.commands import build
+from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.sources import CURATED
 from tagging.training.batches import TrainingBatches
@@ -19,9 +19,8 @@ from tagging.training.sampling import SourcePools
 from tests.reference import mixers, views
 
 CLIPS, CLASSES, BATCH, FRAMES, MELS = 200, 80, 128, 256, 128
-# the recipe of experiments/base.yaml
-VIEWS = ViewSettings(FRAMES, 0.5, 0.33, 0.8, 1.0, 1.7, 2.3, 0.5, 2, 0.15, 0.2)
-MIXES = MixSettings(prob=0.8, sigmoid_prob=0.6, rate_min=3, rate_max=12, alpha_max=0.5)
+BASE = load("base", [f"sampling.frames={FRAMES}"])
+VIEWS, MIXES = build.view_settings(BASE), build.mix_settings(BASE)
 
 
 def main() -> None:
@@ -61,7 +60,7 @@ def _item(clips: list[np.ndarray], labels: np.ndarray, random: np.random.Generat
     partner, partner_y = _channels(_view(clips[index], random)), labels[index]
     if random.random() < MIXES.sigmoid_prob:
         return mixers.sigmoid_concat(x, y, partner, partner_y, int(random.integers(3, 13)))
-    return mixers.mixup(x, y, partner, partner_y, random.uniform(0, 0.5))
+    return mixers.mixup(x, y, partner, partner_y, random.uniform(0, 0.5), MIXES.labels)
 
 
 def _channels(view: np.ndarray) -> np.ndarray:
@@ -72,11 +71,11 @@ def _channels(view: np.ndarray) -> np.ndarray:
 def _view(clip: np.ndarray, random: np.random.Generator) -> np.ndarray:
     start = int(random.integers(0, max(clip.shape[1] - FRAMES, 0) + 1))
     view = views.crop(clip, FRAMES, start, bool(random.random() < VIEWS.wrap_prob))
-    if random.random() < VIEWS.resize_prob:
+    if random.random() < VIEWS.resized_crop.prob:
         height, width = int(random.integers(107, 129)), int(random.integers(211, 257))
         top, left = int(random.integers(0, MELS - height + 1)), int(random.integers(0, FRAMES - width + 1))
         view = views.resized_crop(view, top, left, height, width)
-    if random.random() < VIEWS.mask_prob:
+    if random.random() < VIEWS.masks.prob:
         rounds = int(random.integers(1, 3))
         bands = [(int(random.integers(0, 100)), int(random.integers(0, 20))) for _ in range(rounds)]
         spans = [(int(random.integers(0, 200)), int(random.integers(0, 52))) for _ in range(rounds)]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tagging.augment.draws import below, happens
+from tagging.augment.draws import Draws, below, happens
 from tagging.features.windows import centre_starts
 
 
 @dataclass(frozen=True)
-class CropDraws:
+class CropDraws(Draws):
     """Where each of V views begins (`starts` [V] int64 frames, negative: padding) and whether it wraps.
 
     They are applied by features.windows.cut_windows.
@@ -20,10 +20,6 @@ class CropDraws:
 
     starts: Tensor
     wrap: Tensor
-
-    def to(self, device: torch.device | str) -> CropDraws:
-        """Return the draws on `device`."""
-        return CropDraws(self.starts.to(device), self.wrap.to(device))
 
 
 def draw_crops(lengths: Tensor, size: int, wrap_prob: float, generator: torch.Generator) -> CropDraws:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from tagging.augment.draws import below, happens, uniform
+from tagging.augment.draws import Draws, below, happens, some_rows, uniform
 from tagging.features.in_cache import pieces
 
 
 @dataclass(frozen=True)
 class MixSettings:
-    """How often a row is mixed, how often then by SigmoidConcat (else MixUp), and with what numbers."""
+    """How often a row is mixed, how often then by SigmoidConcat (else MixUp), and with what numbers.
+
+    `labels`: what MixUp makes of two clips' labels, see mix_targets.
+    """
 
     prob: float
     sigmoid_prob: float
     rate_min: int
     rate_max: int
     alpha_max: float
+    labels: Literal["mean", "union"]
 
 
 @dataclass(frozen=True)
-class MixDraws:
+class MixDraws(Draws):
     """The rows that are mixed (`rows` [R] int64), each with a partner, and how.
 
     `mixup` [U] and `concat` [S] int64 divide the places 0 .. R - 1 among the two mixers. All [R]: `rate`
@@ -36,20 +41,10 @@ class MixDraws:
     rate: Tensor
     alpha: Tensor
 
-    def to(self, device: torch.device | str) -> MixDraws:
-        """Return the draws on `device`."""
-        return MixDraws(
-            self.rows.to(device),
-            self.mixup.to(device),
-            self.concat.to(device),
-            self.rate.to(device),
-            self.alpha.to(device),
-        )
-
 
 def draw_mixes(count: int, settings: MixSettings, generator: torch.Generator) -> MixDraws:
     """Draw which of `count` rows are mixed and how: rate_min .. rate_max, alpha in [0, alpha_max)."""
-    rows = happens(count, settings.prob, generator).nonzero()[:, 0]
+    rows = some_rows(count, settings.prob, generator)
     mixed = len(rows)
     sigmoid = happens(mixed, settings.sigmoid_prob, generator)
     rates = torch.full((mixed,), settings.rate_max - settings.rate_min + 1)
@@ -87,12 +82,14 @@ def sigmoid_concat_(inputs: Tensor, partners: Tensor, draws: MixDraws) -> Tensor
     return inputs
 
 
-def mix_targets(targets: Tensor, partners: Tensor, draws: MixDraws) -> Tensor:
+def mix_targets(targets: Tensor, partners: Tensor, draws: MixDraws, labels: Literal["mean", "union"]) -> Tensor:
     """Mix targets [B, C] with their partners' [R, C].
 
-    MixUp: (1 - alpha) y + alpha y'. SigmoidConcat: min(1, y + y'), the union with full weight.
+    SigmoidConcat: min(1, y + y'), the union with full weight. MixUp: (1 - alpha) y + alpha y' if `labels` is
+    mean, the union if it is union: what can be heard is there, however soft.
     """
     own = targets[draws.rows]
-    mixed = torch.lerp(own, partners, draws.alpha[:, None])
-    mixed[draws.concat] = (own + partners)[draws.concat].clamp(max=1)
+    mixed = (own + partners).clamp(max=1)
+    if labels == "mean":
+        mixed[draws.mixup] = torch.lerp(own, partners, draws.alpha[:, None])[draws.mixup]
     return targets.index_copy(0, draws.rows, mixed)

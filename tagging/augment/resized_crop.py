@@ -8,14 +8,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tagging.augment.draws import below, happens, uniform
+from tagging.augment.draws import Draws, below, some_rows, uniform
 from tagging.features.in_cache import pieces, transposed
 
 _TRIES = 10
 
 
 @dataclass(frozen=True)
-class ResizedCropDraws:
+class ResizedCropSettings:
+    """The share of views that are resized, and the ranges of a box's area and of its frames over bands."""
+
+    prob: float
+    scale: tuple[float, float]
+    ratio: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ResizedCropDraws(Draws):
     """The views that are resized (`rows` [R] int64) and the box of each, all [R] int64 bands or frames."""
 
     rows: Tensor
@@ -24,36 +33,21 @@ class ResizedCropDraws:
     height: Tensor
     width: Tensor
 
-    def to(self, device: torch.device | str) -> ResizedCropDraws:
-        """Return the draws on `device`."""
-        return ResizedCropDraws(
-            self.rows.to(device),
-            self.top.to(device),
-            self.left.to(device),
-            self.height.to(device),
-            self.width.to(device),
-        )
-
 
 def draw_resized_crops(
-    count: int,
-    n_mels: int,
-    frames: int,
-    prob: float,
-    scale: tuple[float, float],
-    ratio: tuple[float, float],
-    generator: torch.Generator,
+    count: int, n_mels: int, frames: int, settings: ResizedCropSettings, generator: torch.Generator
 ) -> ResizedCropDraws:
-    """Draw which of `count` views are resized, each with `prob`, and their boxes.
+    """Draw which of `count` views are resized, and their boxes.
 
     A box has an area uniform in `scale` times the view's and an aspect (frames / bands) log-uniform in
     `ratio`; it must lie within [n_mels, frames]: the first of 10 tries that does is taken, else the whole
     view. Its position is uniform.
     """
-    rows = happens(count, prob, generator).nonzero()[:, 0]
+    rows = some_rows(count, settings.prob, generator)
     tries = (len(rows), _TRIES)
-    area = uniform(tries, *scale, generator) * (n_mels * frames)
-    aspect = uniform(tries, math.log(ratio[0]), math.log(ratio[1]), generator).exp()
+    area = uniform(tries, *settings.scale, generator) * (n_mels * frames)
+    lowest, highest = settings.ratio
+    aspect = uniform(tries, math.log(lowest), math.log(highest), generator).exp()
     widths = (area * aspect).sqrt().round().long().clamp(min=1)
     heights = (area / aspect).sqrt().round().long().clamp(min=1)
     fits = (widths <= frames) & (heights <= n_mels)

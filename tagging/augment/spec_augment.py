@@ -7,12 +7,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tagging.augment.draws import below, happens, uniform
+from tagging.augment.draws import Draws, below, happens, uniform
 from tagging.features.in_cache import pieces
 
 
 @dataclass(frozen=True)
-class MaskDraws:
+class MaskSettings:
+    """The share of views that are masked, the most masks of each kind, and their largest widths (0..1)."""
+
+    prob: float
+    max_masks: int
+    freq_share: float
+    time_share: float
+
+
+@dataclass(frozen=True)
+class MaskDraws(Draws):
     """K frequency and K time masks for each of V views, all [V, K] int64; a width of 0 masks nothing."""
 
     band: Tensor
@@ -20,36 +30,19 @@ class MaskDraws:
     frame: Tensor
     frame_width: Tensor
 
-    def to(self, device: torch.device | str) -> MaskDraws:
-        """Return the draws on `device`."""
-        return MaskDraws(
-            self.band.to(device),
-            self.band_width.to(device),
-            self.frame.to(device),
-            self.frame_width.to(device),
-        )
 
-
-def draw_masks(
-    count: int,
-    n_mels: int,
-    frames: int,
-    prob: float,
-    rounds: int,
-    freq: float,
-    time: float,
-    generator: torch.Generator,
-) -> MaskDraws:
+def draw_masks(count: int, n_mels: int, frames: int, settings: MaskSettings, generator: torch.Generator) -> MaskDraws:
     """Draw the masks of `count` views.
 
-    With `prob` a view has 1 to `rounds` rounds, equally likely, of one frequency and one time mask each.
-    Their widths are U(0, freq) * n_mels bands and U(0, time) * frames frames, rounded down, their places
-    uniform among those before the last possible one.
+    With `prob` a view has 1 to `max_masks` rounds, equally likely, of one frequency and one time mask each.
+    Their widths are U(0, freq_share) * n_mels bands and U(0, time_share) * frames frames, rounded down, their
+    places uniform among those before the last possible one.
     """
+    rounds = settings.max_masks
     n_rounds = 1 + below(torch.full((count, 1), rounds), generator)
-    happening = happens(count, prob, generator)[:, None] & (torch.arange(rounds) < n_rounds)
-    band, band_width = _draw_spans(happening, n_mels, freq, generator)
-    frame, frame_width = _draw_spans(happening, frames, time, generator)
+    happening = happens(count, settings.prob, generator)[:, None] & (torch.arange(rounds) < n_rounds)
+    band, band_width = _draw_spans(happening, n_mels, settings.freq_share, generator)
+    frame, frame_width = _draw_spans(happening, frames, settings.time_share, generator)
     return MaskDraws(band, band_width, frame, frame_width)
 
 

@@ -11,9 +11,16 @@ from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LRScheduler, O
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tagging import seeds
+from tagging.augment.filters import FilterSettings
 from tagging.augment.mixers import MixSettings
+from tagging.augment.noise import NoiseSettings
+from tagging.augment.pitch_shift import PitchShiftSettings
+from tagging.augment.resized_crop import ResizedCropSettings
+from tagging.augment.spec_augment import MaskSettings
+from tagging.augment.time_shift import TimeShiftSettings
 from tagging.augment.views import ViewSettings
 from tagging.config import Experiment
+from tagging.config.sections.augment import Filter
 from tagging.config.sections.features import Features
 from tagging.config.sections.losses import AnyLoss
 from tagging.config.sections.training import Constant, Cosine, OneCycle, Optimizer, Plateau
@@ -77,19 +84,31 @@ def logmel_settings(features: Features) -> LogMelSettings:
 
 def view_settings(experiment: Experiment) -> ViewSettings:
     """Return how one look at a clip is varied."""
-    crop, mask = experiment.augment.resized_crop, experiment.augment.spec_augment
+    augment = experiment.augment
+    time, pitch, crop = augment.time_shift, augment.pitch_shift, augment.resized_crop
+    noise, mask = augment.noise, augment.spec_augment
     return ViewSettings(
         frames=experiment.sampling.frames,
-        wrap_prob=experiment.augment.wrap_prob,
-        resize_prob=crop.prob,
-        scale_min=crop.scale_min,
-        scale_max=crop.scale_max,
-        ratio_min=crop.ratio_min,
-        ratio_max=crop.ratio_max,
-        mask_prob=mask.prob,
-        mask_count=mask.max_masks,
-        mask_freq=mask.freq_share,
-        mask_time=mask.time_share,
+        wrap_prob=augment.wrap_prob,
+        time_shift=TimeShiftSettings(time.prob, time.max_share),
+        pitch_shift=PitchShiftSettings(pitch.prob, pitch.max_bands),
+        resized_crop=ResizedCropSettings(
+            crop.prob, scale=(crop.scale_min, crop.scale_max), ratio=(crop.ratio_min, crop.ratio_max)
+        ),
+        filter=_filter_settings(augment.filter),
+        noise=NoiseSettings(noise.prob, noise.max_db),
+        masks=MaskSettings(mask.prob, mask.max_masks, mask.freq_share, mask.time_share),
+    )
+
+
+def _filter_settings(section: Filter) -> FilterSettings:
+    return FilterSettings(
+        prob=section.prob,
+        shape=section.shape,
+        min_bands=section.min_bands,
+        max_bands=section.max_bands,
+        min_width=section.min_width,
+        db=section.db,
     )
 
 
@@ -102,6 +121,7 @@ def mix_settings(experiment: Experiment) -> MixSettings:
         rate_min=mixer.sigmoid_min,
         rate_max=mixer.sigmoid_max,
         alpha_max=mixer.mixup_max,
+        labels=mixer.labels,
     )
 
 

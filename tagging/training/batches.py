@@ -81,6 +81,6 @@ class TrainingBatches:
         targets, partner_targets = self._targets[clips].split(size)
         return Batch(
             inputs=sigmoid_concat_(inputs, partner_inputs, mixes),
-            targets=mix_targets(targets, partner_targets, mixes),
+            targets=mix_targets(targets, partner_targets, mixes, self._mixes.labels),
             sources=sources,
         )

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from tagging.augment.mixers import MixSettings, draw_mixes, mix_targets, mixup_, sigmoid_concat_
 from tests.reference.mixers import mixup, sigmoid_concat
 
-SETTINGS = MixSettings(prob=0.8, sigmoid_prob=0.6, rate_min=3, rate_max=12, alpha_max=0.5)
+SETTINGS = MixSettings(prob=0.8, sigmoid_prob=0.6, rate_min=3, rate_max=12, alpha_max=0.5, labels="mean")
 
 
 def test_rows_equal_the_reference_and_others_stay():
@@ -16,7 +18,7 @@ def test_rows_equal_the_reference_and_others_stay():
     expected, expected_targets = inputs.numpy().copy(), targets.numpy().copy()
     mixed = mixup_(inputs.flatten(1, 2), partners.flatten(1, 2), draws).view_as(inputs)
     mixed = sigmoid_concat_(mixed, partners[draws.concat], draws)
-    mixed_targets = mix_targets(targets, partner_targets, draws)
+    mixed_targets = mix_targets(targets, partner_targets, draws, SETTINGS.labels)
     for place, row in enumerate(draws.rows.tolist()):
         pair = (
             expected[row],
@@ -27,16 +29,15 @@ def test_rows_equal_the_reference_and_others_stay():
         if place in draws.concat:
             result = sigmoid_concat(*pair, int(draws.rate[place]))
         else:
-            result = mixup(*pair, float(draws.alpha[place]))
+            result = mixup(*pair, float(draws.alpha[place]), labels="mean")
         expected[row], expected_targets[row] = result
     np.testing.assert_allclose(mixed.numpy(), expected, atol=2e-6)
     np.testing.assert_allclose(mixed_targets.numpy(), expected_targets, atol=1e-6)
 
 
 def test_partner_comes_first_in_sigmoid_concat():
-    draws = draw_mixes(
-        1, MixSettings(1.0, 1.0, rate_min=12, rate_max=12, alpha_max=0.5), torch.Generator().manual_seed(0)
-    )
+    always = replace(SETTINGS, prob=1.0, sigmoid_prob=1.0, rate_min=12)
+    draws = draw_mixes(1, always, torch.Generator().manual_seed(0))
     mixed = sigmoid_concat_(torch.ones(1, 3, 4, 256), torch.zeros(1, 3, 4, 256), draws)[0, 0, 0]
     assert mixed[0] < 1e-4
     assert mixed[128] == 0.5
@@ -44,11 +45,29 @@ def test_partner_comes_first_in_sigmoid_concat():
 
 
 def test_no_mixed_rows():
-    draws = draw_mixes(4, MixSettings(0.0, 0.6, 3, 12, 0.5), torch.Generator().manual_seed(0))
+    draws = draw_mixes(4, replace(SETTINGS, prob=0.0), torch.Generator().manual_seed(0))
     inputs, targets = torch.randn(4, 3, 5, 16), torch.rand(4, 7)
     assert torch.equal(sigmoid_concat_(inputs.clone(), inputs[:0], draws), inputs)
     assert torch.equal(mixup_(inputs[:, 0].clone(), inputs[:0, 0], draws), inputs[:, 0])
-    assert torch.equal(mix_targets(targets, targets[:0], draws), targets)
+    assert torch.equal(mix_targets(targets, targets[:0], draws, "mean"), targets)
+    assert torch.equal(mix_targets(targets, targets[:0], draws, "union"), targets)
+
+
+def test_union_of_labels_is_full_for_both_mixers_and_other_rows_stay():
+    generator = torch.Generator().manual_seed(0)
+    draws = draw_mixes(40, SETTINGS, generator)
+    targets, partners = ((torch.rand(n, 7, generator=generator) < 0.3).float() for n in (40, len(draws.rows)))
+    expected = targets.numpy().copy()
+    for place, row in enumerate(draws.rows.tolist()):
+        expected[row] = np.logical_or(expected[row], partners[place].numpy())
+    assert 0 < len(draws.mixup) < len(draws.rows) < 40
+    np.testing.assert_array_equal(mix_targets(targets, partners, draws, "union").numpy(), expected)
+
+
+def test_union_of_soft_labels_is_their_sum_up_to_1():
+    draws = draw_mixes(1, replace(SETTINGS, prob=1.0, sigmoid_prob=0.0), torch.Generator().manual_seed(0))
+    mixed = mix_targets(torch.tensor([[0.5, 0.75, 0.0]]), torch.tensor([[0.25, 0.5, 0.0]]), draws, "union")
+    assert mixed.tolist() == [[0.75, 1.0, 0.0]]
 
 
 def test_shares_and_ranges_of_draws():

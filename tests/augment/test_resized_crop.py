@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from tagging.augment.resized_crop import ResizedCropDraws, draw_resized_crops, resize_crops_
+from tagging.augment.resized_crop import ResizedCropDraws, ResizedCropSettings, draw_resized_crops, resize_crops_
 from tests.reference.views import resized_crop
 
 
 def draw(count: int, scale=(0.8, 1.0), ratio=(1.7, 2.3), prob=1.0) -> ResizedCropDraws:
-    return draw_resized_crops(count, 128, 256, prob, scale, ratio, torch.Generator().manual_seed(0))
+    settings = ResizedCropSettings(prob, scale, ratio)
+    return draw_resized_crops(count, 128, 256, settings, torch.Generator().manual_seed(0))
 
 
 def box_at(*boxes: tuple[int, int, int, int], rows: list[int]) -> ResizedCropDraws:

@@ -1,12 +1,13 @@
 import numpy as np
 import torch
 
-from tagging.augment.spec_augment import MaskDraws, draw_masks, mask_views_
+from tagging.augment.spec_augment import MaskDraws, MaskSettings, draw_masks, mask_views_
 from tests.reference.views import spec_augment
 
 
 def draw(count: int, prob: float = 1.0, rounds: int = 2, freq: float = 0.15, time: float = 0.2) -> MaskDraws:
-    return draw_masks(count, 128, 256, prob, rounds, freq, time, torch.Generator().manual_seed(0))
+    settings = MaskSettings(prob, rounds, freq, time)
+    return draw_masks(count, 128, 256, settings, torch.Generator().manual_seed(0))
 
 
 def test_equal_masking_one_after_another():

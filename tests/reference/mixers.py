@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 
-def mixup(x1, y1, x2, y2, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    return (1 - alpha) * x1 + alpha * x2, (1 - alpha) * y1 + alpha * y2
+def mixup(x1, y1, x2, y2, alpha: float, labels: str) -> tuple[np.ndarray, np.ndarray]:
+    y = np.minimum(1, y1 + y2) if labels == "union" else (1 - alpha) * y1 + alpha * y2
+    return (1 - alpha) * x1 + alpha * x2, y
 
 
 def sigmoid_concat(x1, y1, x2, y2, rate: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from tagging.augment.draws import Draws
 from tagging.augment.views import ViewDraws
 from tagging.features.table import LogMels
 
@@ -33,6 +34,29 @@ def resized_crop(view: np.ndarray, top: int, left: int, height: int, width: int)
     return np.asarray(resized)
 
 
+def time_shift(view: np.ndarray, frames: int) -> np.ndarray:
+    return np.roll(view, frames, axis=1)
+
+
+def pitch_shift(view: np.ndarray, bands: int) -> np.ndarray:
+    """Move a view up by `bands` (down if negative); free bands hold its minimum."""
+    moved = np.full_like(view, view.min())
+    for band in range(len(view)):
+        if 0 <= band - bands < len(view):
+            moved[band] = view[band - bands]
+    return moved
+
+
+def filtered(view: np.ndarray, edges: list[int], first: list[float], last: list[float]) -> np.ndarray:
+    """Add a line from first[p] to last[p] dB to the bands edges[p] .. edges[p + 1] - 1."""
+    gains = [np.linspace(*ends, edges[p + 1] - edges[p]) for p, ends in enumerate(zip(first, last, strict=True))]
+    return (view + np.concatenate(gains)[:, None]).astype(view.dtype)
+
+
+def noisy(view: np.ndarray, db: float, bank: np.ndarray, start: int) -> np.ndarray:
+    return view + np.float32(db) * bank[start : start + view.size].reshape(view.shape)
+
+
 def spec_augment(view: np.ndarray, bands: list[tuple[int, int]], spans: list[tuple[int, int]]) -> np.ndarray:
     """Fill bands and spans, each (start, width), with the minimum of the view as it came."""
     masked, fill = view.copy(), view.min()
@@ -42,19 +66,37 @@ def spec_augment(view: np.ndarray, bands: list[tuple[int, int]], spans: list[tup
     return masked
 
 
+def by_row(draws: Draws | None, *fields: str) -> dict[int, tuple]:
+    """What was drawn in some fields for each of draws.rows, as plain numbers and lists."""
+    if draws is None:
+        return {}
+    drawn = (getattr(draws, field).tolist() for field in fields)
+    return dict(zip(draws.rows.tolist(), zip(*drawn, strict=True), strict=True))
+
+
 def one_by_one(table: LogMels, clips: torch.Tensor, draws: ViewDraws, frames: int) -> np.ndarray:
     """The drawn views [V, M, frames] of clips [V]."""
     views = []
-    resized, masks = draws.resized, draws.masks
-    boxes = {
-        int(row): tuple(int(box[place]) for box in (resized.top, resized.left, resized.height, resized.width))
-        for place, row in enumerate(resized.rows)
-    }
+    masks = draws.masks
+    shifted = by_row(draws.time_shifts, "frames")
+    moved = by_row(draws.pitch_shifts, "bands")
+    boxes = by_row(draws.resized, "top", "left", "height", "width")
+    gains = by_row(draws.filters, "edges", "first", "last")
+    noises = by_row(draws.noise, "db", "starts")
     for row, clip in enumerate(clips.tolist()):
         spectrogram = table.clip(clip).float().numpy().T
         view = crop(spectrogram, frames, int(draws.crops.starts[row]), bool(draws.crops.wrap[row]))
+        if row in shifted:
+            view = time_shift(view, *shifted[row])
+        if row in moved:
+            view = pitch_shift(view, *moved[row])
         if row in boxes:
             view = resized_crop(view, *boxes[row])
+        if row in gains:
+            view = filtered(view, *gains[row])
+        if row in noises:
+            db, start = noises[row]
+            view = noisy(view, db, draws.noise.bank.numpy(), start)
         bands = list(zip(masks.band[row].tolist(), masks.band_width[row].tolist(), strict=True))
         spans = list(zip(masks.frame[row].tolist(), masks.frame_width[row].tolist(), strict=True))
         views.append(spec_augment(view, bands, spans))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,8 @@ import torch
 from tagging import seeds
 from tagging.augment.mixers import MixSettings, draw_mixes
 from tagging.augment.views import ViewSettings, draw_views
+from tagging.commands import build
+from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.sources import CURATED, NOISY
 from tagging.training.batches import TrainingBatches
@@ -13,10 +17,15 @@ from tests.reference.logmel import stacked_deltas
 from tests.reference.mixers import mixup, sigmoid_concat
 from tests.reference.views import crop, one_by_one
 
-PLAIN = ViewSettings(32, 0.5, 0.0, 0.8, 1.0, 1.7, 2.3, 0.0, 2, 0.15, 0.2)
-AUGMENTED = ViewSettings(32, 0.5, 0.33, 0.8, 1.0, 1.7, 2.3, 0.5, 2, 0.15, 0.2)
-MIXED = MixSettings(0.8, 0.6, 3, 12, 0.5)
-UNMIXED = MixSettings(0.0, 0.6, 3, 12, 0.5)
+SHORT = ["sampling.frames=32", "predict.tile_step=32"]
+BASE = load("base", SHORT)
+AUGMENTED, MIXED = build.view_settings(BASE), build.mix_settings(BASE)
+PLAIN = replace(
+    AUGMENTED, resized_crop=replace(AUGMENTED.resized_crop, prob=0.0), masks=replace(AUGMENTED.masks, prob=0.0)
+)
+UNMIXED = replace(MIXED, prob=0.0)
+NAMES = ("time_shift", "pitch_shift", "resized_crop", "filter", "noise", "spec_augment")
+EVERYTHING = load("base", [*SHORT, "mixer.labels=union", *(f"augment.{name}.prob=0.5" for name in NAMES)])
 CLIPS = 30
 POOLS = SourcePools({CURATED: torch.arange(20), NOISY: torch.arange(20, 30)}, {CURATED: 0.6, NOISY: 0.4})
 
@@ -71,13 +80,15 @@ def test_unmixed_rows_are_views_of_their_clip(table):
         assert min(distances) < 1e-5
 
 
-def test_a_batch_equals_the_reference_clip_by_clip(table):
-    batch = batches(table, AUGMENTED, MIXED).batch(0, 1)
+@pytest.mark.parametrize("experiment", [BASE, EVERYTHING], ids=["base", "everything"])
+def test_a_batch_equals_the_reference_clip_by_clip(table, experiment):
+    views, mixing = build.view_settings(experiment), build.mix_settings(experiment)
+    batch = batches(table, views, mixing).batch(0, 1)
     generator = seeds.generator(1, 2, 0, 1, "batch")
     rows, sources = POOLS.draw(24, generator)
-    mixes = draw_mixes(24, MIXED, generator)
+    mixes = draw_mixes(24, mixing, generator)
     clips = torch.cat([rows, POOLS.partners(sources[mixes.rows], generator)])
-    draws = draw_views(table.lengths[clips], AUGMENTED, 16, generator)
+    draws = draw_views(table.lengths[clips], views, 16, generator)
     inputs = [stacked_deltas(view) for view in one_by_one(table, clips, draws, 32)]
     targets = list(np.eye(CLIPS, dtype=np.float32)[clips])
     for place, row in enumerate(mixes.rows.tolist()):
@@ -85,7 +96,7 @@ def test_a_batch_equals_the_reference_clip_by_clip(table):
         if place in mixes.concat:
             inputs[row], targets[row] = sigmoid_concat(*pair, int(mixes.rate[place]))
         else:
-            inputs[row], targets[row] = mixup(*pair, float(mixes.alpha[place]))
+            inputs[row], targets[row] = mixup(*pair, float(mixes.alpha[place]), mixing.labels)
     assert 0 < len(mixes.concat) < len(mixes.rows) < 24
     np.testing.assert_allclose(batch.inputs.numpy(), np.stack(inputs[:24]), atol=5e-6)
     np.testing.assert_allclose(batch.targets.numpy(), np.stack(targets[:24]), atol=1e-6)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
-from tagging.config.sections.fields import Positive, Probability, Section, Share
+from tagging.config.sections.fields import Count, Positive, Probability, Section, Share, Weight
 
 
 class ResizedCrop(Section):
@@ -32,11 +34,55 @@ class SpecAugment(Section):
     time_share: Share = Field(0.20, description="widest mask of frames, as a share of all")
 
 
+class TimeShift(Section):
+    """The view is rolled along time, its end comes round to its beginning."""
+
+    prob: Probability = Field(0.0, description="share of clips")
+    max_share: Share = Field(0.5, description="furthest either way, as a share of the view's frames")
+
+
+class PitchShift(Section):
+    """The view is moved along its mel axis."""
+
+    prob: Probability = Field(0.0, description="share of clips")
+    max_bands: int = Field(4, ge=1, le=15, description="furthest up or down, in mel bands")
+
+
+class Filter(Section):
+    """FilterAugment (Nam, Kim and Park 2022): bands of frequency are made louder or softer."""
+
+    prob: Probability = Field(0.0, description="share of clips")
+    shape: Literal["linear", "step"] = Field(
+        "linear", description="of the gain: lines from edge to edge, or a number a band"
+    )
+    min_bands: int = Field(3, ge=1, le=16, description="fewest bands of a filter")
+    max_bands: int = Field(5, ge=1, le=16, description="most bands of a filter")
+    min_width: Count = Field(6, description="narrowest band of a filter, in mel bands")
+    db: Weight = Field(6.0, description="gains are uniform within this either way, in dB")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Filter:
+        if self.min_bands > self.max_bands:
+            raise ValueError(f"min_bands {self.min_bands} exceeds max_bands {self.max_bands}")
+        return self
+
+
+class Noise(Section):
+    """Gaussian noise on the log-mel picture."""
+
+    prob: Probability = Field(0.0, description="share of clips")
+    max_db: Weight = Field(2.0, description="standard deviation is uniform up to this, in dB")
+
+
 class Augment(Section):
-    """How one look at a clip is varied."""
+    """How one look at a clip is varied, in this order."""
 
     wrap_prob: Probability = Field(0.5, description="share of short clips repeated to fill, not padded")
+    time_shift: TimeShift = TimeShift()
+    pitch_shift: PitchShift = PitchShift()
     resized_crop: ResizedCrop = ResizedCrop()
+    filter: Filter = Filter()
+    noise: Noise = Noise()
     spec_augment: SpecAugment = SpecAugment()
 
 
@@ -48,6 +94,7 @@ class Mixer(Section):
     sigmoid_min: int = Field(3, ge=1, le=100, description="gentlest slope of SigmoidConcat")
     sigmoid_max: int = Field(12, ge=1, le=100, description="steepest slope of SigmoidConcat")
     mixup_max: float = Field(0.5, ge=0, le=1, description="largest weight of MixUp's second clip")
+    labels: Literal["mean", "union"] = Field("mean", description="of MixUp: weighted like the clips, or all in full")
 
     @model_validator(mode="after")
     def _ordered(self) -> Mixer:
