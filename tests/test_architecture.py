@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "data": ({"numpy", "soundfile", "soxr", "sklearn", "iterstrat", "filelock"}, set()),
     "features": ({"torch", "numpy", "scipy", "filelock"}, set()),
     "augment": ({"torch", "numpy"}, {"features"}),
-    "models": ({"torch"}, set()),
+    "models": ({"torch", "timm"}, set()),
     "training": ({"torch", "numpy", "safetensors"}, {"augment", "features", "metrics"}),
     "inference": ({"torch", "numpy"}, {"features"}),
     "report": ({"numpy", "pandas", "matplotlib"}, {"metrics"}),
@@ -118,8 +118,8 @@ def test_sections_handed_over_whole_fit_their_constructors() -> None:
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_network_takes_what_its_section_holds(kind: str) -> None:
     section = load("base", [f"model.kind={kind}"]).model
-    arguments = set(inspect.signature(MODELS[kind]).parameters) - {"num_classes"}
-    assert set(type(section).model_fields) - {"kind"} == arguments
+    arguments = set(inspect.signature(MODELS[kind]).parameters) - {"num_classes", "in_channels", "size"}
+    assert set(type(section).model_fields) - {"kind", "frequency_channel"} == arguments
 
 
 @pytest.mark.parametrize("kind", LOSSES)

@@ -21,7 +21,7 @@ def restore_model(
     experiment: Experiment, num_classes: int, fold: int, run_id: str, device: torch.device, store: Store
 ) -> torch.nn.Module:
     """Return the network of a finished fold with the weights that the experiment predicts with."""
-    model = build.model_of(experiment, num_classes, fold, device)
+    model = build.model_of(experiment, num_classes, fold, device, bare=True)
     path = weights_file(Path("checkpoints"), experiment.predict.weights)
     load_weights(model, store.fetch(run_id, path.as_posix()))
     return model

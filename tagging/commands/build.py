@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LRScheduler, OneCycleLR, ReduceLROnPlateau
@@ -23,10 +24,13 @@ from tagging.config import Experiment
 from tagging.config.sections.augment import Filter
 from tagging.config.sections.features import Features
 from tagging.config.sections.losses import AnyLoss
+from tagging.config.sections.models import TimmModel
 from tagging.config.sections.training import Constant, Cosine, OneCycle, Optimizer, Plateau
 from tagging.errors import UserError
 from tagging.features.logmel import LogMelSettings
 from tagging.models import registry
+from tagging.models.timm_backbone import TimmBackbone
+from tagging.tracking.place import PROJECT
 from tagging.training.checkpoint import Parts
 from tagging.training.losses import LOSSES, SourceLoss, Term
 
@@ -62,6 +66,36 @@ def check_compile(experiment: Experiment, device: torch.device) -> None:
             f"training.compile is true with training.precision {precision} on a CPU, where compiled gradients come "
             "out as NaN; give --set training.compile=false, or training.precision=float32"
         )
+
+
+def check_model(experiment: Experiment) -> None:
+    """Stop where timm has no such network, and where it takes no such size or initial weights."""
+    section = experiment.model
+    if not isinstance(section, TimmModel):
+        return  # the schema knows what the others take
+    size = (experiment.features.n_mels, experiment.sampling.frames)
+    channels = 4 if section.frequency_channel else 3
+    try:
+        with torch.device("meta"), torch.inference_mode():  # shapes alone
+            network = TimmBackbone(2, size, section.name, section.dropout, section.stem_pool, in_channels=channels)
+            network.eval().backbone(torch.zeros(2, channels, *size))
+    except UserError:
+        raise
+    except Exception as error:  # each network of timm has its own
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"model.name {section.name} does not take {size[0]} bands (features.n_mels) by {size[1]} frames "
+            f"(sampling.frames): {reason}"
+        ) from None
+    if section.weights or section.download:
+        _network(experiment, num_classes=2)
+
+
+def initial_weights(experiment: Experiment) -> Path | None:
+    """Return the file that a network's weights start from, None where there is none."""
+    section = experiment.model
+    # a relative path in an experiment's file is meant from the project's root
+    return PROJECT / Path(section.weights).expanduser() if isinstance(section, TimmModel) and section.weights else None
 
 
 def _keep_freed_memory() -> None:
@@ -140,12 +174,27 @@ def _term(loss: AnyLoss) -> Term:
     return Term(partial(LOSSES[loss.kind], **settings), loss.weight, loss.keep_below)
 
 
-def model_of(experiment: Experiment, num_classes: int, fold: int, device: torch.device) -> torch.nn.Module:
-    """Return the network of a fold with its initial weights, drawn from (seed, fold)."""
+def model_of(
+    experiment: Experiment, num_classes: int, fold: int, device: torch.device, bare: bool = False
+) -> torch.nn.Module:
+    """Return the network of a fold with its initial weights: drawn from (seed, fold), or, unless `bare`, from a file.
+
+    A bare network is one whose weights are loaded next: neither the file nor a download is needed for it.
+    """
     torch.manual_seed(seeds.derive(experiment.seed, fold, "weights"))
-    model = registry.build(**experiment.model.model_dump(), num_classes=num_classes)
+    model = _network(experiment, num_classes, bare)
     # channels-last is the order the convolutions of CPUs and GPUs run fastest in
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+
+
+def _network(experiment: Experiment, num_classes: int, bare: bool = False) -> torch.nn.Module:
+    section = experiment.model
+    arguments = section.model_dump()
+    if isinstance(section, TimmModel):
+        arguments["size"] = (experiment.features.n_mels, experiment.sampling.frames)
+        arguments["weights"] = None if bare else initial_weights(experiment)
+        arguments["download"] = section.download and not bare
+    return registry.build(num_classes=num_classes, **arguments)
 
 
 def parts_of(experiment: Experiment, num_classes: int, fold: int, device: torch.device) -> Parts:

@@ -41,7 +41,7 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
             "fields or numbers are others; use the commit in its tag git.commit, or train it again"
         )
     experiment = load_stored(store.fetch(run.id, "config.yaml"), overrides, data)
-    prepared = prepare(experiment)
+    prepared = prepare(experiment, weights=run.tags.get("weights.sha256", ""))
     for tag, digest in prepared.data_tags().items():
         if run.tags.get(tag) != digest:
             raise UserError(

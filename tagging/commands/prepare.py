@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tagging import RECIPE_VERSION
-from tagging.commands.build import logmel_settings
+from tagging.commands.build import initial_weights, logmel_settings
 from tagging.config import Experiment
 from tagging.config.load import numbers_digest
 from tagging.data.audio import read_sound
@@ -48,6 +48,7 @@ class Prepared:
     dropped: np.ndarray
     folds: np.ndarray
     label_lists: tuple[Path, ...]
+    weights: str  # sha256 of the file the network's weights start from, "" without one
     warnings: tuple[str, ...]
 
     @property
@@ -75,13 +76,14 @@ class Prepared:
         }
 
     def fingerprint(self) -> str:
-        """Return the sha256 of all that decides the numbers: config, classes, labels, folds and sound."""
+        """Return the sha256 of all that decides the numbers: config, classes, labels, folds, sound, initial weights."""
         rows = _label_rows(self)
         parts = [
             str(RECIPE_VERSION),
             numbers_digest(self.experiment),
             json.dumps([self.dataset.classes, rows]),
             "".join(self.features.content),
+            *([self.weights] if self.weights else []),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -98,9 +100,10 @@ def data_folder(experiment: Experiment) -> Path:
     return PROJECT / Path(experiment.data.folder).expanduser()
 
 
-def prepare(experiment: Experiment) -> Prepared:
+def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
     """Read the data set, lists and folds, and build or map the log-mels.
 
+    `weights` is the digest of the file of initial weights where that need not be there any more.
     Raises UserError for any bad input, all problems of a step at once.
     """
     dataset = read_dataset(data_folder(experiment), experiment.data.name)
@@ -131,6 +134,7 @@ def prepare(experiment: Experiment) -> Prepared:
         dropped=lists.dropped[noisy],
         folds=folds,
         label_lists=lists.paths,
+        weights=_weights_digest(experiment) if weights is None else weights,
         warnings=(
             *dataset.warnings,
             *left_out,
@@ -143,6 +147,14 @@ def prepare(experiment: Experiment) -> Prepared:
     _check_folds_to_run(prepared)
     _check_folds_have_clips(prepared)
     return prepared
+
+
+def _weights_digest(experiment: Experiment) -> str:
+    path = initial_weights(experiment)
+    if path is None:
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:

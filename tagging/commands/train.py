@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import pandas as pd
 
 from tagging import RECIPE_VERSION
-from tagging.commands.build import check_compile, device_of
+from tagging.commands.build import check_compile, check_model, device_of
 from tagging.commands.finished import open_store
 from tagging.commands.fold import Stage, stage, train_fold
 from tagging.commands.prepare import Prepared, prepare
@@ -31,6 +31,7 @@ def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = Fals
     Raises UserError for bad input, and where another process trains the same.
     """
     check_compile(experiment, device_of(experiment))  # what the machine cannot do stops before any work
+    check_model(experiment)
     store, launch = open_store()
     for closed in close_abandoned(store):
         say(f"run {closed.name} ({closed.id[:8]}) was broken off without a word; it is marked as KILLED")
@@ -96,6 +97,7 @@ def _start(store: Store, prepared: Prepared, fingerprint: str, lineage: Mapping[
         tags={
             "fingerprint": fingerprint,
             **prepared.data_tags(),
+            **({"weights.sha256": prepared.weights} if prepared.weights else {}),
             "git.commit": git.commit,
             "git.dirty": "yes" if git.dirty else "no",
             "warnings": len(prepared.warnings),

@@ -77,4 +77,4 @@ class Experiment(Section):
 
 # Fields that say where and under what name an experiment runs, not what it computes.
 WHERE = frozenset({"name", "notes", "device", "threads", "data.folder", "data.name", "data.kind", "training.folds"})
-WHERE_SECTIONS = ("demo.", "labels.")
+WHERE_SECTIONS = ("demo.", "labels.", "model.weights")  # what they stand for counts: clips, labels, a file's content

@@ -53,8 +53,9 @@ class AuxSkipAttention(SkipTrunk):
         spatial_kernel: int,
         last_filters: int,
         last_fc: int,
+        in_channels: int = 3,
     ) -> None:
-        super().__init__(base_size, cbam_ratio, spatial_kernel, last_filters)
+        super().__init__(base_size, cbam_ratio, spatial_kernel, last_filters, in_channels)
         wide, merged, hidden = 8 * base_size, last_filters * base_size, last_fc * base_size
         self.head = Head(merged, hidden, num_classes, dropout)
         self.aux1 = AuxBlock(wide, hidden, num_classes, dropout)
@@ -63,7 +64,7 @@ class AuxSkipAttention(SkipTrunk):
         self.pool = self.pooling(merged)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map [B, 3, M, T], M and T at least 16, to the logits of (main, aux3, aux2, aux1).
+        """Map [B, in_channels, M, T], M and T at least 16, to the logits of (main, aux3, aux2, aux1).
 
         Each is [B, num_classes] float32; aux3 is the head of the deepest skip.
         """

@@ -7,8 +7,10 @@ from typing import Any
 from torch import nn
 
 from tagging.models.aux_skip_attention import AuxSkipAttention, RnnAuxSkipAttention
+from tagging.models.frequency_channel import FrequencyChannel
 from tagging.models.simple import FeatureExtractor, SimpleAttention, SimpleKaggle
 from tagging.models.skip_attention import SkipAttention
+from tagging.models.timm_backbone import TimmBackbone
 
 MODELS: dict[str, type[nn.Module]] = {
     "skip_attention": SkipAttention,
@@ -17,19 +19,23 @@ MODELS: dict[str, type[nn.Module]] = {
     "simple_attention": SimpleAttention,
     "simple_kaggle": SimpleKaggle,
     "feature_extractor": FeatureExtractor,
+    "timm": TimmBackbone,
 }
 
 # these return the logits of three side heads too
 WITH_SIDE_HEADS = ("aux_skip_attention", "rnn_aux_skip_attention")
 
 
-def build(kind: str, num_classes: int, **arguments: Any) -> nn.Module:
+def build(kind: str, num_classes: int, frequency_channel: bool = False, **arguments: Any) -> nn.Module:
     """Return a new network `kind` with `num_classes` outputs a head.
 
     Its weights are drawn from torch's global generator. It maps [B, 3, M, T] to a tuple of float32
-    logits [B, num_classes], the main head first. Raises ValueError for an unknown kind and TypeError
-    for arguments that its class does not take.
+    logits [B, num_classes], the main head first. With `frequency_channel` it also sees where in
+    frequency a band lies. Raises ValueError for an unknown kind and TypeError for arguments that its
+    class does not take.
     """
     if kind not in MODELS:
         raise ValueError(f"no network is called {kind!r}; there are {', '.join(MODELS)}")
-    return MODELS[kind](num_classes, **arguments)
+    if not frequency_channel:
+        return MODELS[kind](num_classes, **arguments)
+    return nn.Sequential(FrequencyChannel(), MODELS[kind](num_classes, in_channels=4, **arguments))

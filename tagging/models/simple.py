@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from tagging.models.blocks import CBAM, ConvBlock, Head, conv_bn_relu, float32_logits
 
 
-def _conv_blocks(base_size: int, bias: bool) -> nn.Sequential:
-    widths = (3, base_size, 2 * base_size, 4 * base_size, 8 * base_size)
+def _conv_blocks(in_channels: int, base_size: int, bias: bool) -> nn.Sequential:
+    widths = (in_channels, base_size, 2 * base_size, 4 * base_size, 8 * base_size)
     return nn.Sequential(*(ConvBlock(i, o, bias) for i, o in pairwise(widths)))
 
 
@@ -22,15 +22,22 @@ class SimpleAttention(nn.Module):
     """
 
     def __init__(
-        self, num_classes: int, base_size: int, dropout: float, cbam_ratio: int, spatial_kernel: int, last_fc: int
+        self,
+        num_classes: int,
+        base_size: int,
+        dropout: float,
+        cbam_ratio: int,
+        spatial_kernel: int,
+        last_fc: int,
+        in_channels: int = 3,
     ) -> None:
         super().__init__()
-        self.convs = _conv_blocks(base_size, bias=False)
+        self.convs = _conv_blocks(in_channels, base_size, bias=False)
         self.attention = CBAM(8 * base_size, cbam_ratio, spatial_kernel)
         self.head = Head(8 * base_size, last_fc * base_size, num_classes, dropout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map [B, 3, M, T], M and T at least 16, to the logits [B, num_classes] float32."""
+        """Map [B, in_channels, M, T], M and T at least 16, to the logits [B, num_classes] float32."""
         return (self.head(self.attention(self.convs(x)).mean((2, 3))),)
 
 
@@ -40,13 +47,13 @@ class SimpleKaggle(nn.Module):
     The baseline that many entries of Freesound Audio Tagging 2019 began from; its convolutions have a bias.
     """
 
-    def __init__(self, num_classes: int, base_size: int, dropout: float, last_fc: int) -> None:
+    def __init__(self, num_classes: int, base_size: int, dropout: float, last_fc: int, in_channels: int = 3) -> None:
         super().__init__()
-        self.convs = _conv_blocks(base_size, bias=True)
+        self.convs = _conv_blocks(in_channels, base_size, bias=True)
         self.head = Head(8 * base_size, last_fc * base_size, num_classes, dropout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map [B, 3, M, T], M and T at least 16, to the logits [B, num_classes] float32."""
+        """Map [B, in_channels, M, T], M and T at least 16, to the logits [B, num_classes] float32."""
         return (self.head(self.convs(x).mean(3).amax(2)),)
 
 
@@ -56,16 +63,16 @@ class FeatureExtractor(nn.Module):
     `dropout` in 0..1 takes whole channels after each pooling.
     """
 
-    def __init__(self, num_classes: int, base_size: int, dropout: float) -> None:
+    def __init__(self, num_classes: int, base_size: int, dropout: float, in_channels: int = 3) -> None:
         super().__init__()
         widths = [base_size * factor for factor in (1, 1, 1, 2, 2, 4, 4)]
-        self.mix = conv_bn_relu(3, base_size, kernel=1)
+        self.mix = conv_bn_relu(in_channels, base_size, kernel=1)
         self.convs = nn.ModuleList(conv_bn_relu(i, o) for i, o in pairwise(widths))
         self.drop = nn.Dropout2d(dropout)
         self.logits = nn.Linear(widths[-1], num_classes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map [B, 3, M, T], M and T at least 64, to the logits [B, num_classes] float32."""
+        """Map [B, in_channels, M, T], M and T at least 64, to the logits [B, num_classes] float32."""
         x = self.mix(x)
         for conv in self.convs:
             x = self.drop(F.max_pool2d(conv(x), 2))

@@ -15,10 +15,12 @@ class SkipTrunk(nn.Module):
     with a bottleneck of 32·base // cbam_ratio, the merged map last_filters·base. `spatial_kernel` is odd.
     """
 
-    def __init__(self, base_size: int, cbam_ratio: int, spatial_kernel: int, last_filters: int) -> None:
+    def __init__(
+        self, base_size: int, cbam_ratio: int, spatial_kernel: int, last_filters: int, in_channels: int
+    ) -> None:
         super().__init__()
         wide = 8 * base_size
-        self.conv1 = ConvBlock(3, base_size)
+        self.conv1 = ConvBlock(in_channels, base_size)
         self.conv2 = ConvBlock(base_size, 2 * base_size)
         self.conv3 = ConvBlock(2 * base_size, 4 * base_size)
         self.conv4 = ConvBlock(4 * base_size, wide)
@@ -29,7 +31,7 @@ class SkipTrunk(nn.Module):
         self.merge = SkipBlock(4 * wide, last_filters * base_size, scale=1)
 
     def maps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Map [B, 3, M, T], M and T at least 16, to the merged map and the skips, all [B, ·, M // 16, T // 16].
+        """Map [B, in_channels, M, T], M and T at least 16, to the merged map and the skips, [B, ·, M // 16, T // 16].
 
         The skips come deepest first.
         """
@@ -58,11 +60,12 @@ class SkipAttention(SkipTrunk):
         spatial_kernel: int,
         last_filters: int,
         last_fc: int,
+        in_channels: int = 3,
     ) -> None:
-        super().__init__(base_size, cbam_ratio, spatial_kernel, last_filters)
+        super().__init__(base_size, cbam_ratio, spatial_kernel, last_filters, in_channels)
         self.head = Head(last_filters * base_size, last_fc * base_size, num_classes, dropout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map [B, 3, M, T], M and T at least 16, to the logits [B, num_classes] float32."""
+        """Map [B, in_channels, M, T], M and T at least 16, to the logits [B, num_classes] float32."""
         merged, *_ = self.maps(x)
         return (self.head(merged.mean((2, 3))),)

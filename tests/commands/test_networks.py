@@ -11,7 +11,10 @@ from tagging.tracking.store import Store
 from tests.commands.conftest import the_run
 from tests.commands.project import Project
 
-SIZE = {"feature_extractor": ["features.n_mels=64", "model.base_size=4"]}
+SIZE = {
+    "feature_extractor": ["features.n_mels=64", "model.base_size=4"],
+    "timm": ["model.name=test_resnet", "model.frequency_channel=true"],
+}
 
 
 @pytest.mark.slow

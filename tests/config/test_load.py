@@ -160,7 +160,8 @@ def test_only_names_paths_and_devices_do_not_decide_numbers() -> None:
         (
             ["model.kind=simple_atention"],
             "model.kind is 'simple_atention'; did you mean simple_attention? allowed: 'skip_attention', "
-            "'aux_skip_attention', 'rnn_aux_skip_attention', 'simple_attention', 'simple_kaggle', 'feature_extractor'",
+            "'aux_skip_attention', 'rnn_aux_skip_attention', 'simple_attention', 'simple_kaggle', "
+            "'feature_extractor', 'timm'",
         ),
         (
             ["model.base_size=2", "model.cbam_ratio=65"],

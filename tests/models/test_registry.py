@@ -19,6 +19,7 @@ SMALL = {
     "simple_attention": HEAD | ATTENTION,
     "simple_kaggle": HEAD,
     "feature_extractor": {"base_size": 8, "dropout": 0.1},
+    "timm": {"name": "test_resnet", "size": (64, 80), "dropout": 0.1, "stem_pool": True},
 }
 # parameters of the published networks at 80 classes
 PUBLISHED = {
@@ -29,6 +30,9 @@ PUBLISHED = {
     "simple_attention": 4_796_403,
     "simple_kaggle": 4_765_457,
     "feature_extractor": 306_288,
+    "timm": 11_217_552,  # resnet18
+    "timm model.name=resnet34": 21_325_712,
+    "timm model.name=seresnext50_32x4d model.stem_pool=false": 25_674_816,
 }
 every_network = pytest.mark.parametrize("kind", MODELS)
 
@@ -63,8 +67,9 @@ def test_every_network_is_tested():
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_schemas_defaults_are_the_published_sizes(name):
     model = load("base", f"model.kind={name}".split()).model
+    size = {"size": (128, 256)} if model.kind == "timm" else {}
     with FakeTensorMode():
-        network = build(**model.model_dump(), num_classes=80)
+        network = build(**model.model_dump(), **size, num_classes=80)
     assert sum(weight.numel() for weight in network.parameters()) == PUBLISHED[name]
 
 
@@ -90,8 +95,12 @@ def test_outputs_are_float32_logits_in_training_and_evaluation(kind):
 @every_network
 def test_gradient_reaches_every_parameter(kind):
     network = small(kind)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     targets = torch.eye(CLASSES)[torch.arange(6) % CLASSES]
-    loss_of(network(inputs()), targets).backward()
+    for _ in range(2):  # timm's ResNets begin with residual branches times 0, which let nothing through at first
+        optimizer.zero_grad()
+        loss_of(network(inputs()), targets).backward()
+        optimizer.step()
     without = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert not without
 
@@ -153,3 +162,14 @@ def test_training_under_bfloat16_autocast_keeps_float32_gradients(kind):
     loss_of(outputs, torch.zeros(6, CLASSES)).backward()
     assert {weight.grad.dtype for weight in network.parameters()} == {torch.float32}
     assert all(weight.grad.isfinite().all() for weight in network.parameters())
+
+
+@every_network
+def test_the_frequency_channel_widens_the_first_layer_alone(kind):
+    torch.manual_seed(0)
+    wider = build(kind, CLASSES, frequency_channel=True, **SMALL[kind])
+    assert {tuple(logits.shape) for logits in wider(inputs())} == {(6, CLASSES)}
+    shapes = {name: tuple(weight.shape) for name, weight in small(kind).named_parameters()}
+    wider_shapes = {name.removeprefix("1."): tuple(weight.shape) for name, weight in wider.named_parameters()}
+    (changed,) = (name for name in shapes if shapes[name] != wider_shapes[name])
+    assert (shapes[changed][1], wider_shapes[changed][1]) == (3, 4)

@@ -10,15 +10,22 @@ from tagging.config.sections.fields import Section
 
 
 class Network(Section):
-    """What all networks have: a width and dropout."""
+    """What all networks have."""
 
-    stride: ClassVar[int] = 16  # bands and frames that become one place of the last map
+    stride: ClassVar[int] = 1  # bands and frames that become one place of the last map
     kind: str
+    frequency_channel: bool = Field(False, description="one more input channel: each band's place, 0 to 1")
+
+
+class ConvNetwork(Network):
+    """What the networks made here have: a width and dropout."""
+
+    stride: ClassVar[int] = 16
     base_size: int = Field(64, ge=2, le=512, description="channels of the first block; all widths follow")
     dropout: float = Field(0.4, ge=0, lt=1, description="before a head's first layer, half before its last")
 
 
-class AttentionNetwork(Network):
+class AttentionNetwork(ConvNetwork):
     """What the networks with a CBAM attention have."""
 
     attended: ClassVar[int] = 8  # channels under attention, in base sizes
@@ -78,7 +85,7 @@ class SimpleAttentionModel(AttentionNetwork):
     last_fc: int = Field(2, ge=1, description="hidden units of the head, in base sizes")
 
 
-class SimpleKaggleModel(Network):
+class SimpleKaggleModel(ConvNetwork):
     """Convolutions with biases, mean over time and maximum over bands, one head."""
 
     kind: Literal["simple_kaggle"] = "simple_kaggle"
@@ -86,7 +93,7 @@ class SimpleKaggleModel(Network):
     last_fc: int = Field(2, ge=1, description="hidden units of the head, in base sizes")
 
 
-class FeatureExtractorModel(Network):
+class FeatureExtractorModel(ConvNetwork):
     """A small network: seven convolutions, six times max-pooled, one linear layer."""
 
     stride: ClassVar[int] = 64
@@ -95,12 +102,30 @@ class FeatureExtractorModel(Network):
     dropout: float = Field(0.25, ge=0, lt=1, description="of whole channels, after each pooling")
 
 
+class TimmModel(Network):
+    """Any network of timm behind dropout and one linear layer; random weights unless asked otherwise."""
+
+    kind: Literal["timm"] = "timm"
+    name: str = Field("resnet18", description="as timm.list_models() has it, with or without a tag of its weights")
+    dropout: float = Field(0.2, ge=0, lt=1, description="before the linear layer")
+    stem_pool: bool = Field(True, description="false: the max-pool in a ResNet's stem is taken out")
+    weights: str = Field("", description="file of initial weights, relative to the project's root; its content counts")
+    download: bool = Field(False, description="true: initial weights that timm downloads")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.weights and self.download:
+            raise ValueError(f"weights is {self.weights!r} and download is true; initial weights come from one of them")
+        return self
+
+
 Model = Annotated[
     SkipAttentionModel
     | AuxSkipAttentionModel
     | RnnAuxSkipAttentionModel
     | SimpleAttentionModel
     | SimpleKaggleModel
-    | FeatureExtractorModel,
+    | FeatureExtractorModel
+    | TimmModel,
     Field(discriminator="kind"),
 ]
