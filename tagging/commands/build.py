@@ -31,7 +31,7 @@ from tagging.features.logmel import LogMelSettings
 from tagging.models import registry
 from tagging.models.timm_backbone import TimmBackbone
 from tagging.tracking.place import PROJECT
-from tagging.training.checkpoint import Parts
+from tagging.training.checkpoint import Parts, load_weights
 from tagging.training.losses import LOSSES, SourceLoss, Term
 
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -197,9 +197,13 @@ def _network(experiment: Experiment, num_classes: int, bare: bool = False) -> to
     return registry.build(num_classes=num_classes, **arguments)
 
 
-def parts_of(experiment: Experiment, num_classes: int, fold: int, device: torch.device) -> Parts:
-    """Return everything that training changes, as it is before the first step."""
-    model = model_of(experiment, num_classes, fold, device)
+def parts_of(
+    experiment: Experiment, num_classes: int, fold: int, device: torch.device, start: Path | None = None
+) -> Parts:
+    """Return everything that training changes, as it is before the first step; `start`: a checkpoint's weights."""
+    model = model_of(experiment, num_classes, fold, device, bare=start is not None)
+    if start is not None:
+        load_weights(model, start)
     optimizer = _adam(model, experiment.optimizer)
     decay = experiment.training.ema_decay
     average = get_ema_multi_avg_fn(decay)

@@ -58,16 +58,17 @@ def stage(prepared: Prepared) -> Stage:
     return Stage(prepared, device, logmels, torch.from_numpy(targets).to(device))
 
 
-def train_fold(shared: Stage, fold: int, run: Run, parent: Run, store: Store) -> Run:
+def train_fold(shared: Stage, fold: int, run: Run, parent: Run, store: Store, start: Path | None = None) -> Run:
     """Train fold `fold` to its end in `run`, from its last checkpoint on, and log what it predicts.
 
-    Returns the finished run. Broken off, it leaves its checkpoint in the work folder and in the run.
+    `start`: a file of weights to begin with. Returns the finished run. Broken off, it leaves its checkpoint in the
+    work folder and in the run.
     """
     experiment = shared.prepared.experiment
     work = work_folder() / run.id
     checkpoints = Checkpoints(work)
-    parts = build.parts_of(experiment, len(shared.prepared.dataset.classes), fold, shared.device)
-    batches = _batches(shared, fold)
+    parts = build.parts_of(experiment, len(shared.prepared.dataset.classes), fold, shared.device, start)
+    batches = batches_of(shared, fold)
     sender = EpochSender(store, run.id, work)
     started = time.monotonic()
     with _breaking_off(store.impatient(), run, checkpoints):
@@ -76,7 +77,7 @@ def train_fold(shared: Stage, fold: int, run: Run, parent: Run, store: Store) ->
                 parts,
                 batches,
                 build.loss_of(experiment).to(shared.device),
-                _validation(shared, fold),
+                validation_of(shared, fold),
                 _loop_settings(shared, fold),
                 checkpoints,
                 sender,
@@ -161,19 +162,24 @@ def _chosen_weights(experiment: Experiment, checkpoints: Checkpoints) -> Path:
     return folder / ("ema.safetensors" if experiment.predict.weights == "ema" else "model.safetensors")
 
 
-def _batches(shared: Stage, fold: int) -> TrainingBatches:
-    prepared, sampling = shared.prepared, shared.prepared.experiment.sampling
+def pools_of(prepared: Prepared, fold: int) -> dict[int, np.ndarray]:
+    """Return the rows of the store that a fold's draws come from, int64, by source."""
     rows = prepared.rows
-    pools = {
+    return {
         CURATED: rows["curated"][(prepared.folds != fold) & ~prepared.removed],
         NOISY: rows["noisy"][prepared.noisy_pool],
         TRUSTED: rows["noisy"][prepared.trusted],
     }
+
+
+def batches_of(shared: Stage, fold: int) -> TrainingBatches:
+    """Return the maker of a fold's batches."""
+    prepared, sampling = shared.prepared, shared.prepared.experiment.sampling
     return TrainingBatches(
         logmels=shared.logmels,
         targets=shared.targets,
         pools=SourcePools(
-            {source: torch.from_numpy(pool) for source, pool in pools.items()},
+            {source: torch.from_numpy(pool) for source, pool in pools_of(prepared, fold).items()},
             {CURATED: sampling.curated, NOISY: sampling.noisy, TRUSTED: sampling.trusted},
         ),
         views=build.view_settings(prepared.experiment),
@@ -186,7 +192,8 @@ def _batches(shared: Stage, fold: int) -> TrainingBatches:
     )
 
 
-def _validation(shared: Stage, fold: int) -> Validation:
+def validation_of(shared: Stage, fold: int) -> Validation:
+    """Return what looks at a fold's held-out clips, those that label lists remove left out."""
     prepared, experiment = shared.prepared, shared.prepared.experiment
     clips = torch.from_numpy(prepared.rows["curated"][(prepared.folds == fold) & ~prepared.removed])
     return Validation(

@@ -12,7 +12,7 @@ import pandas as pd
 from tagging.commands.prepare import Prepared
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.report import figures
-from tagging.report.description import Rival, Summary, describe, worst_classes
+from tagging.report.description import Corrected, Rival, StartedFrom, Summary, describe, worst_classes
 from tagging.report.tables import per_class_table, per_clip_table
 from tagging.tracking.store import Run, Store
 
@@ -154,4 +154,18 @@ def _words(
         warnings=len(prepared.warnings),
         best_epoch_gain=metrics.get("best_epoch_gain"),
         rival=rival,
+        started_from=_started_from(parent),
+        corrected=_corrected(prepared, metrics),
     )
+
+
+def _corrected(prepared: Prepared, metrics: Mapping[str, float]) -> Corrected | None:
+    if not prepared.experiment.labels.corrections:
+        return None
+    changed = (prepared.corrected != prepared.dataset.curated.labels).any(axis=1) & ~prepared.removed
+    return Corrected(metrics["cv_lwlrap_corrected"], int(changed.sum()), int(prepared.removed.sum()))
+
+
+def _started_from(parent: Run) -> StartedFrom | None:
+    run, name = parent.tags.get("init.run"), parent.tags.get("init.name")
+    return StartedFrom(name=name, link=f"#/runs/{run}") if run and name else None

@@ -12,6 +12,7 @@ from tagging import RECIPE_VERSION
 from tagging.commands.build import check_compile, check_model, device_of
 from tagging.commands.finished import open_store
 from tagging.commands.fold import Stage, stage, train_fold
+from tagging.commands.origin import Origin, check_origin, find_origin
 from tagging.commands.prepare import Prepared, prepare
 from tagging.commands.summary import summarise
 from tagging.config import Experiment, flatten
@@ -35,9 +36,14 @@ def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = Fals
     store, launch = open_store()
     for closed in close_abandoned(store):
         say(f"run {closed.name} ({closed.id[:8]}) was broken off without a word; it is marked as KILLED")
+    experiment, origin = find_origin(experiment, store)
     prepared = prepare(experiment)
+    if origin:
+        check_origin(origin, prepared, store)
     fingerprint = prepared.fingerprint()
     _introduce(prepared)
+    if origin:
+        say(f"the weights start from those of {origin.run.name} ({origin.run.id[:8]})")
     with own(fingerprint):
         run = _latest(store, fingerprint)
         if again and run and run.status == "FINISHED":
@@ -45,12 +51,13 @@ def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = Fals
         if run and not _missing(prepared, run, store):
             _tell_done(run, experiment)
         else:
-            run = _resume(store, run) if run else _start(store, prepared, fingerprint, lineage)
+            tags = {**lineage, **_parentage(origin)}
+            run = _resume(store, run) if run else _start(store, prepared, fingerprint, tags)
             if launch:
                 link_launch(store, launch, run)
             with _ending(store, run):
                 _log_inputs(store, run, prepared)
-                _train_missing(prepared, run, store)
+                _train_missing(prepared, run, store, origin)
         if launch:
             link_launch(store, launch, run)
     run = store.get(run.id)
@@ -155,14 +162,19 @@ def _ending(store: Store, run: Run) -> Iterator[None]:
     store.finish(run.id, "FINISHED")
 
 
-def _train_missing(prepared: Prepared, run: Run, store: Store) -> None:
+def _parentage(origin: Origin | None) -> dict[str, str]:
+    return {"init.run": origin.run.id, "init.name": origin.run.name} if origin else {}
+
+
+def _train_missing(prepared: Prepared, run: Run, store: Store, origin: Origin | None) -> None:
     known = _fold_runs(store, run)
     todo = [fold for fold in prepared.folds_to_run if fold not in known or known[fold].status != "FINISHED"]
     shared: Stage | None = None
     for fold in todo:
         shared = shared or stage(prepared)
         child = _fold_run(store, run, fold, known.get(fold))
-        known[fold] = train_fold(shared, fold, child, run, store)
+        start = origin.weights(fold, store) if origin else None
+        known[fold] = train_fold(shared, fold, child, run, store, start)
     summarise(prepared, run, {fold: child for fold, child in known.items() if child.status == "FINISHED"}, store)
 
 
@@ -193,6 +205,8 @@ def _tell_result(run: Run, store: Store) -> None:
         spread += f" ± {metrics['fold_lwlrap_std']:.4f}"
     if "cv_lwlrap" in metrics:
         say(f"\nCV lwlrap {metrics['cv_lwlrap']:.4f}   folds {spread} ({scores})")
+        if run.params.get("labels.corrections"):
+            say(f"on corrected labels {metrics['cv_lwlrap_corrected']:.4f}; the CV counts all clips with original ones")
     else:
         say(f"\nfold lwlrap {spread} ({scores}); a CV lwlrap needs all folds")
     if "cv_accuracy" in metrics:

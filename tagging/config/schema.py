@@ -16,11 +16,12 @@ from tagging.config.sections.data import ColumnFolds, Demo, DemoData, FolderData
 from tagging.config.sections.features import Features
 from tagging.config.sections.fields import Section, Seed
 from tagging.config.sections.losses import Loss
-from tagging.config.sections.models import AuxSkipAttentionModel, Model
+from tagging.config.sections.models import AuxSkipAttentionModel, Model, TimmModel
 from tagging.config.sections.training import (
     Constant,
     Cosine,
     EarlyStopping,
+    Init,
     OneCycle,
     Optimizer,
     Plateau,
@@ -49,6 +50,7 @@ class Experiment(Section):
     augment: Augment = Augment()
     mixer: Mixer = Mixer()
     model: Model = AuxSkipAttentionModel()
+    init: Init = Init()
     loss: Loss = Loss()
     optimizer: Optimizer = Optimizer()
     scheduler: Annotated[Plateau | Constant | Cosine | OneCycle, Field(discriminator="kind")] = Plateau()
@@ -61,6 +63,12 @@ class Experiment(Section):
         for field, size in (("sampling.frames", self.sampling.frames), ("features.n_mels", self.features.n_mels)):
             if size < self.model.stride:
                 raise ValueError(f"{field} is {size}; model.kind {self.model.kind} needs {self.model.stride} or more")
+        return self
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Experiment:
+        if self.init.run and isinstance(self.model, TimmModel) and (self.model.weights or self.model.download):
+            raise ValueError("init.run names the weights to start from; model.weights and model.download name others")
         return self
 
     @model_validator(mode="after")

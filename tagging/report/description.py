@@ -31,6 +31,23 @@ class Rival:
 
 
 @dataclass(frozen=True)
+class Corrected:
+    """What a list of corrected labels changes: the score on them, and the clips it relabels and removes."""
+
+    lwlrap: float
+    relabelled: int
+    removed: int
+
+
+@dataclass(frozen=True)
+class StartedFrom:
+    """The run whose weights training started from; `link` opens it in the UI."""
+
+    name: str
+    link: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """What the description of a finished run tells.
 
@@ -57,6 +74,8 @@ class Summary:
     warnings: int
     best_epoch_gain: float | None = None
     rival: Rival | None = None
+    started_from: StartedFrom | None = None
+    corrected: Corrected | None = None
 
 
 def describe(summary: Summary) -> str:
@@ -68,7 +87,9 @@ def describe(summary: Summary) -> str:
         f"## CV lwlrap {summary.cv_lwlrap:.4f} ({count(summary.folds, 'fold')}: {spread})",
         # the UI shows little more than this without a click
         *([_comparison(summary.cv_lwlrap, summary.rival)] if summary.rival else []),
+        *([_correction(summary.corrected)] if summary.corrected else []),
         _differences(summary),
+        *([f"**Started from** the weights of {_link(summary.started_from)}"] if summary.started_from else []),
         f"**Experiment** `{summary.experiment}`" + (f": {notes}" if notes else ""),
         f"**Data set** `{summary.dataset}`: {_clips(summary)}; {count(len(summary.class_lwlrap), 'class')}",
         f"**Best classes:** {_scores(ranked[:SHOWN])}",
@@ -113,11 +134,25 @@ def _comparison(cv_lwlrap: float, rival: Rival) -> str:
     spread = f" ± {statistics.stdev(rival.gains):.4f}" if folds > 1 else ""
     ahead = sum(value > 0 for value in rival.gains)
     return (
-        f"**The best other run** on {rival.date}, [{re.sub(r'[][`]', '', rival.name)}]({rival.link})"
+        f"**The best other run** on {rival.date}, {_link(rival)}"
         + (f" (`{_shortened(rival.differs)}`)" if rival.differs else "")
         + f", has {rival.cv_lwlrap:.4f}: this one lies {abs(gain):.4f} {'above' if gain >= 0 else 'below'}; "
         f"fold by fold {statistics.fmean(rival.gains):+.4f}{spread}, ahead in {ahead} of {folds}"
     )
+
+
+def _correction(corrected: Corrected) -> str:
+    return (
+        f"**On corrected labels** {corrected.lwlrap:.4f}: `labels.corrections` relabels "
+        f"{count(corrected.relabelled, 'clip')} and removes {corrected.removed}. The number above counts every curated "
+        "clip with the labels it came with, whatever the list says, so that runs with other lists compare; "
+        "`val_lwlrap` during training knows corrected labels alone"
+    )
+
+
+def _link(run: Rival | StartedFrom) -> str:
+    name = re.sub(r"[][`]", "", run.name)
+    return f"[{name}]({run.link})"
 
 
 def _clips(summary: Summary) -> str:

@@ -279,7 +279,7 @@ def test_label_lists_are_used_kept_and_counted(project: Project, store_of: Conne
     lists.mkdir()
     (lists / "corrections.json").write_text(json.dumps(corrections))
     (lists / "selection.json").write_text(json.dumps(selection))
-    project.run(
+    done = project.run(
         *("train", "tiny", "--set", "labels.corrections=lists/corrections.json"),
         *("labels.noisy_selection=lists/selection.json", "sampling.noisy=0.1", "sampling.trusted=0.1"),
     )
@@ -287,7 +287,13 @@ def test_label_lists_are_used_kept_and_counted(project: Project, store_of: Conne
     run = the_run(store)
     assert {"labels/corrections.json", "labels/selection.json"} < set(store.list_files(run.id))
     assert len(store.read_table(run.id, "predictions/oof.parquet")) == 36  # removed clips count
-    assert run.metrics["cv_lwlrap_corrected"] != run.metrics["cv_lwlrap"]
+    corrected = run.metrics["cv_lwlrap_corrected"]
+    assert corrected != run.metrics["cv_lwlrap"]
+    assert f"on corrected labels {corrected:.4f}; the CV counts all clips with original ones" in done.stdout
+    assert (
+        f"**On corrected labels** {corrected:.4f}: `labels.corrections` relabels 1 clip and removes 1. "
+        in run.tags["mlflow.note.content"]
+    )
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tagging.report.description import Rival, Summary, describe, worst_classes
+from tagging.report.description import Corrected, Rival, StartedFrom, Summary, describe, worst_classes
 from tagging.report.wording import count
 
 RIVAL = Rival(
@@ -86,6 +86,23 @@ def test_what_a_run_has_not_is_left_out():
     assert "other run" not in text
     assert "warning" not in text
     assert "best epoch" not in text
+
+
+def test_corrected_labels_and_where_weights_started_from_are_told():
+    text = describe(
+        replace(SUMMARY, corrected=Corrected(0.8912, 58, 1), started_from=StartedFrom("auxiliary_019", "#/runs/ab"))
+    )
+    assert (
+        "ahead in 1 of 5\n"
+        "\n"
+        "**On corrected labels** 0.8912: `labels.corrections` relabels 58 clips and removes 1. The number above counts "
+        "every curated clip with the labels it came with, whatever the list says, so that runs with other lists "
+        "compare; `val_lwlrap` during training knows corrected labels alone\n"
+        "\n"
+        "**Differs from** `base` in `sampling.noisy=0.15 labels.corrections=mine.json`\n"
+        "\n"
+        "**Started from** the weights of [auxiliary_019](#/runs/ab)\n"
+    ) in text
 
 
 def test_what_a_name_or_a_setting_may_hold_breaks_no_page() -> None:

@@ -9,6 +9,14 @@ from pydantic import Field, model_validator
 from tagging.config.sections.fields import OptionalCount, Positive, Probability, Section, Weight
 
 
+class Init(Section):
+    """Where the weights of a fold start from."""
+
+    run: str = Field(
+        "", description="RUN: a finished run; its fold of the same number gives the weights; empty: the seed"
+    )
+
+
 class Sampling(Section):
     """What a training epoch draws: each draw picks a source by probability, then one of its clips."""
 

@@ -1,0 +1,124 @@
+"""`init.run`: the finished run whose weights the folds of an experiment start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from tagging.commands import build
+from tagging.commands.finished import class_columns, finished_folds
+from tagging.commands.prepare import Prepared
+from tagging.config import Experiment, flatten
+from tagging.config.load import leaf_text
+from tagging.errors import UserError
+from tagging.report.wording import count
+from tagging.tracking.store import Run, Store
+from tagging.training.checkpoint import load_weights, weights_file
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A run and its finished folds by number."""
+
+    run: Run
+    folds: Mapping[int, Run]
+
+    def weights(self, fold: int, store: Store) -> Path:
+        """Return the weights that the run's fold of this number predicts with."""
+        path = weights_file(Path("checkpoints"), self.run.params["predict.weights"])
+        return store.fetch(self.folds[fold].id, path.as_posix())
+
+
+def find_origin(experiment: Experiment, store: Store) -> tuple[Experiment, Origin | None]:
+    """Return the run that `init.run` means, and the experiment with its full id in that field.
+
+    Raises UserError where there is no such run or it has no finished fold.
+    """
+    if not experiment.init.run:
+        return experiment, None
+    try:
+        run = store.resolve(experiment.init.run)
+        origin = Origin(run, finished_folds(store, run))
+    except UserError as error:
+        first, *rest = error.problems
+        raise UserError(f"init.run: {first}", *rest) from None
+    settled = experiment.init.model_copy(update={"run": run.id})
+    return experiment.model_copy(update={"init": settled}), origin
+
+
+def check_origin(origin: Origin, prepared: Prepared, store: Store) -> None:
+    """Stop where the run's weights do not fit, or would let a fold train on what it is tested with."""
+    run = origin.run
+    title = f"init.run: {run.name} ({run.id[:8]})"
+    lacking = [fold for fold in prepared.folds_to_run if fold not in origin.folds]
+    if lacking:
+        raise UserError(
+            f"{title} has no finished fold {lacking[0]}; it has {', '.join(map(str, sorted(origin.folds)))}: "
+            "train that run's other folds first, or name those it has in training.folds"
+        )
+    _check_classes(title, origin, prepared, store)
+    _check_fields(title, run, prepared.experiment)
+    _check_clips(title, store.read_table(run.id, "data/folds.parquet"), prepared)
+    _check_weights(title, origin, prepared, store)
+
+
+def _check_classes(title: str, origin: Origin, prepared: Prepared, store: Store) -> None:
+    if origin.run.tags.get("data.classes") == prepared.data_tags()["data.classes"]:
+        return
+    fold = origin.folds[prepared.folds_to_run[0]]
+    theirs = class_columns(store.read_table(fold.id, "predictions/oof.parquet"))
+    ours = prepared.dataset.classes
+    parts = [
+        f"{name} {', '.join(some[:3])}{f' and {len(some) - 3} more' if len(some) > 3 else ''}"
+        for name, some in (
+            ("only there", [label for label in theirs if label not in ours]),
+            ("only here", [label for label in ours if label not in theirs]),
+        )
+        if some
+    ]
+    raise UserError(
+        f"{title} was trained on other classes ({'; '.join(parts) or 'in another order'}); "
+        "name a run on the same classes"
+    )
+
+
+def _check_fields(title: str, run: Run, experiment: Experiment) -> None:
+    """Stop where the log-mels are others: the weights know theirs alone."""
+    other = _differing("features.", run, experiment, leaving_out="features.precision")
+    if other:
+        raise UserError(f"{title} was trained on other log-mels: {other}; give the features of that run")
+
+
+def _differing(section: str, run: Run, experiment: Experiment, leaving_out: str = "") -> str:
+    ours = {path: leaf_text(value) for path, value in flatten(experiment).items()}
+    return ", ".join(
+        f"{path} is {run.params.get(path, 'not known')} in that run, {text} here"
+        for path, text in ours.items()
+        if path.startswith(section) and path != leaving_out and run.params.get(path) != text
+    )
+
+
+def _check_clips(title: str, theirs: pd.DataFrame, prepared: Prepared) -> None:
+    """Stop where a clip that is held out here was trained on there."""
+    before = dict(zip(theirs["fname"], theirs["fold"], strict=True))
+    pairs = zip(prepared.dataset.curated.fnames, prepared.folds.tolist(), strict=True)
+    leaking = [fname for fname, fold in pairs if before.get(fname, fold) != fold]
+    if leaking:
+        raise UserError(
+            f"{title} has {count(len(leaking), 'clip')} in another fold, such as {leaking[0]}: its weights were "
+            "trained on clips that are held out here; give the fields of `folds` that the run was trained with"
+        )
+
+
+def _check_weights(title: str, origin: Origin, prepared: Prepared, store: Store) -> None:
+    experiment, fold = prepared.experiment, prepared.folds_to_run[0]
+    model = build.model_of(experiment, len(prepared.dataset.classes), fold, torch.device("cpu"), bare=True)
+    try:
+        load_weights(model, origin.weights(fold, store))
+    except RuntimeError:
+        other = _differing("model.", origin.run, experiment)
+        raise UserError(f"{title} has another network: {other}; give the model of that run") from None
