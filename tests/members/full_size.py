@@ -1,0 +1,32 @@
+"""Two steps of a member at full size on the CPU, in a process of its own, as JSON on the screen.
+
+python -m tests.members.full_size MEMBER
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from tagging.commands.fold import stage
+from tagging.config import load
+from tests.members.standin import prepare_standin, write_standin
+from tests.members.steps import two_steps
+
+
+def main(member: str) -> None:
+    """Print what the two steps show, and the most memory the process has held, in GB."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "fsdkaggle2019"
+        write_standin(folder)
+        seen = two_steps(stage(prepare_standin(load(member, ["device=cpu"], data=folder))))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    print(json.dumps({**asdict(seen), "peak_gb": peak}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
