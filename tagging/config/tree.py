@@ -73,7 +73,7 @@ def read_overrides(texts: list[str] | tuple[str, ...]) -> tuple[Tree, Origins]:
             problems.append(f"--set {text}: not of the form PATH=VALUE, such as optimizer.lr=1e-3")
             continue
         try:
-            parsed = yaml.load(value, Loader=yaml.BaseLoader) if value[:1] in "[{" else value
+            parsed = yaml.load(value, Loader=yaml.BaseLoader) if value.startswith(("[", "{")) else value
         except yaml.YAMLError:
             problems.append(f"--set {text}: the value is not a list such as [0, 2]")
             continue

@@ -199,3 +199,8 @@ def test_a_stored_config_is_read_by_the_names_its_fields_have_today(tmp_path: Pa
         load(path)
     path.write_text(to_yaml(stored))
     assert load_stored(path) == stored
+
+
+def test_a_text_can_be_emptied_on_the_command_line() -> None:
+    labels = load("corr_noisy_007", ["labels.corrections= seed=1 labels.noisy_selection="]).labels
+    assert (labels.corrections, labels.noisy_selection) == ("", "")
