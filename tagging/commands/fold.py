@@ -31,7 +31,7 @@ from tagging.tracking.store import Run, Store
 from tagging.training.batches import TrainingBatches
 from tagging.training.checkpoint import Checkpoints, load_weights
 from tagging.training.history import EpochRecord
-from tagging.training.loop import LoopSettings, fit
+from tagging.training.loop import LoopSettings, epochs
 from tagging.training.sampling import SourcePools
 from tagging.training.validation import Validation
 
@@ -59,10 +59,19 @@ def stage(prepared: Prepared) -> Stage:
 
 
 def train_fold(shared: Stage, fold: int, run: Run, parent: Run, store: Store, start: Path | None = None) -> Run:
-    """Train fold `fold` to its end in `run`, from its last checkpoint on, and log what it predicts.
+    """Train fold `fold` to its end as `fold_epochs` does and return its finished run."""
+    for _ in fold_epochs(shared, fold, run, parent, store, start):
+        pass
+    return store.get(run.id)
 
-    `start`: a file of weights to begin with. Returns the finished run. Broken off, it leaves its checkpoint in the
-    work folder and in the run.
+
+def fold_epochs(
+    shared: Stage, fold: int, run: Run, parent: Run, store: Store, start: Path | None = None
+) -> Iterator[EpochRecord]:
+    """Train fold `fold` in `run`, from its last checkpoint on, yield each epoch, and log what it predicts.
+
+    `start`: a file of weights to begin with. Broken off, or closed by who asks for epochs, it leaves its checkpoint
+    in the work folder; broken off, in the run too.
     """
     experiment = shared.prepared.experiment
     work = work_folder() / run.id
@@ -71,9 +80,10 @@ def train_fold(shared: Stage, fold: int, run: Run, parent: Run, store: Store, st
     batches = batches_of(shared, fold)
     sender = EpochSender(store, run.id, work)
     started = time.monotonic()
+    history: list[EpochRecord] = []
     with _breaking_off(store.impatient(), run, checkpoints):
         with Bar(f"fold {fold}", "step", batches.steps * experiment.training.epochs) as bar:
-            history = fit(
+            for record in epochs(
                 parts,
                 batches,
                 build.loss_of(experiment).to(shared.device),
@@ -82,7 +92,9 @@ def train_fold(shared: Stage, fold: int, run: Run, parent: Run, store: Store, st
                 checkpoints,
                 sender,
                 bar,
-            )
+            ):
+                history.append(record)
+                yield record
         sender.close([record.as_dict() for record in history])
         upload_checkpoints(store, run.id, checkpoints)
         load_weights(parts.model, _chosen_weights(experiment, checkpoints))
@@ -91,7 +103,6 @@ def train_fold(shared: Stage, fold: int, run: Run, parent: Run, store: Store, st
         store.finish(run.id, "FINISHED")
     shutil.rmtree(work, ignore_errors=True)
     say(f"fold {fold}: lwlrap {score:.4f} ({len(history)} epochs, {time.monotonic() - started:.0f} s)")
-    return store.get(run.id)
 
 
 @contextmanager
@@ -102,8 +113,10 @@ def _breaking_off(store: Store, run: Run, checkpoints: Checkpoints) -> Iterator[
     except BaseException as error:
         with suppress(UserError):  # the store itself may be what failed
             store.log_epochs(run.id, [record.as_dict() for record in checkpoints.history()])
-            store.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-            if not is_disk_full(error):  # else what room is left is for the store
+            stopped = isinstance(error, (KeyboardInterrupt, GeneratorExit))
+            store.finish(run.id, "KILLED" if stopped else "FAILED")
+            # a full disk has room for the store alone; who closes the epochs decides what becomes of them
+            if not is_disk_full(error) and not isinstance(error, GeneratorExit):
                 upload_checkpoints(store, run.id, checkpoints)
         raise
 

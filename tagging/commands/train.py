@@ -6,23 +6,19 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-import pandas as pd
-
-from tagging import RECIPE_VERSION
 from tagging.commands.build import check_compile, check_model, device_of
 from tagging.commands.finished import open_store
 from tagging.commands.fold import Stage, stage, train_fold
 from tagging.commands.origin import Origin, check_origin, find_origin
 from tagging.commands.prepare import Prepared, prepare
+from tagging.commands.run_tree import fold_run, fold_runs, identity_tags, log_inputs
 from tagging.commands.summary import summarise
-from tagging.config import Experiment, flatten
-from tagging.config.load import leaf_text, to_yaml
+from tagging.config import Experiment
 from tagging.errors import UserError
 from tagging.progress import say, warn
-from tagging.tracking.environment import environment, git_state
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import close_abandoned, own, owner_tag, work_folder
-from tagging.tracking.store import PROJECT, Run, Store
+from tagging.tracking.store import Run, Store
 
 
 def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = False) -> Run:
@@ -52,11 +48,11 @@ def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = Fals
             _tell_done(run, experiment)
         else:
             tags = {**lineage, **_parentage(origin)}
-            run = _resume(store, run) if run else _start(store, prepared, fingerprint, tags)
+            run = _resume(store, run) if run else _start(store, prepared, tags)
             if launch:
                 link_launch(store, launch, run)
             with _ending(store, run):
-                _log_inputs(store, run, prepared)
+                log_inputs(store, run, prepared)
                 _train_missing(prepared, run, store, origin)
         if launch:
             link_launch(store, launch, run)
@@ -82,59 +78,23 @@ def _latest(store: Store, fingerprint: str) -> Run | None:
     return next(usable, None)
 
 
-def _fold_runs(store: Store, run: Run) -> dict[int, Run]:
-    """Return the newest run of each fold."""
-    return {int(child.tags["fold"]): child for child in store.children(run.id)}
-
-
 def _missing(prepared: Prepared, run: Run, store: Store) -> list[int]:
     """Return the folds still to be trained; the first fold where only the summary is missing."""
-    done = [fold for fold, child in _fold_runs(store, run).items() if child.status == "FINISHED"]
+    done = [fold for fold, child in fold_runs(store, run).items() if child.status == "FINISHED"]
     missing = [fold for fold in prepared.folds_to_run if fold not in done]
     return missing or ([] if run.status == "FINISHED" else prepared.folds_to_run[:1])
 
 
-def _start(store: Store, prepared: Prepared, fingerprint: str, lineage: Mapping[str, str]) -> Run:
+def _start(store: Store, prepared: Prepared, lineage: Mapping[str, str]) -> Run:
     experiment = prepared.experiment
-    git = git_state(PROJECT)
     return store.start(
         dataset=prepared.dataset.name,
         kind="experiment",
         name=experiment.name,
-        tags={
-            "fingerprint": fingerprint,
-            **prepared.data_tags(),
-            **({"weights.sha256": prepared.weights} if prepared.weights else {}),
-            "git.commit": git.commit,
-            "git.dirty": "yes" if git.dirty else "no",
-            "warnings": len(prepared.warnings),
-            "recipe": RECIPE_VERSION,
-            **lineage,
-        },
+        tags={**identity_tags(prepared), **lineage},
         params={},
         description=experiment.notes,
     )
-
-
-def _log_inputs(store: Store, run: Run, prepared: Prepared) -> None:
-    """Log what the run is made of; done anew when a run is continued, since a kill may have come between."""
-    # which folds a start asks for is no part of the run: a later one may bring the rest
-    everything = prepared.experiment.training.model_copy(update={"folds": ()})
-    experiment = prepared.experiment.model_copy(update={"training": everything})
-    params = {path: leaf_text(value) for path, value in flatten(experiment).items()}
-    store.log_params(run.id, {path: text for path, text in params.items() if path not in run.params})
-    if not store.has_file(run.id, "config.yaml"):
-        store.log_text(run.id, to_yaml(experiment), "config.yaml")
-    folds = pd.DataFrame({"fname": prepared.dataset.curated.fnames, "fold": prepared.folds})
-    store.log_table(run.id, folds, "data/folds.parquet")
-    store.log_json(run.id, environment(), "environment.json")
-    if prepared.warnings:
-        store.log_text(run.id, "\n".join(prepared.warnings) + "\n", "data/warnings.txt")
-    for path in prepared.label_lists:
-        store.log_file(run.id, path, "labels")
-    git = git_state(PROJECT)
-    if git.diff:
-        store.log_text(run.id, git.diff, "code/git.diff")
 
 
 def _resume(store: Store, run: Run) -> Run:
@@ -167,28 +127,15 @@ def _parentage(origin: Origin | None) -> dict[str, str]:
 
 
 def _train_missing(prepared: Prepared, run: Run, store: Store, origin: Origin | None) -> None:
-    known = _fold_runs(store, run)
+    known = fold_runs(store, run)
     todo = [fold for fold in prepared.folds_to_run if fold not in known or known[fold].status != "FINISHED"]
     shared: Stage | None = None
     for fold in todo:
         shared = shared or stage(prepared)
-        child = _fold_run(store, run, fold, known.get(fold))
+        child = fold_run(store, run, fold, known.get(fold))
         start = origin.weights(fold, store) if origin else None
         known[fold] = train_fold(shared, fold, child, run, store, start)
     summarise(prepared, run, {fold: child for fold, child in known.items() if child.status == "FINISHED"}, store)
-
-
-def _fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
-    """Return the run to train a fold in: the one broken off, unless its checkpoint is gone."""
-    if before is not None:
-        if (work_folder() / before.id).is_dir() or "val_lwlrap" not in before.metrics:
-            store.reopen(before.id)
-            return before
-        # its epochs cannot be continued, and would stand there twice
-        store.set_tags(before.id, {"state": "REPLACED"})
-    # `parent`: a name by which the UI can put the folds of one run together
-    tags = {"fold": fold, "parent": f"{parent.name} {parent.id[:8]}", "fingerprint": parent.tags["fingerprint"]}
-    return store.start(parent.dataset, "fold", f"{parent.name} fold {fold}", tags, {}, parent)
 
 
 def _tell_done(run: Run, experiment: Experiment) -> None:
@@ -197,7 +144,7 @@ def _tell_done(run: Run, experiment: Experiment) -> None:
 
 
 def _tell_result(run: Run, store: Store) -> None:
-    folds = sorted(_fold_runs(store, run).items())
+    folds = sorted(fold_runs(store, run).items())
     scores = ", ".join(f"{child.metrics['fold_lwlrap']:.4f}" for _, child in folds if "fold_lwlrap" in child.metrics)
     metrics = run.metrics
     spread = f"{metrics['fold_lwlrap_mean']:.4f}"

@@ -22,7 +22,8 @@ from tagging.tracking.run import Run, clause
 if TYPE_CHECKING:
     from tagging.tracking.store import Store
 
-WORK_KINDS = ("experiment", "fold", "trial", "launch")
+WORK_KINDS = ("experiment", "fold", "sweep", "trial", "launch")
+LOCK = "lock"  # the tag of runs whose lock is not named by their fingerprint
 PROBE_S = 10.0  # longest time for which another process may hold a lock only to end abandoned runs
 SAME_START_S = 2.0  # the start time of a process moves a little when the clock is set
 
@@ -80,8 +81,9 @@ def is_alive(pid: int, start: float) -> bool:
 def close_abandoned(store: Store) -> list[Run]:
     """End the runs that this machine and work folder left RUNNING and that no process works on.
 
-    They become KILLED with the tag `state = ABANDONED`; a run is alive as long as its fingerprint's
-    lock (its parent's, for a child) or, for a launch, its process is. Returns the runs that were ended.
+    They become KILLED with the tag `state = ABANDONED`; a run is alive as long as its lock (its parent's, for
+    a child), which its tag `lock` or its fingerprint names, or, for a launch, its process is. Returns the runs
+    that were ended.
     """
     found = store.find(["attributes.status = 'RUNNING'", clause("tags.owner", owner_tag())])
     running = [run for run in found if run.kind in WORK_KINDS]
@@ -96,7 +98,7 @@ def close_abandoned(store: Store) -> list[Run]:
 def _by_fingerprint(store: Store, running: list[Run]) -> dict[str, list[Run]]:
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in running:
-        fingerprint = run.tags.get("fingerprint", "")
+        fingerprint = run.tags.get(LOCK) or run.tags.get("fingerprint", "")
         if not fingerprint and run.parent_id:
             with suppress(UserError):  # a parent that was deleted
                 fingerprint = store.get(run.parent_id).tags.get("fingerprint", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,7 +64,7 @@ class LoopSettings:
 Evaluate = Callable[[nn.Module], tuple[float, float]]  # network -> (val_loss, val_lwlrap)
 
 
-def fit(
+def epochs(
     parts: Parts,
     batches: TrainingBatches,
     loss: SourceLoss,
@@ -73,15 +73,17 @@ def fit(
     checkpoints: Checkpoints,
     tracker: Tracker,
     progress: Progress,
-) -> list[EpochRecord]:
-    """Train a fold to its end, from its last checkpoint on where there is one.
+) -> Iterator[EpochRecord]:
+    """Train a fold to its end, from its last checkpoint on where there is one, epoch by epoch.
 
-    Returns the records of all epochs, those before a break included. The same arguments give the same
-    records, broken off and continued or not. Raises NonFiniteLoss with epoch, step and learning rate.
+    Yields the records of all epochs, those before a break first and at once; each stands in the checkpoint
+    by then. The same arguments give the same records, broken off and continued or not. Raises
+    NonFiniteLoss with epoch, step and learning rate.
     """
     history = checkpoints.resume(parts)
     for record in history:
         tracker.log_epoch(record.as_dict())
+    yield from list(history)
     progress.update(len(history) * batches.steps)
     forward = torch.compile(parts.model) if settings.compile else parts.model
     while len(history) < settings.epochs and not should_stop(history, settings.patience):
@@ -94,7 +96,7 @@ def fit(
         checkpoints.save(parts, history)
         tracker.log_epoch(record.as_dict())
         progress.describe(record)
-    return history
+        yield record
 
 
 def _epoch(

@@ -15,7 +15,7 @@ from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.training.batches import TrainingBatches
 from tagging.training.checkpoint import Checkpoints, Parts
 from tagging.training.history import EpochRecord
-from tagging.training.loop import LoopSettings, fit
+from tagging.training.loop import LoopSettings, epochs
 from tagging.training.sampling import SourcePools
 from tagging.training.validation import Validation
 
@@ -60,15 +60,17 @@ class Training:
         self.listener = Listener()
 
     def fit(self) -> list[EpochRecord]:
-        return fit(
-            self.parts,
-            self.batches,
-            self.loss,
-            self.validate,
-            self.settings,
-            self.checkpoints,
-            self.listener,
-            self.listener,
+        return list(
+            epochs(
+                self.parts,
+                self.batches,
+                self.loss,
+                self.validate,
+                self.settings,
+                self.checkpoints,
+                self.listener,
+                self.listener,
+            )
         )
 
 
