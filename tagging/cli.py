@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import errno
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from tagging.errors import UserError
+from tagging.commandline import at_least, exit_status, folder
 
 if TYPE_CHECKING:
     from tagging.config import Experiment
@@ -33,27 +29,8 @@ RUN_HELP = "a run's id, the beginning of it, or its name (the newest finished)"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
     parsed = _parser().parse_args(arguments)
-    try:
-        COMMANDS[parsed.command](parsed)
-    except UserError as error:
-        print(*(f"error: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        print(f"error: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from what is finished", file=sys.stderr)
-        return 130
-    return 0
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Treat SIGTERM as Ctrl-C: runs are closed as KILLED."""
-    raise KeyboardInterrupt
+    return exit_status(lambda: COMMANDS[parsed.command](parsed), "the same command goes on from what is finished")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("folder", nargs="?", default="", help="new sound: a folder, or one file")
     predict.add_argument("--run", required=True, help=RUN_HELP)
     predict.add_argument("--out", default="", metavar="FILE", help="write all probabilities of FOLDER as CSV")
-    predict.add_argument("--top", type=_at_least(1), default=3, metavar="N", help="classes shown a clip (default 3)")
+    predict.add_argument("--top", type=at_least(1), default=3, metavar="N", help="classes shown a clip (default 3)")
     _override_arguments(predict)
 
     submit = commands.add_parser("submit", description="Write the submission of a run with test predictions.")
@@ -93,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", description="Write synthetic sound in the layout of FSDKaggle2019.")
     demo.add_argument("folder", help="folder to make")
-    demo.add_argument("--seed", type=_at_least(0), default=0)
+    demo.add_argument("--seed", type=at_least(0), default=0)
 
     show = commands.add_parser("show", description="Show experiments, the schema, or the runs of the store.")
     topics = show.add_subparsers(dest="topic", required=True, metavar="TOPIC")
@@ -101,10 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     _experiment_arguments(topic)
     topics.add_parser("schema", help="every field there is, with its range and meaning")
     runs = topics.add_parser("runs", help="the newest runs and their scores")
-    runs.add_argument("--limit", type=_at_least(1), default=20, metavar="N", help="how many (default 20)")
+    runs.add_argument("--limit", type=at_least(1), default=20, metavar="N", help="how many (default 20)")
 
     ui = commands.add_parser("ui", description="Open the stock MLflow UI on the project's store, on this machine.")
-    ui.add_argument("--port", type=_at_least(1, 65535), default=5000, metavar="N", help="default 5000")
+    ui.add_argument("--port", type=at_least(1, 65535), default=5000, metavar="N", help="default 5000")
     ui.add_argument(
         "--host",
         choices=["127.0.0.1", "0.0.0.0"],
@@ -113,17 +90,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     ui.add_argument("--no-browser", action="store_true", help="only print the address")
     return parser
-
-
-def _at_least(least: int, most: int | None = None) -> Callable[[str], int]:
-    allowed = f"{least} or more" if most is None else f"{least} to {most}"
-
-    def number(text: str) -> int:
-        if not text.isdigit() or int(text) < least or (most is not None and int(text) > most):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {allowed}")
-        return int(text)
-
-    return number
 
 
 def _experiment_arguments(parser: argparse.ArgumentParser) -> None:
@@ -149,15 +115,10 @@ def _overrides(parsed: argparse.Namespace) -> list[str]:
     return [*parsed.set, *skip]
 
 
-def _data(parsed: argparse.Namespace) -> Path | None:
-    # as the shell means it: from where the user stands
-    return Path(parsed.data).expanduser().absolute() if parsed.data else None
-
-
 def _load(parsed: argparse.Namespace) -> Experiment:
     from tagging.config import load
 
-    return load(parsed.experiment, _overrides(parsed), _data(parsed))
+    return load(parsed.experiment, _overrides(parsed), folder(parsed.data))
 
 
 def _train(parsed: argparse.Namespace) -> None:
@@ -182,7 +143,7 @@ def _predict(parsed: argparse.Namespace) -> None:
         out = Path(parsed.out) if parsed.out else None
         tag_folder(parsed.run, Path(parsed.folder), out, parsed.top, parsed.set)
     else:
-        predict_again(parsed.run, _overrides(parsed), _data(parsed))
+        predict_again(parsed.run, _overrides(parsed), folder(parsed.data))
 
 
 def _submit(parsed: argparse.Namespace) -> None:
@@ -194,7 +155,7 @@ def _submit(parsed: argparse.Namespace) -> None:
 def _download(parsed: argparse.Namespace) -> None:
     from tagging.commands.download import download
 
-    download(_data(parsed), parsed.dry_run, parsed.api)
+    download(folder(parsed.data), parsed.dry_run, parsed.api)
 
 
 def _demo(parsed: argparse.Namespace) -> None:

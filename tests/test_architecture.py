@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "seeds.py": ({"torch"}, set()),
     "sources.py": (set(), set()),
     "progress.py": ({"tqdm"}, {"training"}),
-    "cli.py": (set(), {"config", "commands", "data", "tracking"}),
+    "cli.py": (set(), {"config", "commands", "data", "tracking", "commandline"}),
+    "commandline.py": (set(), set()),
     "__main__.py": (set(), {"cli"}),
     "__init__.py": (set(), set()),
 }
@@ -91,9 +92,18 @@ def test_the_core_knows_no_config_and_no_store() -> None:
         assert {module.split(".")[1] for module in used if "." in module} <= {"sources"}
 
 
-def test_nothing_here_imports_ray_or_tune() -> None:
-    for path in TAGGING.rglob("*.py"):
+def test_ray_and_optuna_are_imported_under_tune_alone_which_nothing_else_imports() -> None:
+    for path in [*TAGGING.rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]:
         assert not {module.split(".")[0] for module in imports(path)} & {"ray", "tune", "optuna"}, path
+
+
+def test_tune_leaves_mlflow_to_the_store() -> None:
+    found = {path.name for path in (ROOT / "tune").rglob("*.py") if any(map(_is_mlflow, imports(path)))}
+    assert found == set()
+
+
+def _is_mlflow(module: str) -> bool:
+    return module.split(".")[0] == "mlflow"
 
 
 # sections that are handed over whole to one constructor

@@ -97,3 +97,18 @@ def test_show_schema_lists_every_field_and_variant(capsys: pytest.CaptureFixture
     for kind in ("random", "stratified", "column", "plateau", "constant", "folder", "demo", "aux_skip_attention"):
         assert f".kind = {kind}: " in text
     assert "  optimizer.lr = 0.0009  (float, > 0)\n      learning rate\n" in text
+    assert max(map(len, text.splitlines())) <= 80
+    for line in (
+        "  early_stopping.patience = 18  (int, >= 1, or null)",
+        "  training.folds = []  (list of int, >= 0)",
+        "  sampling.noisy_pool = all  (all or trusted)",
+        "scheduler.kind = plateau: The learning rate is cut when val_lwlrap no longer\n    rises. The default.",
+    ):
+        assert f"\n{line}\n" in text
+    # own fields first, variants once
+    assert text.index("\n  loss.aux1_weight = ") < text.index("\nloss.curated.kind = ")
+    assert "loss.noisy.kind = lq" not in text
+    assert (
+        "\nloss.noisy: as loss.curated. The default is loss.noisy.kind = soft_bce:\n"
+        "  loss.noisy.weight = 0.5\n  loss.noisy.keep_below = 1.0\n  loss.noisy.beta = 0.7\n\n"
+    ) in text

@@ -29,7 +29,7 @@ from tagging.config.sections.training import Constant, Cosine, OneCycle, Optimiz
 from tagging.errors import UserError
 from tagging.features.logmel import LogMelSettings
 from tagging.models import registry
-from tagging.models.timm_backbone import TimmBackbone
+from tagging.models.timm_backbone import TimmBackbone, one_line
 from tagging.tracking.place import PROJECT
 from tagging.training.checkpoint import Parts, load_weights
 from tagging.training.losses import LOSSES, SourceLoss, Term
@@ -82,10 +82,10 @@ def check_model(experiment: Experiment) -> None:
     except UserError:
         raise
     except Exception as error:  # each network of timm has its own
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"model.name {section.name} does not take {size[0]} bands (features.n_mels) by {size[1]} frames "
-            f"(sampling.frames): {reason}"
+            f"(sampling.frames): {one_line(error).removesuffix('.')}; "
+            "give another sampling.frames or features.n_mels, or another network"
         ) from None
     if section.weights or section.download:
         _network(experiment, num_classes=2)
@@ -159,19 +159,19 @@ def mix_settings(experiment: Experiment) -> MixSettings:
     )
 
 
-def loss_of(experiment: Experiment) -> SourceLoss:
-    """Return the loss by source and head."""
+def loss_of(experiment: Experiment, keep_all: bool = False) -> SourceLoss:
+    """Return the loss by source and head; with `keep_all` it drops no clip, whatever `keep_below` says."""
     loss = experiment.loss
     heads = (1.0, loss.aux3_weight, loss.aux2_weight, loss.aux1_weight)
     return SourceLoss(
-        terms=[_term(loss.curated), _term(loss.noisy), _term(loss.trusted)],
+        terms=[_term(source, keep_all) for source in (loss.curated, loss.noisy, loss.trusted)],
         head_weights=heads if experiment.model.kind in registry.WITH_SIDE_HEADS else heads[:1],
     )
 
 
-def _term(loss: AnyLoss) -> Term:
+def _term(loss: AnyLoss, keep_all: bool) -> Term:
     settings = loss.model_dump(exclude={"kind", "weight", "keep_below"})
-    return Term(partial(LOSSES[loss.kind], **settings), loss.weight, loss.keep_below)
+    return Term(partial(LOSSES[loss.kind], **settings), loss.weight, 1.0 if keep_all else loss.keep_below)
 
 
 def model_of(
@@ -236,11 +236,10 @@ def _scheduler(optimizer: torch.optim.Optimizer, experiment: Experiment) -> LRSc
         case Cosine():
             return CosineAnnealingWarmRestarts(optimizer, settings.first, settings.growth, settings.min_lr)
         case OneCycle():
-            sampling = experiment.sampling
             return OneCycleLR(
                 optimizer,
                 max_lr=experiment.optimizer.lr,
-                total_steps=experiment.training.epochs * -(-sampling.draws_per_epoch // sampling.batch_size),
+                total_steps=experiment.training.epochs * experiment.sampling.steps,
                 pct_start=settings.rise,
                 div_factor=settings.start_factor,
                 final_div_factor=settings.end_factor,

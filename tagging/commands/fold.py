@@ -76,12 +76,12 @@ def fold_epochs(
     experiment = shared.prepared.experiment
     work = work_folder() / run.id
     checkpoints = Checkpoints(work)
-    parts = build.parts_of(experiment, len(shared.prepared.dataset.classes), fold, shared.device, start)
-    batches = batches_of(shared, fold)
     sender = EpochSender(store, run.id, work)
     started = time.monotonic()
     history: list[EpochRecord] = []
     with _breaking_off(store.impatient(), run, checkpoints):
+        parts = build.parts_of(experiment, len(shared.prepared.dataset.classes), fold, shared.device, start)
+        batches = batches_of(shared, fold)
         with Bar(f"fold {fold}", "step", batches.steps * experiment.training.epochs) as bar:
             for record in epochs(
                 parts,
@@ -206,14 +206,14 @@ def batches_of(shared: Stage, fold: int) -> TrainingBatches:
 
 
 def validation_of(shared: Stage, fold: int) -> Validation:
-    """Return what looks at a fold's held-out clips, those that label lists remove left out."""
+    """Return what looks at a fold's held-out clips, those that label lists remove left out; its loss drops none."""
     prepared, experiment = shared.prepared, shared.prepared.experiment
     clips = torch.from_numpy(prepared.rows["curated"][(prepared.folds == fold) & ~prepared.removed])
     return Validation(
         logmels=shared.logmels,
         clips=clips,
         targets=shared.targets[clips.to(shared.device)],
-        loss=build.loss_of(experiment).to(shared.device),
+        loss=build.loss_of(experiment, keep_all=True).to(shared.device),
         window=experiment.sampling.frames,
         batch_size=experiment.predict.batch_size,
         device=shared.device,

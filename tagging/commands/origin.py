@@ -11,13 +11,18 @@ import torch
 
 from tagging.commands import build
 from tagging.commands.finished import class_columns, finished_folds
-from tagging.commands.prepare import Prepared
+from tagging.commands.prepare import Prepared, dataset_name
 from tagging.config import Experiment, flatten
 from tagging.config.load import leaf_text
+from tagging.config.sections.models import TimmModel
 from tagging.errors import UserError
+from tagging.progress import warn
 from tagging.report.wording import count
+from tagging.tracking.run import NAME
 from tagging.tracking.store import Run, Store
-from tagging.training.checkpoint import load_weights, weights_file
+from tagging.training.checkpoint import fits, weights_file
+
+TRAINED = ("experiment", "trial")  # the kinds of runs that have folds
 
 
 @dataclass(frozen=True)
@@ -27,27 +32,49 @@ class Origin:
     run: Run
     folds: Mapping[int, Run]
 
+    @property
+    def path(self) -> str:
+        """The file in each fold's run that holds the weights to predict with."""
+        return weights_file(Path("checkpoints"), self.run.params["predict.weights"]).as_posix()
+
     def weights(self, fold: int, store: Store) -> Path:
         """Return the weights that the run's fold of this number predicts with."""
-        path = weights_file(Path("checkpoints"), self.run.params["predict.weights"])
-        return store.fetch(self.folds[fold].id, path.as_posix())
+        return store.fetch(self.folds[fold].id, self.path)
 
 
 def find_origin(experiment: Experiment, store: Store) -> tuple[Experiment, Origin | None]:
     """Return the run that `init.run` means, and the experiment with its full id in that field.
 
-    Raises UserError where there is no such run or it has no finished fold.
+    A name means a run of the experiment's own data set before those of others.
+    Raises UserError where there is no such run, it is not finished, or it has no finished fold.
     """
     if not experiment.init.run:
         return experiment, None
     try:
-        run = store.resolve(experiment.init.run)
+        run = _resolve(experiment, store)
+        _check_whole(run)
         origin = Origin(run, finished_folds(store, run))
     except UserError as error:
         first, *rest = error.problems
         raise UserError(f"init.run: {first}", *rest) from None
     settled = experiment.init.model_copy(update={"run": run.id})
     return experiment.model_copy(update={"init": settled}), origin
+
+
+def _resolve(experiment: Experiment, store: Store) -> Run:
+    named = store.search({NAME: experiment.init.run}, dataset_name(experiment))
+    at_home = [run for run in named if run.kind in TRAINED and run.status == "FINISHED"]
+    return at_home[0] if at_home else store.resolve(experiment.init.run, TRAINED)
+
+
+def _check_whole(run: Run) -> None:
+    if run.kind == "fold" and run.parent_id:
+        raise UserError(f"{run.name} ({run.id[:8]}) is a fold; give its run {run.parent_id[:8]}")
+    if run.status != "FINISHED":
+        raise UserError(
+            f"{run.name} ({run.id[:8]}) is {run.status}, not FINISHED; wait for its end, or go on with it by the "
+            "command that started it"
+        )
 
 
 def check_origin(origin: Origin, prepared: Prepared, store: Store) -> None:
@@ -62,8 +89,8 @@ def check_origin(origin: Origin, prepared: Prepared, store: Store) -> None:
         )
     _check_classes(title, origin, prepared, store)
     _check_fields(title, run, prepared.experiment)
-    _check_clips(title, store.read_table(run.id, "data/folds.parquet"), prepared)
     _check_weights(title, origin, prepared, store)
+    _check_clips(title, store.read_table(run.id, "data/folds.parquet"), prepared)
 
 
 def _check_classes(title: str, origin: Origin, prepared: Prepared, store: Store) -> None:
@@ -93,17 +120,17 @@ def _check_fields(title: str, run: Run, experiment: Experiment) -> None:
         raise UserError(f"{title} was trained on other log-mels: {other}; give the features of that run")
 
 
-def _differing(section: str, run: Run, experiment: Experiment, leaving_out: str = "") -> str:
+def _differing(sections: str | tuple[str, ...], run: Run, experiment: Experiment, leaving_out: str = "") -> str:
     ours = {path: leaf_text(value) for path, value in flatten(experiment).items()}
     return ", ".join(
         f"{path} is {run.params.get(path, 'not known')} in that run, {text} here"
         for path, text in ours.items()
-        if path.startswith(section) and path != leaving_out and run.params.get(path) != text
+        if path.startswith(sections) and path != leaving_out and run.params.get(path) != text
     )
 
 
 def _check_clips(title: str, theirs: pd.DataFrame, prepared: Prepared) -> None:
-    """Stop where a clip that is held out here was trained on there."""
+    """Stop where a clip that is held out here was trained on there; warn where that cannot be known."""
     before = dict(zip(theirs["fname"], theirs["fold"], strict=True))
     pairs = zip(prepared.dataset.curated.fnames, prepared.folds.tolist(), strict=True)
     leaking = [fname for fname, fold in pairs if before.get(fname, fold) != fold]
@@ -112,13 +139,38 @@ def _check_clips(title: str, theirs: pd.DataFrame, prepared: Prepared) -> None:
             f"{title} has {count(len(leaking), 'clip')} in another fold, such as {leaking[0]}: its weights were "
             "trained on clips that are held out here; give the fields of `folds` that the run was trained with"
         )
+    unknown = [fname for fname in prepared.dataset.curated.fnames if fname not in before]
+    if unknown:
+        warn(
+            f"{title} does not know {len(unknown)} of the {count(len(prepared.folds), 'curated clip')} here, such as "
+            f"{unknown[0]}: if it was trained on the same sound under other names, scores here are too good"
+        )
 
 
 def _check_weights(title: str, origin: Origin, prepared: Prepared, store: Store) -> None:
-    experiment, fold = prepared.experiment, prepared.folds_to_run[0]
-    model = build.model_of(experiment, len(prepared.dataset.classes), fold, torch.device("cpu"), bare=True)
-    try:
-        load_weights(model, origin.weights(fold, store))
-    except RuntimeError:
-        other = _differing("model.", origin.run, experiment)
-        raise UserError(f"{title} has another network: {other}; give the model of that run") from None
+    """Stop where a fold's weights are not there, cannot be read, or are of another network."""
+    experiment = prepared.experiment
+    folds = prepared.folds_to_run
+    model = build.model_of(experiment, len(prepared.dataset.classes), folds[0], torch.device("cpu"), bare=True)
+    for fold in folds:
+        child = origin.folds[fold]
+        if not store.has_file(child.id, origin.path):
+            raise UserError(
+                f"{title} lacks the weights of fold {fold}: run {child.id} has no file {origin.path}; "
+                "bring it back from a copy, or train that run again"
+            )
+        try:
+            fit = fits(model, origin.weights(fold, store))
+        except UserError as error:
+            raise UserError(f"{title}, fold {fold}: {error}") from None
+        if not fit:
+            raise UserError(f"{title} has another network: {_other_network(origin.run, experiment)}")
+
+
+def _other_network(run: Run, experiment: Experiment) -> str:
+    # some networks of timm are built for a size; the number of bands is known to be the same
+    sections = ("model.", "sampling.frames") if isinstance(experiment.model, TimmModel) else "model."
+    other = _differing(sections, run, experiment)
+    if not other:
+        return "its fields are the same, its weights are not; train that run again with this version of the code"
+    return f"{other}; give the fields of that run"

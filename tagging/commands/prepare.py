@@ -100,13 +100,18 @@ def data_folder(experiment: Experiment) -> Path:
     return PROJECT / Path(experiment.data.folder).expanduser()
 
 
+def dataset_name(experiment: Experiment) -> str:
+    """Return the name of the data set, that of its MLflow experiment."""
+    return experiment.data.name or data_folder(experiment).resolve().name
+
+
 def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
     """Read the data set, lists and folds, and build or map the log-mels.
 
     `weights` is the digest of the file of initial weights where that need not be there any more.
     Raises UserError for any bad input, all problems of a step at once.
     """
-    dataset = read_dataset(data_folder(experiment), experiment.data.name)
+    dataset = read_dataset(data_folder(experiment), dataset_name(experiment))
     _check_classes(dataset)
     lists = _read_lists(experiment, dataset)
     features = open_features(experiment, dataset)
@@ -123,6 +128,7 @@ def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
         test=dataset.test.keep(readable["test"]),
     )
     folds = _folds(experiment, dataset.curated)
+    trained_on = np.where(lists.removed[:, None], 0, lists.corrected)[curated]
     prepared = Prepared(
         experiment=experiment,
         dataset=dataset,
@@ -140,7 +146,8 @@ def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
             *left_out,
             *lists.warnings,
             *_sound_notes(dataset, features, rows),
-            *absent_classes(folds, dataset.curated.labels, dataset.classes),
+            *_idle_selection(experiment, lists),
+            *absent_classes(folds, trained_on, dataset.classes),
         ),
     )
     _check_sources(prepared)
@@ -190,17 +197,37 @@ def _read_lists(experiment: Experiment, dataset: Dataset) -> _Lists:
     trusted = dropped = np.zeros(len(noisy), dtype=bool)
     paths: list[Path] = []
     warnings: list[str] = []
-    if experiment.labels.corrections:
-        path = _list_path(experiment.labels.corrections, dataset.folder)
-        corrected, removed, notes = apply_corrections(curated, classes, read_label_list(path), path)
+    problems: list[str] = []
+    if given := experiment.labels.corrections:
+        path = _list_path(given, dataset.folder)
         paths.append(path)
-        warnings += notes
-    if experiment.labels.noisy_selection:
-        path = _list_path(experiment.labels.noisy_selection, dataset.folder)
-        trusted, dropped, notes = select_noisy(noisy, classes, read_label_list(path), path)
+        try:
+            corrected, removed, notes = apply_corrections(curated, classes, read_label_list(path), path)
+            warnings += notes
+        except UserError as error:
+            problems += error.problems
+    if given := experiment.labels.noisy_selection:
+        path = _list_path(given, dataset.folder)
         paths.append(path)
-        warnings += notes
+        try:
+            trusted, dropped, notes = select_noisy(noisy, classes, read_label_list(path), path)
+            warnings += notes
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(*problems)
     return _Lists(tuple(paths), corrected, removed, trusted, dropped, tuple(warnings))
+
+
+def _idle_selection(experiment: Experiment, lists: _Lists) -> list[str]:
+    """Warn where the clips that a selection trusts are drawn as if it were not there."""
+    sampling = experiment.sampling
+    if not lists.trusted.any() or lists.dropped.any() or sampling.trusted or sampling.noisy_pool == "trusted":
+        return []
+    return [
+        f"labels.noisy_selection trusts {count(int(lists.trusted.sum()), 'clip')} and drops none, "
+        "which changes nothing while sampling.trusted is 0 and sampling.noisy_pool is all"
+    ]
 
 
 def _readable(
@@ -222,9 +249,9 @@ def _readable(
 
 
 def _list_path(given: str, folder: Path) -> Path:
-    """Find a list beside the data, else by its path from the project's root."""
-    beside = folder / given
-    return beside if beside.is_file() else PROJECT / Path(given).expanduser()
+    """Find a list beside the data, else by its path from the project's root; one that is nowhere belongs beside."""
+    path = Path(given).expanduser()
+    return max((folder / path, PROJECT / path), key=lambda place: (place.is_file(), place.exists()))
 
 
 def _folds(experiment: Experiment, curated: Clips) -> np.ndarray:
@@ -253,10 +280,9 @@ def _check_sources(prepared: Prepared) -> None:
     sampling = prepared.experiment.sampling
     problems = []
     if sampling.noisy and not prepared.noisy_pool.any():
-        trusted = sampling.noisy_pool == "trusted" and len(prepared.dataset.noisy) > 0
-        lack = "no noisy clip is trusted" if trusted else f"{prepared.dataset.name} has no noisy clips"
         problems.append(
-            f"sampling.noisy is {sampling.noisy:g}, but {lack}; give --set sampling.curated=1 sampling.noisy=0"
+            f"sampling.noisy is {sampling.noisy:g}, but {_lack_of_noise(prepared)}; "
+            "give --set sampling.curated=1 sampling.noisy=0"
         )
     if sampling.trusted and not prepared.trusted.any():
         problems.append(
@@ -265,6 +291,14 @@ def _check_sources(prepared: Prepared) -> None:
         )
     if problems:
         raise UserError(*problems)
+
+
+def _lack_of_noise(prepared: Prepared) -> str:
+    if not len(prepared.dataset.noisy):
+        return f"{prepared.dataset.name} has no noisy clips"
+    if prepared.dropped.all():
+        return f"labels.noisy_selection drops all {len(prepared.dropped)}"
+    return "no noisy clip is trusted"
 
 
 def _check_folds_to_run(prepared: Prepared) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import textwrap
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tagging.config import Experiment
-from tagging.config.load import sections_of, to_yaml
+from tagging.config import Experiment, flatten
+from tagging.config.load import leaf_text, sections_of, to_yaml
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -28,20 +30,42 @@ def show_schema() -> None:
 
 
 def schema_lines(section: type[BaseModel], prefix: str) -> list[str]:
-    """Return two lines a field of a section, its variants and the sections below it."""
-    lines = []
+    """Return two lines a field of a section, wrapped to 80 columns, then the sections below it with their variants.
+
+    Variants that an earlier field of the section has too are not repeated.
+    """
+    lines, below = [], []
+    shown: dict[tuple[type[BaseModel], ...], str] = {}
     for name, field in section.model_fields.items():
         path = f"{prefix}{name}"
         variants = sections_of(field.annotation)
-        for kind, variant in variants.items():
-            if len(variants) > 1 or kind:
-                lines += ["", f"{path}.kind = {kind}: {_sentence(variant)}"]
-            else:
-                lines += ["", f"{path}: {_sentence(variant)}"]
-            lines += schema_lines(variant, f"{path}.")
         if not variants and name != "kind":
-            lines += [f"  {path} = {_default(field)}  ({_allowed(field)})", f"      {field.description}"]
-    return lines
+            lines += _wrapped(f"  {path} = {_text(field.default)}  ({_allowed(field)})", 6)
+            lines += _wrapped(f"      {field.description}", 6)
+        elif len(variants) == 1:
+            (variant,) = variants.values()
+            below += ["", *_wrapped(f"{path}: {_sentence(variant)}", 4)]
+            below += schema_lines(variant, f"{path}.")
+        elif (key := tuple(variants.values())) in shown:
+            below += _like(shown[key], path, field.default)
+        elif variants:
+            shown[key] = path
+            for kind, variant in variants.items():
+                default = " The default." if isinstance(field.default, variant) else ""
+                below += ["", *_wrapped(f"{path}.kind = {kind}: {_sentence(variant)}{default}", 4)]
+                below += schema_lines(variant, f"{path}.")
+    return lines + below
+
+
+def _like(other: str, path: str, default: BaseModel) -> list[str]:
+    """Return the default of a field whose variants are those of another field."""
+    leaves = flatten(default)
+    head = f"{path}: as {other}. The default is {path}.kind = {leaves.pop('kind')}:"
+    return ["", *_wrapped(head, 4), *(f"  {path}.{name} = {_text(value)}" for name, value in leaves.items())]
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    return textwrap.wrap(text, 80, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
 def show_runs(limit: int) -> None:
@@ -51,7 +75,7 @@ def show_runs(limit: int) -> None:
 
     store = Store.connect()
     close_abandoned(store)
-    runs = [run for kind in ("experiment", "ensemble", "stacker") for run in store.search({"kind": kind})]
+    runs = [run for kind in ("experiment", "sweep", "ensemble", "stacker") for run in store.search({"kind": kind})]
     table = Table("run", "id", "data set", "state", "CV lwlrap", "folds", box=None, pad_edge=False)
     for run in sorted(runs, key=lambda run: -run.start_time)[:limit]:
         metrics = run.metrics
@@ -67,19 +91,35 @@ def _sentence(section: type[BaseModel]) -> str:
     return (section.__doc__ or "").strip().splitlines()[0]
 
 
-def _default(field: FieldInfo) -> Any:
-    return '""' if field.default == "" else "null" if field.default is None else field.default
+def _text(value: Any) -> str:
+    """Return a default as a user would write it."""
+    return '""' if value == "" else leaf_text(value)
 
 
 def _allowed(field: FieldInfo) -> str:
     """Return a field's type and bounds in words."""
-    annotation = str(field.annotation)
-    words = annotation if "Literal" in annotation else getattr(field.annotation, "__name__", annotation)
-    words = words.replace("typing.Literal", "one of ").replace("typing.", "")
-    bounds = [
+    return ", ".join([_type(field.annotation), *_bounds(field.metadata)])
+
+
+def _type(annotation: Any) -> str:
+    """Return a type in words: `int`, `a or b`, `list of int, >= 0`, `int, >= 1, or null`."""
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        *others, last = map(str, arguments)
+        return f"{', '.join(others)} or {last}"
+    if get_origin(annotation) is Annotated:
+        return ", ".join([_type(arguments[0]), *_bounds(part for item in arguments[1:] for part in item.metadata)])
+    if get_origin(annotation) is tuple:
+        return f"list of {_type(arguments[0])}"
+    if arguments:
+        return f"{_type(arguments[0])}, or null"
+    return str(annotation.__name__)
+
+
+def _bounds(items: Iterable[Any]) -> list[str]:
+    return [
         f"{sign} {getattr(item, name):g}"
-        for item in field.metadata
+        for item in items
         for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
         if hasattr(item, name)
     ]
-    return ", ".join([words, *bounds])

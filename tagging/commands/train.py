@@ -38,8 +38,6 @@ def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = Fals
         check_origin(origin, prepared, store)
     fingerprint = prepared.fingerprint()
     _introduce(prepared)
-    if origin:
-        say(f"the weights start from those of {origin.run.name} ({origin.run.id[:8]})")
     with own(fingerprint):
         run = _latest(store, fingerprint)
         if again and run and run.status == "FINISHED":
@@ -48,6 +46,8 @@ def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = Fals
             _tell_done(run, experiment)
         else:
             tags = {**lineage, **_parentage(origin)}
+            if origin:
+                _tell_origin(origin.run)
             run = _resume(store, run) if run else _start(store, prepared, tags)
             if launch:
                 link_launch(store, launch, run)
@@ -69,6 +69,10 @@ def _introduce(prepared: Prepared) -> None:
     )
     for warning in prepared.warnings:
         warn(warning)
+
+
+def _tell_origin(run: Run) -> None:
+    say(f"the weights start from those of {run.name} ({run.id[:8]}) of data set {run.dataset}")
 
 
 def _latest(store: Store, fingerprint: str) -> Run | None:

@@ -8,7 +8,7 @@ import json
 import types
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -52,6 +52,11 @@ def load_stored(path: Path, overrides: Sequence[str] = (), data: Path | None = N
     return _validated(with_new_names(tree), origins, overrides, data, path)
 
 
+def override(experiment: Experiment, overrides: Sequence[str]) -> Experiment:
+    """Lay overrides over a loaded experiment and check it again; errors as `load`."""
+    return _validated(experiment.model_dump(mode="json"), {}, overrides, None, Path(experiment.name))
+
+
 def _validated(tree: Tree, origins: Origins, overrides: Sequence[str], data: Path | None, path: Path) -> Experiment:
     if data is not None:
         kept = {key: value for key, value in tree.get("data", {}).items() if key == "skip_unreadable"}
@@ -63,7 +68,7 @@ def _validated(tree: Tree, origins: Origins, overrides: Sequence[str], data: Pat
     try:
         return Experiment.model_validate(tree)
     except ValidationError as error:
-        raise UserError(*_problems(error, origins | change_origins, path)) from None
+        raise UserError(*problems_of(error, origins | change_origins, path)) from None
 
 
 def flatten(experiment: BaseModel) -> dict[str, Any]:
@@ -99,20 +104,20 @@ def numbers_digest(experiment: Experiment) -> str:
     return hashlib.sha256(json.dumps(deciding(experiment), sort_keys=True).encode()).hexdigest()
 
 
-def find(experiment: str, folder: Path) -> Path:
-    """Return the file of an experiment given by name or by path; UserError with the nearest name if there is none."""
-    if experiment.endswith((".yaml", ".yml")):
-        path = Path(experiment)
+def find(name: str, folder: Path, what: str = "experiment") -> Path:
+    """Return the YAML file of something given by name or by path; UserError with the nearest name if there is none."""
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
         if not path.is_file():
-            raise UserError(f"{path}: no such experiment file")
+            raise UserError(f"{path}: no such {what} file")
         return path
-    path = folder / f"{experiment}.yaml"
+    path = folder / f"{name}.yaml"
     if path.is_file():
         return path
     names = experiment_names(folder)
-    near = difflib.get_close_matches(experiment, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise UserError(f"no experiment is called {experiment!r}; {hint}There are: {', '.join(names)}")
+    raise UserError(f"no {what} is called {name!r}; {hint}There are: {', '.join(names)}")
 
 
 def base_path(path: Path, folder: Path) -> Path | None:
@@ -144,17 +149,18 @@ def _chain(path: Path, folder: Path, above: tuple[Path, ...]) -> tuple[Tree, Ori
     return merge(below, tree), below_origins | origins
 
 
-def _problems(error: ValidationError, origins: Origins, path: Path) -> list[str]:
+def problems_of(error: ValidationError, origins: Origins, path: Path, root: type[BaseModel] = Experiment) -> list[str]:
+    """Say each problem of a tree whose schema is `root`: where it was written, its full path, what is allowed."""
     problems = []
     for item in error.errors():
-        section, names = _without_tags(item["loc"])
+        section, kinds, names = _without_tags(item["loc"], root)
         dotted = ".".join(names)
         written = f"{dotted}.kind" if item["type"] == "union_tag_invalid" else dotted
-        problems.append(f"{_origin(written, origins, path)}: {_message(item, dotted, section)}")
+        problems.append(f"{origin_of(written, origins, path)}: {_message(item, dotted, section, kinds)}")
     return problems
 
 
-def _origin(dotted: str, origins: Origins, path: Path) -> str:
+def origin_of(dotted: str, origins: Origins, path: Path) -> str:
     """Name the place where a field, or the nearest section around it, was written."""
     while dotted:
         inside = [place for key, place in origins.items() if key.startswith(dotted + ".")]
@@ -167,10 +173,10 @@ def _origin(dotted: str, origins: Origins, path: Path) -> str:
     return str(path)
 
 
-def _message(item: Any, dotted: str, section: type[BaseModel] | None) -> str:
+def _message(item: Any, dotted: str, section: type[BaseModel], kinds: list[str]) -> str:
     given, kind, context = item["input"], item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
-        fields = list(section.model_fields) if section else []
+        fields = list(section.model_fields)
         near = difflib.get_close_matches(dotted.rpartition(".")[2], fields, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
         return f"{dotted} is not a field; {hint}There are: {', '.join(fields)}"
@@ -181,18 +187,27 @@ def _message(item: Any, dotted: str, section: type[BaseModel] | None) -> str:
         near = difflib.get_close_matches(context["tag"], allowed.strip("'").split("', '"), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
         return f"{dotted}.kind is {context['tag']!r}; {hint}allowed: {allowed}"
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
-        fields = list(section.model_fields) if section else []
-        return f"{dotted} is {given!r}, but it is a section with the fields {', '.join(fields)}"
+    if kind == "union_tag_not_found":
+        return f"{dotted} has no kind; allowed: {', '.join(map(repr, kinds))}"
+    if kind in ("model_type", "model_attributes_type"):
+        holds = f"a kind: {', '.join(kinds)}" if kinds else f"the fields {', '.join(section.model_fields)}"
+        return f"{dotted} is {given!r}, but it is a section with {holds}"
+    if kind == "missing":
+        return f"{dotted} is missing"
+    if kind == "dict_type":
+        return f"{dotted} is {given!r}, but it is a mapping, such as {{optimizer.lr: ...}}"
+    if kind == "too_short":
+        return f"{dotted} has {context['actual_length']} entries; it must have {context['min_length']} or more"
     wanted = item["msg"].removeprefix("Input should be ").split(", unable to parse")[0]
     wanted = wanted.replace("a valid tuple", "a list such as [0, 2]")
     return f"{dotted} is {given!r}; it must be {wanted}"
 
 
-def _without_tags(loc: tuple[int | str, ...]) -> tuple[type[BaseModel] | None, list[str]]:
-    """Return the innermost section on an error's way, and its path without the tags of unions."""
-    section: type[BaseModel] | None = Experiment
-    inner = section
+def _without_tags(loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[type[BaseModel], list[str], list[str]]:
+    """Return the innermost section on an error's way, the kinds it ends before, and its path without unions' tags."""
+    section: type[BaseModel] | None = root
+    inner = root
+    held: Any = None  # what the mapping holds on whose key the way comes next
     variants: dict[str, type[BaseModel]] = {}
     names: list[str] = []
     for part in map(str, loc):
@@ -202,14 +217,18 @@ def _without_tags(loc: tuple[int | str, ...]) -> tuple[type[BaseModel] | None, l
         else:
             names.append(part)
             field = section.model_fields.get(part) if section else None
-            variants = sections_of(field.annotation) if field else {}
+            annotation = field.annotation if field else held
+            held = get_args(annotation)[1] if get_origin(annotation) is dict else None
+            variants = sections_of(annotation)
             section = next(iter(variants.values())) if len(variants) == 1 else None
         inner = section or inner
-    return inner, names
+    return inner, list(variants) if len(variants) > 1 else [], names
 
 
 def sections_of(annotation: Any) -> dict[str, type[BaseModel]]:
     """Return the sections a field may hold, by their kind; empty for a leaf."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         kind = annotation.model_fields.get("kind")
         return {str(kind.default) if kind else "": annotation}

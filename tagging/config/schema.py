@@ -72,6 +72,21 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _scheduled(self) -> Experiment:
+        schedule, steps = self.scheduler, self.training.epochs * self.sampling.steps
+        if isinstance(schedule, OneCycle) and schedule.rise * steps <= 1:
+            raise ValueError(
+                f"scheduler.rise {schedule.rise:g} of {steps} steps is {schedule.rise * steps:g}, which must be more "
+                "than 1; give a larger scheduler.rise, more training.epochs or a smaller sampling.batch_size"
+            )
+        if isinstance(schedule, Cosine) and schedule.min_lr > self.optimizer.lr:
+            raise ValueError(
+                f"scheduler.min_lr {schedule.min_lr:g} exceeds optimizer.lr {self.optimizer.lr:g}; "
+                "give a smaller scheduler.min_lr"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _averaged(self) -> Experiment:
         if self.predict.weights == "ema" and self.training.ema_decay == 0:
             raise ValueError("predict.weights is ema, but training.ema_decay is 0; give a decay, as 0.999")

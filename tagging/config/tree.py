@@ -34,7 +34,7 @@ def read_yaml(path: Path) -> tuple[Tree, Origins]:
     if node is None:
         return {}, {}
     if not isinstance(node, yaml.MappingNode):
-        raise UserError(f"{path}:1: an experiment is a mapping of fields, such as `seed: 1`")
+        raise UserError(f"{path}:1: the file must be a mapping of fields, such as `seed: 1`")
     origins: Origins = {}
     return _mapping(node, path, "", origins), origins
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 
 from tagging.data.dataset import Clips
-from tagging.data.findings import Findings, limited, quoted
+from tagging.data.findings import limited, quoted
 from tagging.data.known_lists import provenance
 from tagging.data.labels import encode_labels, say_unknown
 from tagging.errors import UserError
@@ -23,18 +24,19 @@ REMOVE = "remove"
 
 def read_label_list(path: Path) -> dict[str, str]:
     """Read a label list; raises UserError where it is missing, is no such list or names a file twice."""
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, not a label list; name the JSON file")
     if not path.is_file():
-        raise UserError(f"{path}: there is no such label list{provenance(path.name)}")
+        hint = provenance(path.name) or "; put it there, or give its path from the project's root"
+        raise UserError(f"{path}: there is no such label list{hint}")
     try:
-        pairs = json.loads(path.read_text("utf-8"), object_pairs_hook=_Pairs)
+        pairs = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_Pairs)  # editors put a mark before UTF-8
     except UnicodeDecodeError:
         raise UserError(f"{path}: the label list is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: not readable as JSON ({error.msg})") from None
     if not isinstance(pairs, _Pairs):
-        raise UserError(
-            f'{path}: a label list is one JSON object {{"clip.wav": "remove" or "Bark,Run", ...}}'
-        )
+        raise UserError(f'{path}: a label list is one JSON object {{"clip.wav": "remove" or "Bark,Run", ...}}')
     _check_pairs(path, pairs)
     return dict(pairs)
 
@@ -47,7 +49,9 @@ def apply_corrections(
     Returns the corrected targets [N, C] float32, the mask [N] bool of clips to remove (their targets
     stay) and warnings. Raises UserError for files that are not in the table and for unknown labels.
     """
-    rows, targets, removed = _resolve(clips, classes, entries, origin)
+    rows, targets, removed, problems = _resolve(clips, classes, entries, origin)
+    if problems:
+        raise UserError(*problems)
     corrected = clips.labels.copy()
     corrected[rows[~removed]] = targets[~removed]
     mask = _mask(len(clips), rows[removed])
@@ -63,7 +67,7 @@ def select_noisy(
     Returns the masks [N] bool of trusted and of dropped clips, and warnings; trusted clips stay in the
     noisy pool as well. Raises UserError as `apply_corrections`, and for labels other than the table's.
     """
-    rows, targets, removed = _resolve(clips, classes, entries, origin)
+    rows, targets, removed, problems = _resolve(clips, classes, entries, origin)
     kept = rows[~removed]
     other = kept[(clips.labels[kept] != targets[~removed]).any(axis=1)]
 
@@ -75,8 +79,9 @@ def select_noisy(
             "does not relabel: give the table's labels to trust the clip, or 'remove'"
         )
 
-    if len(other):
-        raise UserError(*limited(other.tolist(), say, f"such entries in {origin.name}"))
+    problems += limited(other.tolist(), say, f"such entries in {origin.name}")
+    if problems:
+        raise UserError(*problems)
     warnings = [] if len(rows) else [f"{origin}: the list changes nothing"]
     return _mask(len(clips), kept), _mask(len(clips), rows[removed]), warnings
 
@@ -100,8 +105,11 @@ def _check_pairs(path: Path, pairs: Sequence[tuple[str, object]]) -> None:
 
 def _resolve(
     clips: Clips, classes: Sequence[str], entries: Mapping[str, str], origin: Path
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return each entry's row in `clips` [E] int64, its targets [E, C] and whether it removes [E] bool."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Return of each usable entry its row in `clips` [E] int64, its targets [E, C] and whether it removes [E] bool.
+
+    Beside them, what is wrong with the others.
+    """
     row_of = {fname: row for row, fname in enumerate(clips.fnames)}
     fnames = list(entries)
     removed = np.array([entries[fname].strip() == REMOVE for fname in fnames], bool)
@@ -109,21 +117,27 @@ def _resolve(
     targets, unknown = encode_labels(fields, classes)
     absent = [fname for fname in fnames if fname not in row_of]
     wrong = [(index, label) for index, label in unknown if not removed[index]]
+    faulty = {index for index, _ in wrong}
+    usable = np.array([name in row_of and index not in faulty for index, name in enumerate(fnames)], bool)
     place = clips.table.name or "the table"
 
     def say_wrong(found: tuple[int, str]) -> str:
         index, label = found
-        why = say_unknown(label, fields[index], classes, "labels must be classes of the data set")
+        field, allowed = fields[index].strip(), "labels must be classes of the data set"
+        if not field:
+            why = f"the labels are empty; give at least one label, or {REMOVE!r} to leave the clip out; {allowed}"
+        else:
+            known = [*classes, REMOVE] if label == field else classes
+            why = say_unknown(label, field, known, allowed)
         return f"{origin}: entry {fnames[index]!r}: {why}"
 
     def say_absent(fname: str) -> str:
         return f"{origin}: entry {fname!r} is not in {place}; remove the entry, or mend its name"
 
-    findings = Findings()
-    findings.problems += limited(absent, say_absent, f"files that are not in {place}")
-    findings.problems += limited(wrong, say_wrong, f"labels to mend in {origin.name}")
-    findings.stop_if_any()
-    return np.array([row_of[fname] for fname in fnames], np.int64), targets, removed
+    problems = limited(absent, say_absent, f"files that are not in {place}")
+    problems += limited(wrong, say_wrong, f"labels to mend in {origin.name}")
+    rows = np.array([row_of[fname] for fname in compress(fnames, usable)], np.int64)
+    return rows, targets[usable], removed[usable], problems
 
 
 def _mask(length: int, rows: np.ndarray) -> np.ndarray:

@@ -57,8 +57,9 @@ def _check_name(name: str) -> None:
 
     if name in timm.list_models() or name in timm.list_pretrained():
         return
-    near = difflib.get_close_matches(name, timm.list_models(), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
+    by_lowered = {known.lower(): known for known in timm.list_models()}
+    near = difflib.get_close_matches(name.lower(), by_lowered, n=1, cutoff=0.5)
+    hint = f"did you mean {by_lowered[near[0]]}? " if near else ""
     raise UserError(
         f"model.name is {name!r}; {hint}There are {len(timm.list_models())}, listed by "
         "`python -c 'import timm; print(*timm.list_models())'`"
@@ -85,7 +86,7 @@ def _with_downloaded_weights(name: str, size: tuple[int, int], in_channels: int)
         return _create(name, size, in_channels, pretrained=True)
     except Exception as error:  # the network, its servers and each library on the way have their own
         raise UserError(
-            f"model.download: no weights of {name} could be had: {_one_line(error)}; "
+            f"model.download: no weights of {name} could be had: {one_line(error)}; "
             "give --set model.download=false for random weights, or name a file in model.weights"
         ) from None
 
@@ -112,7 +113,7 @@ def _with_weights_of(path: Path, name: str, size: tuple[int, int], in_channels: 
     try:
         network = _create(name, size, in_channels, pretrained=True, pretrained_cfg_overlay=described)
     except Exception as error:  # timm fits each family of networks by code of its own
-        raise UserError(f"model.weights: {path} does not fit {name}: {_one_line(error)}") from None
+        raise UserError(f"model.weights: {path} does not fit {name}: {one_line(error)}") from None
     del network.pretrained_cfg["state_dict"]  # else every copy of the network holds them too
     return network
 
@@ -144,6 +145,7 @@ def _take_stem_pool_out(network: Any, name: str) -> None:
     network.maxpool = nn.Identity()
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+def one_line(error: Exception) -> str:
+    """Return what an error says as a part of a sentence of at most 300 characters."""
+    text = " ".join(str(error).split()) or f"no reason is given ({type(error).__name__})"
     return textwrap.shorten(text, 300, placeholder=" …")

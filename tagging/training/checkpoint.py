@@ -12,18 +12,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from tagging.errors import room_in
+from tagging.errors import UserError, room_in
 from tagging.training.history import EpochRecord, best_epoch
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -121,12 +125,40 @@ def weights_file(checkpoints: Path, which: str) -> Path:
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Set the weights of a network to those of a safetensors file; averaged ones are unwrapped."""
-    state = load_file(path)
-    if path.name == "ema.safetensors":
-        # AveragedModel keeps the network as `module` beside a counter
-        state = {key.removeprefix("module."): value for key, value in state.items() if key != "n_averaged"}
-    model.load_state_dict(state)
+    """Set the weights of a network to those of a safetensors file; averaged ones are unwrapped.
+
+    Raises UserError where the file is damaged, RuntimeError where it is of another network.
+    """
+    with _readable(path):
+        state = load_file(path)
+    model.load_state_dict(_unwrapped(state, path))
+
+
+def fits(model: nn.Module, path: Path) -> bool:
+    """Tell whether a safetensors file holds the weights that `load_weights` needs; reads their names and shapes alone.
+
+    Raises UserError where the file is damaged.
+    """
+    with _readable(path), safe_open(path, framework="pt") as file:
+        shapes = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118  # no mapping
+    return _unwrapped(shapes, path) == {key: list(value.shape) for key, value in model.state_dict().items()}
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except SafetensorError as error:
+        raise UserError(
+            f"{path}: the weights are damaged ({error}); bring the file back from a copy, or train its run again"
+        ) from None
+
+
+def _unwrapped(state: dict[str, T], path: Path) -> dict[str, T]:
+    if path.name != "ema.safetensors":
+        return state
+    # AveragedModel keeps the network as `module` beside a counter
+    return {key.removeprefix("module."): value for key, value in state.items() if key != "n_averaged"}
 
 
 def _history(state: dict[str, Any]) -> list[EpochRecord]:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tagging.config import Experiment, load
 from tagging.tracking.store import Run, Store
 from tests.commands.project import Project
 
@@ -46,6 +49,40 @@ def store_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], Store]:
         return Store.connect()
 
     return connect
+
+
+@pytest.fixture
+def moved(trained: Trained, tmp_path: Path) -> Project:
+    """Return a copy of the project with its finished run and all the run's files."""
+    copy = Project(tmp_path / "project")
+    for folder in ("data", "mlruns"):
+        shutil.copytree(trained.project.folder / folder, copy.folder / folder)
+    shutil.copy(trained.project.folder / "mlflow.db", copy.folder)
+    with closing(sqlite3.connect(copy.folder / "mlflow.db")) as database, database:
+        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+            places = (str(trained.project.folder), str(copy.folder))
+            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", places)
+    return copy
+
+
+@pytest.fixture
+def inside(moved: Project, store_of: Callable[[Project], Store], monkeypatch: pytest.MonkeyPatch) -> Inside:
+    """Work with a copy of the project in this process."""
+    monkeypatch.setattr("tagging.commands.prepare.PROJECT", moved.folder)
+    monkeypatch.setattr("tagging.tracking.place.PROJECT", moved.folder)
+    return Inside(moved.folder, store_of(moved))
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A project with one finished run of `tiny`, and its store opened in this process."""
+
+    folder: Path
+    store: Store
+
+    def tiny(self, *overrides: str, data: Path | None = None) -> Experiment:
+        """Load the project's experiment."""
+        return load(self.folder / "experiments" / "tiny.yaml", overrides, data)
 
 
 def the_run(store: Store, name: str = "tiny") -> Run:

@@ -84,6 +84,18 @@ def test_new_sound_is_tagged_as_the_test_set_was(trained: Trained, store_of: Con
     assert shown == f"{first['fname']}  " + "  ".join(f"{name} {first[name]:.2f}" for name in best)
 
 
+def test_damaged_weights_are_named(moved: Project, store_of: Connect) -> None:
+    store = store_of(moved)
+    fold = store.children(the_run(store).id)[0]
+    path = store.fetch(fold.id, "checkpoints/best/model.safetensors")
+    path.write_bytes(path.read_bytes()[:-1])
+    done = moved.run("predict", str(demo_folder(moved) / "test"), "--run", "tiny", code=2)
+    assert done.stderr == (
+        f"error: {path}: the weights are damaged (Error while deserializing header: incomplete metadata, file not "
+        "fully covered); bring the file back from a copy, or train its run again\n"
+    )
+
+
 @pytest.mark.slow
 def test_one_file_is_enough(trained: Trained, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "stereo.flac", np.random.default_rng(0).normal(0, 0.1, (16000, 2)), 16000)

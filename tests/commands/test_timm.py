@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 
-from tagging.commands.build import model_of
+from tagging.commands.build import check_model, model_of
 from tagging.config import load
 from tagging.errors import UserError
 from tagging.tracking.store import Store
@@ -72,7 +72,8 @@ def test_the_content_of_the_weights_decides_whether_a_run_is_the_same(project: P
         (
             "model.name=test_vit features.n_mels=40",
             "model.name test_vit does not take 40 bands (features.n_mels) by 64 frames (sampling.frames): "
-            "Input height (40) should be divisible by patch size (16).",
+            "Input height (40) should be divisible by patch size (16); "
+            "give another sampling.frames or features.n_mels, or another network",
         ),
         (
             "model.weights=none.pth",
@@ -86,6 +87,15 @@ def test_what_timm_does_not_take_stops_before_any_work(
     done = project.run("train", "tiny", "--set", "model.kind=timm", settings, code=2)
     assert done.stderr == f"error: {message.format(folder=project.folder)}\n"
     assert store_of(project).find([]) == []
+
+
+def test_a_refusal_without_a_word_of_timms_is_put_into_words() -> None:
+    with pytest.raises(UserError) as error:
+        check_model(load("base", ["model.kind=timm model.name=mvitv2_tiny sampling.frames=64 features.n_mels=40"]))
+    assert str(error.value) == (
+        "model.name mvitv2_tiny does not take 40 bands (features.n_mels) by 64 frames (sampling.frames): "
+        "no reason is given (AssertionError); give another sampling.frames or features.n_mels, or another network"
+    )
 
 
 def test_initial_weights_come_from_one_place() -> None:

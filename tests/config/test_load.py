@@ -40,13 +40,14 @@ def test_every_experiment_loads_and_says_why(name: str) -> None:
 def test_all_problems_come_at_once_with_line_path_and_nearest_name(folder: Path) -> None:
     text = (
         "base: base\noptimizer:\n  lrr: 1e-3\ntraining:\n  epochs: -3\n  folds: [0, a]\n"
-        "data:\n  kind: folder\n  fodler: x\nfolds:\n  kind: xx\npredict: 5\nsampling:\n  noisy: 0.5\n"
+        "data:\n  kind: folder\n  fodler: x\nfolds:\n  kind: xx\npredict: 5\nsampling:\n  noisy: 0.5\nscheduler: 3\n"
     )
     assert problems(folder, text, "mixr.prob=3", "training.precision=no") == [
         "/x.yaml:9: data.fodler is not a field; did you mean folder? There are: kind, folder, name, skip_unreadable",
         "/x.yaml:11: folds.kind is 'xx'; allowed: 'random', 'stratified', 'column'",
         "/x.yaml:13: sampling: curated + noisy + trusted is 1.3; the three must add up to 1",
         "/x.yaml:3: optimizer.lrr is not a field; did you mean lr? There are: lr, beta1, beta2, eps, weight_decay",
+        "/x.yaml:15: scheduler is '3', but it is a section with a kind: plateau, constant, cosine, one_cycle",
         "/x.yaml:5: training.epochs is '-3'; it must be greater than or equal to 1",
         "/x.yaml:6: training.folds.1 is 'a'; it must be a valid integer",
         "--set training.precision: training.precision is 'no'; it must be 'float32', 'bf16' or 'fp16'",
@@ -61,7 +62,7 @@ def test_all_problems_come_at_once_with_line_path_and_nearest_name(folder: Path)
         ("base: nowhere\n", "/x.yaml:1: base: 'nowhere' is no experiment beside it or in {folder}/"),
         ("base: x\n", "/x.yaml: its chain of bases comes back to x.yaml"),
         ("seed: [1\n", "/x.yaml:2: not valid YAML: expected ',' or ']', but got '<stream end>'"),
-        ("- 1\n", "/x.yaml:1: an experiment is a mapping of fields, such as `seed: 1`"),
+        ("- 1\n", "/x.yaml:1: the file must be a mapping of fields, such as `seed: 1`"),
         ("seed: 1\nseed: 2\n", "/x.yaml:2: seed is given twice"),
         (
             "features: {fmax: 30000}\n",
@@ -199,6 +200,58 @@ def test_a_stored_config_is_read_by_the_names_its_fields_have_today(tmp_path: Pa
         load(path)
     path.write_text(to_yaml(stored))
     assert load_stored(path) == stored
+
+
+ONE_CYCLE = "scheduler.kind=one_cycle sampling.batch_size=8 sampling.draws_per_epoch=20 training.epochs=2"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (
+            f"{ONE_CYCLE} scheduler.rise=0.1",
+            "scheduler.rise 0.1 of 6 steps is 0.6, which must be more than 1; "
+            "give a larger scheduler.rise, more training.epochs or a smaller sampling.batch_size",
+        ),
+        (
+            f"{ONE_CYCLE} sampling.draws_per_epoch=8 scheduler.rise=0.5",
+            "scheduler.rise 0.5 of 2 steps is 1, which must be more than 1; "
+            "give a larger scheduler.rise, more training.epochs or a smaller sampling.batch_size",
+        ),
+        (
+            "scheduler.kind=cosine scheduler.min_lr=1e-2",
+            "scheduler.min_lr 0.01 exceeds optimizer.lr 0.0009; give a smaller scheduler.min_lr",
+        ),
+        (
+            "loss.curated.weight=0 loss.trusted.weight=0 loss.noisy.weight=0",
+            "loss: curated.weight, trusted.weight and noisy.weight are all 0, so that nothing is learned; "
+            "give one of them more",
+        ),
+        (
+            "scheduler.kind=one_cycle scheduler.start_factor=inf",
+            "scheduler.start_factor is 'inf'; it must be a finite number",
+        ),
+        (
+            "scheduler.kind=one_cycle scheduler.end_factor=inf",
+            "scheduler.end_factor is 'inf'; it must be a finite number",
+        ),
+        (
+            "loss.noisy.kind=lq loss.noisy.q=1e-9",
+            "loss.noisy.q is '1e-9'; it must be greater than or equal to 0.001",
+        ),
+        (
+            "loss.noisy.kind=focal loss.noisy.gamma=11",
+            "loss.noisy.gamma is '11'; it must be less than or equal to 10",
+        ),
+        ("augment.noise.max_db=61", "augment.noise.max_db is '61'; it must be less than or equal to 60"),
+        ("augment.filter.db=61", "augment.filter.db is '61'; it must be less than or equal to 60"),
+    ],
+)
+def test_a_training_that_cannot_learn_stops(overrides: str, problem: str) -> None:
+    with pytest.raises(UserError) as error:
+        load("base", [overrides])
+    (found,) = error.value.problems
+    assert found.partition(": ")[2] == problem
 
 
 def test_a_text_can_be_emptied_on_the_command_line() -> None:

@@ -54,15 +54,26 @@ def test_unknown_files_and_labels_stop_with_all_their_names(use) -> None:
         "list.json: entry '7.wav' is not in train.csv; remove the entry, or mend its name",
         "list.json: entry '8.wav' is not in train.csv; remove the entry, or mend its name",
         f"list.json: entry '0.wav': unknown label 'Brak'; did you mean 'Bark'?; {allowed}",
-        "list.json: entry '1.wav': the labels field is empty; give at least one label, or remove the line; "
+        "list.json: entry '1.wav': the labels are empty; give at least one label, or 'remove' to leave the clip out; "
         f"{allowed}",
+    )
+
+
+def test_remove_written_otherwise_is_hinted_at() -> None:
+    with pytest.raises(UserError) as caught:
+        apply_corrections(clips_of_three(), CLASSES, {"0.wav": "Remove", "1.wav": "Bark,remove"}, LIST)
+    assert caught.value.problems == (
+        "list.json: entry '0.wav': unknown label 'Remove'; did you mean 'remove'?; "
+        "labels must be classes of the data set",
+        "list.json: entry '1.wav': unknown label 'remove'; labels must be classes of the data set",
     )
 
 
 def test_a_selection_does_not_relabel() -> None:
     with pytest.raises(UserError) as caught:
-        select_noisy(clips_of_three(), CLASSES, {"1.wav": "Bark"}, LIST)
+        select_noisy(clips_of_three(), CLASSES, {"7.wav": "Air", "1.wav": "Bark", "0.wav": "Air"}, LIST)
     assert caught.value.problems == (
+        "list.json: entry '7.wav' is not in train.csv; remove the entry, or mend its name",
         "list.json: entry '1.wav' says 'Bark' where the table says 'Bark,Run'; a selection does not relabel: "
         "give the table's labels to trust the clip, or 'remove'",
     )
@@ -87,7 +98,17 @@ def test_what_is_no_label_list_stops(tmp_path: Path, text: str, message: str) ->
 def test_a_missing_list_stops_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         read_label_list(tmp_path / "no.json")
-    assert caught.value.problems == (f"{tmp_path}/no.json: there is no such label list",)
+    assert caught.value.problems == (
+        f"{tmp_path}/no.json: there is no such label list; put it there, or give its path from the project's root",
+    )
+    with pytest.raises(UserError) as caught:
+        read_label_list(tmp_path)
+    assert caught.value.problems == (f"{tmp_path}: is a folder, not a label list; name the JSON file",)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_list(tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text('{"a": "X"}', "utf-8-sig")
+    assert read_label_list(tmp_path / "list.json") == {"a": "X"}
 
 
 def real_clips(name: str, classes: list[str]) -> Clips:

@@ -135,7 +135,12 @@ def test_weights_that_cannot_be_downloaded_are_a_users_error(monkeypatch, tmp_pa
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("resnet81", "did you mean resnet18? "), ("hf-hub:timm/resnet18", "did you mean resnet18? "), ("?", "")],
+    [
+        ("resnet81", "did you mean resnet18? "),
+        ("hf-hub:timm/resnet18", "did you mean resnet18? "),
+        ("RESNET18", "did you mean resnet18? "),
+        ("?", ""),
+    ],
 )
 def test_an_unknown_name_brings_the_nearest(name, hint):
     assert message(name=name) == (

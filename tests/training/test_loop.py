@@ -11,7 +11,7 @@ from torch import nn
 
 from tagging.errors import UserError
 from tagging.sources import NAMES
-from tagging.training.checkpoint import Checkpoints, load_weights
+from tagging.training.checkpoint import Checkpoints, fits, load_weights
 from tagging.training.history import EpochRecord, best_epoch, should_stop
 from tagging.training.loop import NonFiniteLoss
 from tagging.training.losses import LOSSES
@@ -183,6 +183,17 @@ def test_averaged_weights_load_into_the_network(tmp_path: Path) -> None:
     load_weights(other.parts.model, last / "ema.safetensors")
     assert equal(weights(other), training.parts.ema.module.state_dict())
     assert not equal(weights(other), weights(training))
+
+
+def test_weights_fit_a_network_of_the_same_names_and_shapes(tmp_path: Path) -> None:
+    training = Training(tmp_path, EVERYTHING, epochs=1)
+    training.fit()
+    last = training.checkpoints.last()
+    assert last is not None
+    larger = Training(tmp_path / "other", "model.base_size=3").parts.model
+    for name in ("model.safetensors", "ema.safetensors"):
+        assert fits(training.parts.model, last / name)
+        assert not fits(larger, last / name)
 
 
 def test_no_checkpoint_is_no_history(tmp_path: Path) -> None:

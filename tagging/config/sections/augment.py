@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tagging.config.sections.fields import Count, Positive, Probability, Section, Share, Weight
+from tagging.config.sections.fields import Count, Positive, Probability, Section, Share
 
 
 class ResizedCrop(Section):
@@ -58,7 +58,7 @@ class Filter(Section):
     min_bands: int = Field(3, ge=1, le=16, description="fewest bands of a filter")
     max_bands: int = Field(5, ge=1, le=16, description="most bands of a filter")
     min_width: Count = Field(6, description="narrowest band of a filter, in mel bands")
-    db: Weight = Field(6.0, description="gains are uniform within this either way, in dB")
+    db: float = Field(6.0, ge=0, le=60, description="gains are uniform within this either way, in dB")
 
     @model_validator(mode="after")
     def _ordered(self) -> Filter:
@@ -71,7 +71,7 @@ class Noise(Section):
     """Gaussian noise on the log-mel picture."""
 
     prob: Probability = Field(0.0, description="share of clips")
-    max_db: Weight = Field(2.0, description="standard deviation is uniform up to this, in dB")
+    max_db: float = Field(2.0, ge=0, le=60, description="standard deviation is uniform up to this, in dB")
 
 
 class Augment(Section):

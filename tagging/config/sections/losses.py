@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tagging.config.sections.fields import Section, Share, Weight
 
@@ -36,14 +36,14 @@ class LqLoss(SourceLoss):
     """L_q, between binary cross-entropy (q to 0) and the absolute error (q = 1)."""
 
     kind: Literal["lq"] = "lq"
-    q: float = Field(0.5, gt=0, le=1, description="the larger, the less a clip counts that fits its label badly")
+    q: float = Field(0.5, ge=1e-3, le=1, description="the larger, the less a clip counts that fits its label badly")
 
 
 class FocalLoss(SourceLoss):
     """Binary cross-entropy in which classes that are predicted well count less."""
 
     kind: Literal["focal"] = "focal"
-    gamma: Weight = Field(2.0, description="how much less; 0: binary cross-entropy")
+    gamma: float = Field(2.0, ge=0, le=10, description="how much less; 0: binary cross-entropy")
 
 
 class LsepLoss(SourceLoss):
@@ -64,3 +64,12 @@ class Loss(Section):
     aux3_weight: Weight = Field(0.4, description="weight of the deepest side head; the main head has 1")
     aux2_weight: Weight = Field(0.2, description="weight of the middle side head")
     aux1_weight: Weight = Field(0.1, description="weight of the shallowest side head")
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> Loss:
+        if self.curated.weight == self.trusted.weight == self.noisy.weight == 0:
+            raise ValueError(
+                "curated.weight, trusted.weight and noisy.weight are all 0, so that nothing is learned; "
+                "give one of them more"
+            )
+        return self

@@ -31,6 +31,11 @@ class Sampling(Section):
         description="noisy draws are from all clips that labels.noisy_selection does not drop, or trusted ones alone",
     )
 
+    @property
+    def steps(self) -> int:
+        """The number of batches in an epoch."""
+        return -(-self.draws_per_epoch // self.batch_size)
+
     @model_validator(mode="after")
     def _sums(self) -> Sampling:
         total = self.curated + self.noisy + self.trusted
@@ -81,8 +86,8 @@ class OneCycle(Section):
 
     kind: Literal["one_cycle"] = "one_cycle"
     rise: float = Field(0.3, gt=0, lt=1, description="share of all steps in which it rises")
-    start_factor: float = Field(25, ge=1, description="it begins at optimizer.lr over this")
-    end_factor: float = Field(1e4, ge=1, description="it ends at where it began over this")
+    start_factor: float = Field(25, ge=1, allow_inf_nan=False, description="it begins at optimizer.lr over this")
+    end_factor: float = Field(1e4, ge=1, allow_inf_nan=False, description="it ends at where it began over this")
 
 
 class EarlyStopping(Section):

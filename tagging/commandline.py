@@ -1,0 +1,57 @@
+"""What the command lines share: arguments that are numbers, and how a command ends. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from tagging.errors import UserError
+
+
+def exit_status(command: Callable[[], None], stopped: str) -> int:
+    """Run a command; return 0, 2 for an error the user can mend, 130 when interrupted, by SIGTERM too.
+
+    `stopped` is said when it is interrupted: how to go on.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        command()
+    except UserError as error:
+        print(*(f"error: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        print(f"error: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nstopped; {stopped}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Treat SIGTERM as Ctrl-C: runs are closed as KILLED."""
+    raise KeyboardInterrupt
+
+
+def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return the type of an argument that is a whole number of `least` or more, `most` at most."""
+    allowed = f"{least} or more" if most is None else f"{least} to {most}"
+
+    def number(text: str) -> int:
+        if not text.isdigit() or int(text) < least or (most is not None and int(text) > most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {allowed}")
+        return int(text)
+
+    return number
+
+
+def folder(text: str) -> Path | None:
+    """Return a folder as the shell means it, from where the user stands; None for empty text."""
+    return Path(text).expanduser().absolute() if text else None
