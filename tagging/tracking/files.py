@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pandas as pd
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from tagging.errors import room_in
 from tagging.tracking.connection import Connection, StoreError
@@ -113,6 +114,12 @@ class Files:
     def read_text(self, run_id: str, path: str) -> str:
         """Return a text file of the run."""
         return self.fetch(run_id, path).read_text(encoding="utf-8")
+
+    def drop_folder(self, run_id: str, folder: str) -> None:
+        """Remove a folder of the run with all it holds; one that is not there is no error."""
+        if self.has_file(run_id, folder):
+            uri = self.connection.call(self._client.get_run, run_id).info.artifact_uri
+            self.connection.call(get_artifact_repository(uri).delete_artifacts, folder)
 
     def drop_drafts(self, run_id: str) -> None:
         """Remove the half-written files that a killed process left of a run; nobody may write to it meanwhile."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlflow.entities import Experiment
 from mlflow.entities import Run as MlflowRun
 
 from tagging.tracking.connection import Connection, StoreError
 from tagging.tracking.files import Files
-from tagging.tracking.resolve import resolve
+from tagging.tracking.resolve import WITH_PREDICTIONS, resolve
 from tagging.tracking.run import NAME, PARENT, Run, clause
 
 NEWEST_FIRST = "attributes.start_time DESC"
@@ -45,12 +45,13 @@ class Finder(Files):
         """Return the runs of one kind right below a run, in the order in which they were started."""
         return self.search({PARENT: run_id, "kind": kind}, order="attributes.start_time ASC")
 
-    def resolve(self, text: str) -> Run:
-        """Return the run that a user means by an id, the beginning of one, or a name (the newest finished).
+    def resolve(self, text: str, kinds: Sequence[str] = WITH_PREDICTIONS, unfinished: bool = False) -> Run:
+        """Return the run that a user means by an id, the beginning of one, or a name.
 
+        A name means the newest run of these kinds that is finished, or `unfinished` too; an id may be any run's.
         Raises UserError if there is none (with the nearest names) or several (all listed).
         """
-        return resolve(self, text)
+        return resolve(self, text, kinds, unfinished)
 
     def newest_experiment(self) -> str | None:
         """Return the id of the MLflow experiment (data set) with the newest run; launches do not count."""

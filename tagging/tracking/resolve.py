@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -19,17 +19,17 @@ FULL_ID = re.compile(r"[0-9a-f]{32}")
 PREFIX = re.compile(r"[0-9a-f]{4,31}")  # four, as in git: a shorter one is unique by chance only
 
 
-def resolve(store: Finder, text: str) -> Run:
+def resolve(store: Finder, text: str, kinds: Sequence[str] = WITH_PREDICTIONS, unfinished: bool = False) -> Run:
     """Return the run that a user means by an id, the beginning of one, or a name.
 
-    A name means the newest finished run of a kind that holds predictions, and comes before the
-    beginning of an id that reads the same. Raises UserError if there is no such run or several.
+    A name means the newest run of one of the kinds that is finished, or `unfinished` too, and comes before the
+    beginning of an id that reads the same; an id may be any run's. Raises UserError if there is no such run or several.
     """
     if FULL_ID.fullmatch(text):
         return store.get(text)
-    named = [run for run in store.search({NAME: text}) if run.kind in WITH_PREDICTIONS]
-    if finished := [run for run in named if run.status == "FINISHED"]:
-        return finished[0]
+    named = [run for run in store.search({NAME: text}) if run.kind in kinds]
+    if usable := [run for run in named if unfinished or run.status == "FINISHED"]:
+        return usable[0]
     begun = store.find([clause("attributes.run_id", f"{text}%", "LIKE")]) if PREFIX.fullmatch(text) else []
     if len(begun) == 1:
         return begun[0]
@@ -39,16 +39,17 @@ def resolve(store: Finder, text: str) -> Run:
     if named:
         problem = f"{text}: no run of this name is finished; to take one as it is, give its id:"
         raise UserError(problem, *_table(named))
-    raise _unknown(store, text)
+    raise _unknown(store, text, kinds, unfinished)
 
 
-def _unknown(store: Finder, text: str) -> UserError:
-    finished = store.find(["attributes.status = 'FINISHED'"])
-    names = {run.name for run in finished if run.kind in WITH_PREDICTIONS}
+def _unknown(store: Finder, text: str, kinds: Sequence[str], unfinished: bool) -> UserError:
+    found = store.find([] if unfinished else ["attributes.status = 'FINISHED'"])
+    names = {run.name for run in found if run.kind in kinds}
+    wanted = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
     near = get_close_matches(text, sorted(names), n=3, cutoff=0.5)
     return UserError(
         f"{text}: no such run in {without_password(store.uri)}; give a run id, four or more of its first "
-        "characters, or the name of a finished experiment, trial, ensemble or stacker",
+        f"characters, or the name of a {'' if unfinished else 'finished '}{wanted}",
         *([f"nearest names: {', '.join(near)}"] if near else []),
         "`python -m tagging show runs` lists what there is",
     )

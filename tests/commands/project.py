@@ -36,7 +36,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("tagging", "experiments"):
+        for name in ("tagging", "experiments", "tune"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("MLproject", "conda.yaml", "requirements.txt"):
             shutil.copy(ROOT / name, folder / name)
@@ -46,10 +46,10 @@ class Project:
     def uri(self) -> str:
         return f"sqlite:///{self.folder}/mlflow.db"
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `python -m tagging` with these arguments and go on."""
+    def start(self, *arguments: str, module: str = "tagging") -> subprocess.Popen[str]:
+        """Start `python -m MODULE` with these arguments and go on."""
         return subprocess.Popen(
-            [sys.executable, "-m", "tagging", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
             env=_environment(),
             stdout=subprocess.PIPE,
@@ -57,9 +57,9 @@ class Project:
             text=True,
         )
 
-    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run `python -m tagging` with these arguments and expect this exit status."""
-        process = self.start(*arguments)
+    def run(self, *arguments: str, code: int = 0, module: str = "tagging") -> subprocess.CompletedProcess[str]:
+        """Run `python -m MODULE` with these arguments and expect this exit status."""
+        process = self.start(*arguments, module=module)
         out, err = process.communicate(timeout=240)
         assert process.returncode == code, f"{out}\n{err}"
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)

@@ -73,3 +73,11 @@ def test_a_name_without_a_finished_run_lists_what_there_is(store: Store) -> None
         "smoke: no run of this name is finished; to take one as it is, give its id:",
         f"  {run.id}  experiment smoke (demo, KILLED)",
     )
+
+
+def test_a_sweep_is_found_by_name_also_while_it_runs(store: Store) -> None:
+    ended(store, "lr_mixup", kind="sweep")
+    running = store.start("demo", "sweep", "lr_mixup", {}, {})
+    ended(store, "lr_mixup")
+    assert store.resolve("lr_mixup", kinds=("sweep",), unfinished=True).id == running.id
+    assert store.resolve(running.id[:12], kinds=("sweep",), unfinished=True).id == running.id

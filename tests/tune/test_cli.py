@@ -1,0 +1,126 @@
+"""The command line of the search: help, speed, what is refused, and how `mlflow run` calls it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from tune.cli import COMMANDS, main
+from tune.space import space_names
+
+ROOT = Path(__file__).parents[2]
+needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU says")
+
+
+def test_help_answers_in_half_a_second_without_ray() -> None:
+    code = (
+        "import sys; from tune.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'ray', 'optuna', 'torch', 'mlflow', 'pydantic', 'rich'} & set(sys.modules)"
+    )
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+        times.append(time.perf_counter() - started)
+        assert done.returncode == 0, done.stderr
+    assert min(times) < 0.5
+    for command in COMMANDS:
+        assert f"\n  {command} " in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    return shown.err
+
+
+def test_a_space_or_a_sweep_and_not_both(capsys: pytest.CaptureFixture[str]) -> None:
+    expected = (
+        "error: give a space, or --resume SWEEP to go on with a sweep, and not both; "
+        "`python -m tune spaces` lists spaces\n"
+    )
+    assert refused(capsys, "search") == expected
+    assert refused(capsys, "search", "lr_mixup", "--resume", "lr_mixup") == expected
+
+
+def test_what_makes_another_sweep_is_refused_with_resume(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, "search", "--resume", "x", "--seed", "0", "--set", "seed=1", "--trials", "9") == (
+        "error: --resume goes on with a sweep as it was begun; leave out --set, --seed\n"
+    )
+
+
+def test_an_unknown_space_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, "search", "lr_mixp") == (
+        "error: no space is called 'lr_mixp'; did you mean lr_mixup? There are: " + ", ".join(space_names()) + "\n"
+    )
+
+
+@needs_no_gpu
+def test_a_gpu_where_there_is_none_is_refused_within_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    started = time.monotonic()
+    assert refused(capsys, "search", "lr_mixup", "--gpu", "0.25") == (
+        "error: a trial is to have 0.25 GPU; this machine has none that torch sees. Give --gpu 0\n"
+    )
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--gpu", "1.5"], "argument --gpu: '1.5' is not a share of a GPU, such as 0.25, or a whole number of them"),
+        (["--gpu", "nan"], "argument --gpu: 'nan' is not a share of a GPU, such as 0.25, or a whole number of them"),
+        (["--trials", "0"], "argument --trials: '0' is not a whole number of 1 or more"),
+    ],
+)
+def test_numbers_that_cannot_be(arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["search", "lr_mixup", *arguments])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"python -m tune search: error: {problem}"
+
+
+def test_an_unknown_sweep(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    done = subprocess.run(
+        [sys.executable, "-m", "tune", "promote", "nothing"],
+        cwd=ROOT,
+        env={**os.environ, "MLFLOW_TRACKING_URI": uri},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: nothing: no such run in {uri}; give a run id, ")
+
+
+def test_the_spaces_fit_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["spaces"]) == 0
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "space     experiment  what is searched                                    trials"
+    first = [line.split()[0] for line in lines[1:] if not line.startswith(" ")]
+    assert first == space_names()
+    assert "lr_mixup  base        optimizer.lr, mixer.prob, mixer.sigmoid_share,      40" in lines
+
+
+def test_mlflow_runs_it_with_nothing_given(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = yaml.safe_load((ROOT / "MLproject").read_text())["entry_points"]["tune"]
+    empty = {name: shlex.quote(parameter["default"]) for name, parameter in entry["parameters"].items()}
+    command = shlex.split(entry["command"].format(**empty))
+    assert command[:3] == ["python", "-m", "tune"]
+    assert refused(capsys, *command[3:]).startswith("error: give a space, or --resume SWEEP")
+    # what is empty is not given: a sweep is looked for, and nothing is said of what may not come with --resume
+    given = shlex.split(entry["command"].format(**{**empty, "space": "lr_mixp"}))
+    assert refused(capsys, *given[3:]).startswith("error: no space is called 'lr_mixp'")

@@ -1,0 +1,123 @@
+"""What a sweep tries next, without Ray running: seeds, grids, what goes on, what the study is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+from ray.tune.search import Searcher
+
+from tune.records import TrialRecord
+from tune.schema import Grid, Random, Space, Tpe, Uniform
+from tune.searcher import StudySearcher
+from tune.trial import SweepPlan
+
+RANGES = {
+    "optimizer.lr": FloatDistribution(1e-4, 1e-2, log=True),
+    "mixer.sigmoid_min": IntDistribution(1, 6),
+    "scheduler": CategoricalDistribution(['{"kind": "constant"}', '{"kind": "cosine"}']),
+}
+SPACE = Space(experiment="base", space={"mixer.prob": Uniform(low=0, high=1)}, trials=3)
+PLAN = SweepPlan("0" * 32, "lr", SPACE, Path("sound"), "sqlite:///mlflow.db")
+
+
+def searcher(settings: Random | Grid | Tpe | None = None, trials: int = 5, **more: Any) -> StudySearcher:
+    return StudySearcher(PLAN, settings or Random(), RANGES, trials, seed=7, **more)
+
+
+def record(number: int, state: str, lwlrap: float | None = 0.5, **values: Any) -> TrialRecord:
+    chosen = {"optimizer.lr": 1e-3, "mixer.sigmoid_min": 2, "scheduler": '{"kind": "cosine"}'} | values
+    return TrialRecord(number, f"run{number}", state, chosen, lwlrap, None, 8, 3.0, "")
+
+
+def asked(search: StudySearcher, count: int) -> list[dict[str, Any]]:
+    return [search.suggest(f"ray{place}") for place in range(count)]
+
+
+@pytest.mark.parametrize("settings", [Random(), Tpe(startup=2)])
+def test_values_follow_from_seed_and_number(settings: Random | Tpe) -> None:
+    first, second = asked(searcher(settings), 3), asked(searcher(settings), 3)
+    assert first == second
+    assert [config["number"] for config in first] == [0, 1, 2]
+    assert all(config["plan"] is PLAN for config in first)
+    assert len({config["values"]["optimizer.lr"] for config in first}) == 3
+    for config in first:
+        assert 1e-4 <= config["values"]["optimizer.lr"] <= 1e-2
+        assert config["values"]["mixer.sigmoid_min"] in range(1, 7)
+
+
+def test_a_random_search_that_goes_on_draws_what_it_would_have() -> None:
+    whole = asked(searcher(), 4)
+    earlier = [record(0, "FINISHED"), record(1, "FAILED", None)]
+    assert asked(searcher(earlier=earlier), 2) == whole[2:]
+
+
+def test_it_ends_after_so_many_trials() -> None:
+    search = searcher(trials=2)
+    assert asked(search, 3)[2] == Searcher.FINISHED
+    more = searcher(trials=3, earlier=[record(0, "FINISHED"), record(1, "PRUNED")])
+    assert [config == Searcher.FINISHED for config in asked(more, 2)] == [False, True]
+
+
+def test_what_was_broken_off_comes_first_under_its_number() -> None:
+    broken = record(1, "KILLED", **{"optimizer.lr": 0.00234})
+    search = searcher(trials=3, earlier=[record(0, "FINISHED"), broken])
+    first, second, third = asked(search, 3)
+    assert (first["number"], first["values"]) == (1, dict(broken.values))
+    assert second["number"] == 2
+    assert third == Searcher.FINISHED
+
+
+def test_a_grid_is_walked_in_order() -> None:
+    points = [dict(record(0, "", **{"mixer.sigmoid_min": low}).values) for low in (1, 2, 3)]
+    assert [config["values"] for config in asked(searcher(Grid(), trials=3, grid=points), 3)] == points
+
+
+def test_the_study_is_told_how_trials_end() -> None:
+    search = searcher(trials=9)
+    for trial in ("ray0", "ray1", "ray2", "ray3"):
+        search.suggest(trial)
+        search.on_trial_result(trial, {"lwlrap": 0.4, "epochs": 1})
+    search.on_trial_complete("ray0", {"lwlrap": 0.6, "epochs": 8, "whole": True})
+    search.on_trial_complete("ray1", {"lwlrap": 0.3, "epochs": 4})
+    search.on_trial_complete("ray2", {"error": "the training loss is nan"})
+    search.on_trial_complete("ray3", error=True)
+    told = search._study.trials
+    assert [trial.state for trial in told] == [
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.FAIL,
+        TrialState.FAIL,
+    ]
+    assert told[0].value == 0.6
+    assert told[1].intermediate_values == {1: 0.4}
+
+
+def test_the_study_begins_with_what_the_store_knows() -> None:
+    values = dict(record(0, "").values)
+    search = searcher(
+        Tpe(),
+        known=[(values, 0.7)],
+        earlier=[record(0, "FINISHED", 0.6), record(1, "PRUNED", 0.2), record(2, "FAILED")],
+    )
+    told = search._study.trials
+    assert [(trial.state, trial.params) for trial in told] == [
+        (TrialState.COMPLETE, values),
+        (TrialState.COMPLETE, values),
+        (TrialState.PRUNED, values),
+    ]
+    assert [trial.value for trial in told[:2]] == [0.7, 0.6]
+    assert told[2].intermediate_values == {8: 0.2}
+    assert search.suggest("ray0")["number"] == 3
+
+
+def test_several_objectives_are_told_in_their_order() -> None:
+    search = searcher(objectives=("lwlrap", "parameters"))
+    search.suggest("ray0")
+    search.on_trial_result("ray0", {"lwlrap": 0.4, "epochs": 1})
+    search.on_trial_complete("ray0", {"lwlrap": 0.6, "parameters": 1000, "seconds": 3.0, "epochs": 8, "whole": True})
+    (best,) = search._study.best_trials
+    assert best.values == [0.6, 1000]

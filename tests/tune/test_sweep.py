@@ -1,0 +1,200 @@
+"""Whole sweeps, by the command line, with a real Ray on a real store: kept, killed, continued, failing."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tagging.tracking.store import Run, Store
+from tests.commands.project import Project
+from tune.records import TrialRecord, best, records
+
+SPACE = """\
+experiment: tiny
+notes: Small enough for a test.
+space:
+  optimizer.lr: {kind: loguniform, low: 1e-3, high: 1e-2}
+  mixer.prob: {kind: uniform, low: 0, high: 1}
+set: {predict.noisy: false, training.epochs: 4}
+searcher: {kind: random}
+trials: 4
+folds: [0, 2]
+keep: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the demo sound with its log-mels, made once."""
+    project = Project(tmp_path_factory.mktemp("sound") / "project")
+    project.run("features", "tiny")
+    return project.folder / "data"
+
+
+@pytest.fixture
+def project(sound: Path, tmp_path: Path) -> Project:
+    fresh = Project(tmp_path / "project")
+    (fresh.folder / "data").symlink_to(sound)
+    (fresh.folder / "tune" / "spaces" / "lr.yaml").write_text(SPACE)
+    return fresh
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], Store]:
+    def opened(project: Project) -> Store:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", project.uri)
+        return Store.connect()
+
+    return opened
+
+
+def sweep_of(store: Store) -> Run:
+    (sweep,) = store.search({"kind": "sweep"})
+    return sweep
+
+
+def doubled_points(project: Project) -> list[tuple[str, str, int]]:
+    """Return every curve's step that the database holds twice."""
+    with sqlite3.connect(project.folder / "mlflow.db") as database:
+        return database.execute(
+            "select run_uuid, key, step from metrics where key in ('val_lwlrap', 'search_lwlrap') "
+            "group by run_uuid, key, step having count(*) > 1"
+        ).fetchall()
+
+
+def outcome(trials: list[TrialRecord]) -> list[tuple[object, ...]]:
+    return [(trial.number, trial.state, trial.values, trial.lwlrap, trial.epochs) for trial in trials]
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
+    project: Project, sound: Path, tmp_path: Path, connect: Callable[[Project], Store]
+) -> None:
+    whole = Project(tmp_path / "whole")
+    (whole.folder / "data").symlink_to(sound)
+    (whole.folder / "tune" / "spaces" / "lr.yaml").write_text(SPACE)
+    said = whole.run("search", "lr", module="tune").stdout
+    store = connect(whole)
+    sweep = sweep_of(store)
+    expected = records(store, sweep)
+    winner = best(expected)
+    assert winner is not None
+    assert f"best: trial {winner.number} with lwlrap {winner.lwlrap:.4f}" in said
+    assert [trial.number for trial in expected] == [0, 1, 2, 3]
+    assert {trial.state for trial in expected} == {"FINISHED"}
+    assert {trial.epochs for trial in expected} == {8}
+    check_what_a_sweep_leaves(store, sweep, expected)
+    assert not (whole.folder / "mlruns" / "work" / sweep.id).exists()
+
+    driver = project.start("search", "lr", module="tune")
+    wait_for(lambda: len(finished(project)) >= 1 and len(project.epochs_in_work()) >= 1, driver)
+    left = workers(driver)
+    assert left
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate()
+    before = finished(project)
+    assert 1 <= len(before) < 4
+    store = connect(project)
+    assert not psutil.wait_procs(left, timeout=30)[1]  # they follow their driver
+    refused = project.run("search", "lr", module="tune", code=2)
+    run = sweep_of(store)
+    assert refused.stderr.splitlines()[-1] == (
+        f"error: the sweep lr ({run.id[:8]}) is not finished; go on with it by `python -m tune search --resume "
+        f"{run.id[:8]}`, or give the new one another name with --name"
+    )
+    project.run("search", "--resume", "lr", module="tune")
+    trials = records(store, sweep_of(store))
+    assert outcome(trials) == outcome(expected)
+    assert before <= {trial.run_id for trial in trials}
+    assert {run.status for run in store.find([]) if run.kind != "launch"} == {"FINISHED"}
+    assert doubled_points(project) == []
+
+
+def check_what_a_sweep_leaves(store: Store, sweep: Run, trials: list[TrialRecord]) -> None:
+    assert sweep.status == "FINISHED"
+    assert {"figures/history.png", "figures/importance.png", "tables/trials.parquet", "experiment.yaml"} <= set(
+        store.list_files(sweep.id)
+    )
+    ranked = sorted(trials, key=lambda trial: -(trial.lwlrap or 0))
+    for place, trial in enumerate(ranked):
+        run = store.get(trial.run_id)
+        assert run.name == f"lr {trial.number}"
+        assert float(run.params["optimizer.lr"]) == trial.values["optimizer.lr"]
+        assert run.metrics["fold_lwlrap_mean"] > 0
+        assert "cv_lwlrap" not in run.metrics  # two folds of three
+        folds = store.children(run.id)
+        assert [fold.tags["fold"] for fold in folds] == ["0", "2"]
+        best_scores = [fold.metrics["best_val_lwlrap"] for fold in folds]
+        assert trial.lwlrap == pytest.approx(sum(best_scores) / 2, abs=1e-9)
+        for fold in folds:
+            assert store.has_file(fold.id, "predictions/oof.parquet")
+            assert store.has_file(fold.id, "checkpoints/best/model.safetensors") == (place < 2)
+
+
+def finished(project: Project) -> set[str]:
+    """Return the ids of finished trials straight from the database, which a driver has open."""
+    query = (
+        "select r.run_uuid from runs r join tags t on t.run_uuid = r.run_uuid "
+        "where t.key = 'kind' and t.value = 'trial' and r.status = 'FINISHED'"
+    )
+    try:
+        with sqlite3.connect(f"file:{project.folder}/mlflow.db?mode=ro", uri=True) as database:
+            return {row[0] for row in database.execute(query)}
+    except sqlite3.OperationalError:  # not made yet
+        return set()
+
+
+def workers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return Ray's processes below a driver that run, or ran, trials."""
+    below = psutil.Process(driver.pid).children(recursive=True)
+    return [process for process in below if "ray::ResourceTrainable" in " ".join(process.cmdline())]
+
+
+def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 200
+    while not reached():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_replaced_and_goes_on(project: Project, connect: Callable[[Project], Store]) -> None:
+    driver = project.start("search", "lr", "--trials", "1", "--set", "training.epochs=12", module="tune")
+    wait_for(lambda: len(project.epochs_in_work()) >= 1, driver)
+    (worker,) = workers(driver)
+    worker.kill()
+    out, err = driver.communicate(timeout=200)
+    assert driver.returncode == 0, f"{out}\n{err}"
+    store = connect(project)
+    (trial,) = records(store, sweep_of(store))
+    assert (trial.state, trial.epochs) == ("FINISHED", 24)
+    assert doubled_points(project) == []
+
+
+@pytest.mark.slow
+def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Callable[[Project], Store]) -> None:
+    broken = "loss.curated.weight=1e39 loss.noisy.weight=1e39"
+    arguments = ("search", "lr", "--trials", "9", "--set", broken)
+    done = project.run(*arguments, module="tune", code=2)
+    store = connect(project)
+    sweep = sweep_of(store)
+    trials = records(store, sweep)
+    assert sweep.status == "FAILED"
+    failed = [trial for trial in trials if trial.state == "FAILED"]
+    assert {trial.state for trial in trials} <= {"FAILED", "KILLED"}
+    assert 5 <= len(failed) <= len(trials) <= 7  # those beside the fifth were running
+    # the learning rates that the errors name differ
+    said = r"the training loss is (nan|inf) at epoch 1, step 1, learning rate 0\.00\d+; lower optimizer\.lr, or use .*"
+    assert re.fullmatch(f"error: five trials in a row failed alike: {said}", done.stderr.splitlines()[-1])
+    assert all(re.fullmatch(said, trial.error) for trial in failed)
+    assert json.loads(store.get(trials[0].run_id).tags["trial.values"]) == trials[0].values

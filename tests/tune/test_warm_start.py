@@ -1,0 +1,74 @@
+"""Which finished runs of the store a sweep learns from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tagging import RECIPE_VERSION
+from tagging.config import flatten, load
+from tagging.config.load import leaf_text
+from tagging.tracking.store import Store
+from tune.schema import Choice, LogUniform, Space, Uniform
+from tune.warm_start import known_results
+
+SPACE = Space(
+    experiment="small",
+    space={
+        "optimizer.lr": LogUniform(low=1e-4, high=1e-2),
+        "mixer.prob": Uniform(low=0, high=0.5),
+        "scheduler": Choice(options=({"kind": "constant"}, {"kind": "cosine", "first": 5})),
+    },
+    set={"training.epochs": "7"},
+    trials=3,
+)
+DATA = {"data.classes": "a", "data.clips": "b", "data.folds": "c"}
+INSIDE = ("optimizer.lr=2e-3", "mixer.prob=0.25", "scheduler.kind=cosine", "scheduler.first=5", "training.epochs=7")
+
+
+def add_run(store: Store, *overrides: str, kind: str = "experiment", end: str = "FINISHED", **tags: Any) -> str:
+    params = {path: leaf_text(value) for path, value in flatten(load("small", list(overrides))).items()}
+    run = store.start("set", kind, "one", {**DATA, "recipe": RECIPE_VERSION, **tags}, params)
+    for fold, score in enumerate((0.5, 0.7)):
+        child = store.start("set", "fold", f"fold {fold}", {"fold": fold}, {}, run)
+        store.log_metrics(child.id, {"best_val_lwlrap": score})
+        store.finish(child.id, "FINISHED")
+    store.finish(run.id, end)
+    return run.id
+
+
+def known(store: Store, folds: tuple[int, ...] = (0, 1)) -> list[tuple[dict[str, Any], float]]:
+    return known_results(store, SPACE, None, DATA, "set", folds, sweep_id="")
+
+
+def test_a_run_in_the_space_is_known_by_its_values(store: Store) -> None:
+    add_run(store, *INSIDE)
+    add_run(store, *INSIDE, "seed=0", kind="trial")
+    (values, score), (same, _) = known(store)
+    assert values == same == {"optimizer.lr": 2e-3, "mixer.prob": 0.25, "scheduler": '{"kind": "cosine", "first": 5}'}
+    assert score == pytest.approx(0.6)
+    assert known(store, folds=(1,))[0][1] == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("optimizer.lr=0.5",),  # out of its range
+        ("scheduler.first=6",),  # no option
+        ("training.epochs=8",),  # not what the space sets
+        ("seed=1",),  # not what the experiment has
+    ],
+)
+def test_a_run_outside_the_space_is_not(store: Store, overrides: tuple[str, ...]) -> None:
+    add_run(store, *INSIDE, *overrides)
+    assert known(store) == []
+
+
+def test_only_finished_runs_of_the_same_data_and_recipe_count(store: Store) -> None:
+    add_run(store, *INSIDE, end="FAILED")
+    add_run(store, *INSIDE, **{"data.folds": "others"})
+    add_run(store, *INSIDE, recipe=RECIPE_VERSION - 1)
+    assert known(store) == []
+    add_run(store, *INSIDE)
+    assert known(store, folds=(0, 4)) == []  # no such fold

@@ -1,0 +1,130 @@
+"""What the driver does while trials run: shows them, and ends their runs as what they are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from ray.tune import Callback, Stopper
+from ray.tune.experiment import Trial
+
+from tagging.tracking.ownership import work_folder
+from tagging.tracking.store import Ending, Store
+from tune.records import records
+from tune.screen import Screen
+
+LONGEST_TAG = 500
+
+
+class Closing(Callback):
+    """Ends the run of every trial, and of its folds, from the driver: a worker may be gone by then."""
+
+    def __init__(self, store: Store, sweep_id: str, screen: Screen, keep: int) -> None:
+        self._store, self._sweep_id, self._screen, self._keep = store, sweep_id, screen, keep
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Hand Ray's own record of the sweep nothing: it is scratch."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
+        """Show that a trial begins."""
+        self._screen.started(trial.config["number"], trial.config["values"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: Mapping[str, Any], **_: Any
+    ) -> None:
+        """Show an epoch."""
+        if "lwlrap" in result:
+            self._screen.epoch(trial.config["number"], result["epochs"], result["lwlrap"])
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
+        """End a trial that came to its end, was stopped for others, or failed by an error of its own."""
+        result = trial.last_result or {}
+        if "error" in result:
+            self._end(trial, "FAILED", "FAILED", result["error"])
+        elif result.get("whole"):
+            self._end(trial, "FINISHED", "FINISHED")
+        else:
+            self._end(trial, "KILLED", "PRUNED")
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
+        """End a trial whose worker died as often as was borne."""
+        self._end(trial, "FAILED", "FAILED", "the worker process died; was there memory enough?")
+
+    def _end(self, trial: Trial, status: Ending, state: str, error: str = "") -> None:
+        number, result = trial.config["number"], trial.last_result or {}
+        if state == "PRUNED":
+            metrics = {"trial_epochs": result["epochs"], "trial_seconds": result["seconds"]}
+            end_trial(self._store, self._sweep_id, number, status, {"state": state}, metrics)
+        else:
+            tags = {"error": error[:LONGEST_TAG]} if error else {}
+            end_trial(self._store, self._sweep_id, number, status, tags, {})
+        drop_checkpoints(self._store, self._sweep_id, self._keep)
+        self._screen.ended(number, state, result.get("lwlrap"), error)
+
+
+def end_trial(
+    store: Store,
+    sweep_id: str,
+    number: int | None,
+    status: Ending,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+) -> None:
+    """End the run of a trial (None: of all that still run) and those of its folds that still run."""
+    for run in store.children(sweep_id, "trial"):
+        if number is not None and run.tags["trial.number"] != str(number):
+            continue
+        if number is None and run.status != "RUNNING":
+            continue
+        for fold in store.children(run.id):
+            if fold.status == "RUNNING":
+                store.finish(fold.id, "KILLED")
+        store.set_tags(run.id, tags)
+        store.log_metrics(run.id, metrics)
+        store.finish(run.id, status)
+
+
+def drop_checkpoints(store: Store, sweep_id: str, keep: int) -> None:
+    """Remove the checkpoints of all ended trials but the best `keep` finished ones; predictions stay."""
+    trials = records(store, store.get(sweep_id))
+    finished = sorted(
+        (trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None),
+        key=lambda trial: (-(trial.lwlrap or 0), trial.number),
+    )
+    pruned = [trial for trial in trials if trial.state == "PRUNED"]
+    for trial in [*finished[keep:], *pruned]:
+        run = store.get(trial.run_id)
+        if "checkpoints" not in run.tags:
+            for fold in store.children(run.id):
+                store.drop_folder(fold.id, "checkpoints")
+                shutil.rmtree(work_folder() / fold.id, ignore_errors=True)
+            store.set_tags(run.id, {"checkpoints": "dropped"})
+
+
+class AlikeFailures(Stopper):
+    """Ends a sweep when `most` trials in a row failed by the same error, which `error` then holds."""
+
+    def __init__(self, most: int = 5) -> None:
+        self._most = most
+        self._alike = 0
+        self._last = ""
+        self.error = ""
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Count a trial's end; never stop a trial itself."""
+        if "error" in result:
+            kind = re.sub(r"\d[\d.e+-]*", "#", result["error"])  # two learning rates may fail alike
+            self._alike = self._alike + 1 if kind == self._last else 1
+            self._last = kind
+            if self._alike >= self._most:
+                self.error = result["error"]
+        elif result.get("whole"):
+            self._alike = 0
+        return False
+
+    def stop_all(self) -> bool:
+        """Say whether the sweep is to end."""
+        return bool(self.error)

@@ -1,0 +1,168 @@
+"""The command line of the search: parse, load the space, call one command. Imports nothing heavy until then."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from tagging.commandline import at_least, exit_status, folder
+from tagging.errors import UserError
+
+DESCRIPTION = """\
+Search an experiment's fields with Ray Tune; each trial is a cross-validation.
+
+  search SPACE             begin a sweep: trials side by side, tracked in MLflow
+  search --resume SWEEP    go on with one, or bring it to more --trials
+  promote SWEEP            write its best trial as an experiment file
+  spaces                   list the search spaces of tune/spaces/
+"""
+SWEEP_HELP = "a sweep's id, the beginning of it, or its name"
+# what a sweep keeps from its beginning: other values would make it another sweep
+_OF_A_NEW_SWEEP = ("experiment", "data", "set", "name", "seed", "folds")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
+    parsed = _parser().parse_args(arguments)
+    return exit_status(lambda: COMMANDS[parsed.command](parsed), "`search --resume SWEEP` goes on with it")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tune", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+
+    search = commands.add_parser("search", description="Begin a sweep over a space, or go on with one.")
+    search.add_argument(
+        "space", nargs="?", default="", help="name of a file in tune/spaces/, or the path of a YAML file"
+    )
+    search.add_argument("--resume", default="", metavar="SWEEP", help=SWEEP_HELP)
+    search.add_argument("--trials", type=_given(at_least(1)), metavar="N", help="at most this many, earlier ones too")
+    search.add_argument("--experiment", default="", metavar="NAME", help="another experiment than the space's")
+    search.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
+    search.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH=VALUE",
+        help="of all trials, as training.epochs=9",
+    )
+    search.add_argument("--name", default="", help="of the sweep; default: the space's")
+    search.add_argument("--seed", type=_given(at_least(0)), metavar="N", help="of the searcher")
+    search.add_argument("--folds", default="", metavar='"0 1"', help="folds of each trial, or all")
+    search.add_argument("--cpu", type=_given(at_least(1)), metavar="N", help="CPU cores of a trial")
+    search.add_argument("--gpu", type=_given(_share), metavar="X", help="GPUs of a trial; 0.25: four share one")
+    search.add_argument("--at-once", type=_given(at_least(0)), metavar="N", help="trials at a time; 0: as many as fit")
+    search.add_argument("--address", default="", metavar="ADDR", help="join a Ray cluster: auto, or HOST:PORT")
+
+    promote = commands.add_parser("promote", description="Write a trial of a sweep as an experiment file.")
+    promote.add_argument("sweep", help=SWEEP_HELP)
+    promote.add_argument("--trial", default="best", metavar="N", help="its number (default: best)")
+    promote.add_argument("--name", default="", help="of the file in experiments/; default: SWEEP_NUMBER")
+
+    commands.add_parser("spaces", description="List the search spaces of tune/spaces/.")
+    return parser
+
+
+def _given(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return the type of an argument that may be empty, which is None: `mlflow run` hands over what nobody gave."""
+    return lambda text: kind(text) if text else None
+
+
+def _share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < math.inf or (number > 1 and number % 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share of a GPU, such as 0.25, or a whole number of them")
+    return number
+
+
+def _search(parsed: argparse.Namespace) -> None:
+    if bool(parsed.space) == bool(parsed.resume):
+        raise UserError(
+            "give a space, or --resume SWEEP to go on with a sweep, and not both; `python -m tune spaces` lists spaces"
+        )
+    if parsed.resume:
+        _go_on(parsed)
+        return
+    from tune.space import check_space, load_space
+
+    space = load_space(parsed.space, {**_of_any_sweep(parsed), **_of_a_new_sweep(parsed)})
+    data = folder(parsed.data)
+    check_space(space, data)  # before torch and Ray are imported
+    if not parsed.address:  # a cluster's nodes are known once it is joined
+        from tune.session import check_resources
+
+        check_resources(space.resources.cpu, space.resources.gpu)
+    from tune.sweep import search
+
+    search(space, data, parsed.name, parsed.address)
+
+
+def _go_on(parsed: argparse.Namespace) -> None:
+    fixed = [f"--{name}" for name in _OF_A_NEW_SWEEP if getattr(parsed, name) not in ("", None, [], [""])]
+    if fixed:
+        raise UserError(f"--resume goes on with a sweep as it was begun; leave out {', '.join(fixed)}")
+    from tune.sweep import resume
+
+    resume(parsed.resume, _of_any_sweep(parsed), parsed.address)
+
+
+def _of_any_sweep(parsed: argparse.Namespace) -> dict[str, Any]:
+    resources = {name: getattr(parsed, name) for name in ("cpu", "gpu", "at_once")}
+    resources = {name: value for name, value in resources.items() if value is not None}
+    changes = {"trials": parsed.trials, "resources": resources}
+    return {name: value for name, value in changes.items() if value}
+
+
+def _of_a_new_sweep(parsed: argparse.Namespace) -> dict[str, Any]:
+    changes: dict[str, Any] = {"experiment": parsed.experiment or None, "seed": parsed.seed, "set": _fixed(parsed.set)}
+    if parsed.folds:
+        changes["folds"] = [] if parsed.folds == "all" else parsed.folds.split()
+    return {name: value for name, value in changes.items() if value not in (None, {})}
+
+
+def _fixed(texts: list[str]) -> dict[str, str]:
+    """Return overrides as paths and texts."""
+    from tagging.config.load import leaf_text
+    from tagging.config.tree import read_overrides
+
+    tree, origins = read_overrides(texts)
+    values = {path: reduce(lambda section, key: section[key], path.split("."), tree) for path in origins}
+    return {path: value if isinstance(value, str) else leaf_text(value) for path, value in values.items()}
+
+
+def _promote(parsed: argparse.Namespace) -> None:
+    from tagging.tracking.store import Store
+    from tune.promote import promote
+
+    path = promote(Store.connect(), parsed.sweep, parsed.trial, parsed.name)
+    print(f"wrote {path}; train it with `python -m tagging train {path.stem}`")
+
+
+def _spaces(_: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from tune.space import SPACES, load_space, space_names
+
+    table = Table("space", "experiment", "what is searched", "trials", box=None, pad_edge=False)
+    for name in space_names():
+        space = load_space(SPACES / f"{name}.yaml")
+        table.add_row(name, Path(space.experiment).stem, ", ".join(space.space), str(space.trials))
+    Console().print(table)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "search": _search,
+    "promote": _promote,
+    "spaces": _spaces,
+}

@@ -1,0 +1,138 @@
+"""From a trial of a sweep to an experiment file: what it changes of its base, and where it came from."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tagging.config.load import EXPERIMENTS, find, flatten, leaf_text, load, load_stored
+from tagging.config.renamed import with_new_names
+from tagging.config.schema import Experiment
+from tagging.config.tree import read_overrides
+from tagging.errors import UserError
+from tagging.report.wording import count
+from tagging.tracking.store import Run, Store
+from tune.records import TrialRecord, best, records
+
+# of a trial, not of what it found: how it was named and where it ran
+# where a trial ran and on whose data; both are given anew
+NOT_PROMOTED = frozenset(
+    {"name", "notes", "device", "threads", "training.folds", "data.kind", "data.folder", "data.name"}
+)
+
+
+def promote(store: Store, sweep_text: str, trial: str = "best", name: str = "", folder: Path = EXPERIMENTS) -> Path:
+    """Write a trial of a sweep as an experiment file and return its path.
+
+    `sweep_text` is an id, the beginning of one, or a name; `trial` a number or `best`; an empty `name` becomes
+    SWEEP_NUMBER. The file resolves to the trial's own settings but for its name, notes, device, threads and folds.
+    Raises UserError, and leaves no file, for what is no sweep, an unknown trial, a name that is taken or cannot be
+    one, and a base that is gone or was changed since.
+    """
+    sweep = store.resolve(sweep_text, kinds=("sweep",), unfinished=True)
+    if sweep.kind != "sweep":
+        raise UserError(f"{sweep_text}: run {sweep.name} ({sweep.id}) is of kind {sweep.kind or '-'}; give a sweep")
+    trials = records(store, sweep)
+    chosen = _chosen(sweep, trials, trial)
+    path = folder / f"{_checked(name) if name else _default_name(sweep, chosen)}.yaml"
+    base = find(sweep.tags["space.experiment"], folder)
+    text = experiment_text(store, sweep, trials, chosen)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UserError(f"{path} is there already; give another --name, or remove the file") from None
+    try:
+        _compare(load(path, folder=folder), _config(store, chosen), base, chosen)
+    except UserError:
+        path.unlink()
+        raise
+    return path
+
+
+def experiment_text(store: Store, sweep: Run, trials: Sequence[TrialRecord], chosen: TrialRecord) -> str:
+    """Return a trial as an experiment file: base, notes on its origin, and what it changes, section by section."""
+    overrides = with_new_names(read_overrides([store.get(chosen.run_id).tags["trial.overrides"]])[0])
+    changes = _picked(_config(store, chosen).model_dump(mode="json"), overrides)
+    # at the width at which the experiments beside it are written
+    notes = textwrap.fill(_origin(sweep, trials, chosen), 118, break_long_words=False, break_on_hyphens=False)
+    head = yaml.safe_dump({"base": sweep.tags["space.experiment"]}) + f"notes: >-\n{textwrap.indent(notes, '  ')}\n"
+    body = yaml.safe_dump(changes, sort_keys=False, allow_unicode=True, width=100) if changes else ""
+    return head + body
+
+
+def _chosen(sweep: Run, trials: list[TrialRecord], text: str) -> TrialRecord:
+    known = ", ".join(str(trial.number) for trial in trials) or "none"
+    where = f"sweep {sweep.name} ({sweep.id})"
+    if text == "best":
+        found = best(trials)
+        if found is None:
+            there_are = f"its trials are {known}. Give --trial a number, or go" if trials else "it has no trials. Go"
+            go_on = f"{there_are} on with it: python -m tune search --resume {sweep.id[:8]}"
+            raise UserError(f"{where} has no finished trial; {go_on}")
+        return found
+    named = next((trial for trial in trials if str(trial.number) == text), None)
+    if named is None:
+        raise UserError(f"--trial {text}: {where} has no such trial; give best or one of: {known}")
+    return named
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise UserError(f"--name {name}: the name of an experiment is made of letters, digits, _ and -")
+    return name
+
+
+def _default_name(sweep: Run, chosen: TrialRecord) -> str:
+    return re.sub(r"[^\w-]+", "_", f"{sweep.name}_{chosen.number}")
+
+
+def _config(store: Store, trial: TrialRecord) -> Experiment:
+    return load_stored(store.fetch(trial.run_id, "config.yaml"))
+
+
+def _picked(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the values, at any depth, that have a key in `wanted`."""
+    return {
+        key: _picked(value, wanted[key]) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if key in wanted
+    }
+
+
+def _origin(sweep: Run, trials: Sequence[TrialRecord], chosen: TrialRecord) -> str:
+    finished = sum(trial.state == "FINISHED" for trial in trials)
+    top = best(list(trials))
+    place = "the best" if chosen == top else "one" if chosen.state == "FINISHED" else f"one ({chosen.state})"
+    score = "no score" if chosen.lwlrap is None else f"search_lwlrap {chosen.lwlrap:.4f}"
+    if chosen.cv_lwlrap is not None:
+        score += f", cv_lwlrap {chosen.cv_lwlrap:.4f}"
+    if top is not None and chosen != top:
+        score += f" (the best, trial {top.number}, has {top.lwlrap:.4f})"
+    day = time.strftime("%Y-%m-%d", time.localtime(sweep.start_time / 1000))
+    return (
+        f"Trial {chosen.number} of the sweep {sweep.name} ({sweep.id}) of {day} on {sweep.dataset}: {score}; "
+        f"{place} of {count(len(trials), 'trial')}, {finished} of them finished."
+    )
+
+
+def _compare(written: Experiment, trial: Experiment, base: Path, chosen: TrialRecord) -> None:
+    """Refuse a file that is not the trial: its base says something else than it did when the sweep ran."""
+    ours, theirs = flatten(written), flatten(trial)
+    differ = [path for path in theirs | ours if path not in NOT_PROMOTED and ours.get(path) != theirs.get(path)]
+    if differ:
+        raise UserError(
+            f"{base} was changed since the sweep, so that trial {chosen.number} does not follow from it any more:",
+            *(f"  {path} is {_leaf(ours, path)} by the file and {_leaf(theirs, path)} in the trial" for path in differ),
+            f"take the change back, or copy config.yaml of run {chosen.run_id}, which holds every field",
+        )
+
+
+def _leaf(leaves: Mapping[str, Any], path: str) -> str:
+    return leaf_text(leaves[path]) if path in leaves else "absent"

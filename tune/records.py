@@ -1,0 +1,58 @@
+"""The trials of a sweep as the store has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tagging.tracking.store import Run, Store
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial: `state` is FINISHED, PRUNED, FAILED, KILLED or RUNNING; scores are None before the first epoch.
+
+    `values` maps the searched fields to what was chosen. `lwlrap` is what the search compares (search_lwlrap),
+    `cv_lwlrap` is there for trials over all folds; `epochs` counts those of all folds, `seconds` the time of
+    the last start, `parameters` those of the network (0 where not counted).
+    """
+
+    number: int
+    run_id: str
+    state: str
+    values: Mapping[str, Any]
+    lwlrap: float | None
+    cv_lwlrap: float | None
+    epochs: int
+    seconds: float
+    error: str
+    parameters: int = 0
+
+
+def records(store: Store, sweep: Run) -> list[TrialRecord]:
+    """Return the trials of a sweep in the order of their numbers."""
+    found = [_record(run) for run in store.children(sweep.id, "trial")]
+    return sorted(found, key=lambda record: record.number)
+
+
+def best(trials: list[TrialRecord]) -> TrialRecord | None:
+    """Return the finished trial with the highest score, the earliest of equals; None without one."""
+    scored = [trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None]
+    return max(scored, key=lambda trial: (trial.lwlrap, -trial.number), default=None)
+
+
+def _record(run: Run) -> TrialRecord:
+    return TrialRecord(
+        number=int(run.tags["trial.number"]),
+        run_id=run.id,
+        state=run.tags["state"] if run.tags.get("state") == "PRUNED" else run.status,
+        values=json.loads(run.tags["trial.values"]),
+        lwlrap=run.metrics.get("search_lwlrap"),
+        cv_lwlrap=run.metrics.get("cv_lwlrap"),
+        epochs=int(run.metrics.get("trial_epochs", 0)),
+        seconds=run.metrics.get("trial_seconds", 0.0),
+        parameters=int(run.metrics.get("parameters", 0)),
+        error=run.tags.get("error", ""),
+    )

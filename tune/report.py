@@ -1,0 +1,126 @@
+"""What a sweep leaves in the store: the table of its trials, pictures, the best experiment, and its page."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+import pandas as pd
+
+from tagging.report.wording import count
+from tagging.tracking.store import Run, Store
+from tune import figures
+from tune.promote import experiment_text
+from tune.records import TrialRecord, best
+from tune.values import column, words
+
+LONGEST_TEXT = 1500  # characters of values; MLflow cuts a description at 8000
+LONGEST_ERROR = 300
+
+
+def summarise_sweep(store: Store, sweep: Run, trials: Sequence[TrialRecord], log_scaled: Collection[str]) -> None:
+    """Log what the trials say together to the sweep's run; again when it goes on, over what was there.
+
+    `log_scaled` are the searched fields that are drawn on a logarithmic axis. `experiment.yaml` and `best_lwlrap`
+    need a finished trial.
+    """
+    store.log_table(sweep.id, trial_table(trials), "tables/trials.parquet")
+    pictures = {
+        "history": figures.history(sweep.name, trials),
+        "parallel_coordinates": figures.parallel_coordinates(sweep.name, trials, log_scaled),
+        "importance": figures.importances(sweep.name, trials, log_scaled),
+        "slices": figures.slices(sweep.name, trials, log_scaled),
+    }
+    for name, picture in pictures.items():
+        store.log_figure(sweep.id, picture, f"figures/{name}.png")
+    states = Counter(trial.state for trial in trials)
+    metrics = {f"trials_{state.lower()}": float(states[state]) for state in ("FINISHED", "PRUNED", "FAILED")}
+    top = best(list(trials))
+    if top is not None and top.lwlrap is not None:
+        metrics["best_lwlrap"] = top.lwlrap
+        store.log_text(sweep.id, experiment_text(store, sweep, trials, top), "experiment.yaml")
+    store.log_metrics(sweep.id, metrics)
+    store.set_tags(sweep.id, {"mlflow.note.content": describe_sweep(sweep, trials)})
+
+
+def trial_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    """Return one row a trial: its record, with a column for each searched field.
+
+    A field whose values are not all numbers is text, a section its JSON.
+    """
+    fields = dict.fromkeys(field for trial in trials for field in trial.values)
+    return pd.DataFrame(
+        {
+            "number": [trial.number for trial in trials],
+            "run_id": [trial.run_id for trial in trials],
+            "state": [trial.state for trial in trials],
+            **{field: column([trial.values.get(field) for trial in trials]) for field in fields},
+            "lwlrap": pd.array([trial.lwlrap for trial in trials], dtype="Float64"),
+            "cv_lwlrap": pd.array([trial.cv_lwlrap for trial in trials], dtype="Float64"),
+            "epochs": [trial.epochs for trial in trials],
+            "seconds": [trial.seconds for trial in trials],
+            "parameters": [trial.parameters for trial in trials],
+            "error": [trial.error for trial in trials],
+        }
+    )
+
+
+def describe_sweep(sweep: Run, trials: Sequence[TrialRecord]) -> str:
+    """Return the sweep's description in Markdown."""
+    top = best(list(trials))
+    if top is None:
+        paragraphs = ["## No finished trial yet"]
+    else:
+        others = [trial for trial in trials if trial is not top and trial.state == "FINISHED"]
+        values = " ".join(f"{field}={words(value)}" for field, value in top.values.items())
+        paragraphs = [
+            f"## Best lwlrap {top.lwlrap:.4f} ({_link(sweep, top)} of {len(trials)})",
+            *_lead(sweep, top, others),
+            f"**Its values** `{_shortened(values)}`",
+        ]
+    paragraphs += [_states(trials), *_common_error(trials), f"**How to go on**\n\n{_commands(sweep, top)}"]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _lead(sweep: Run, top: TrialRecord, others: list[TrialRecord]) -> list[str]:
+    second = best(others)
+    if second is None or second.lwlrap is None or top.lwlrap is None:
+        return []
+    median = statistics.median([trial.lwlrap for trial in (top, *others) if trial.lwlrap is not None])
+    return [
+        f"**It leads** the second, {_link(sweep, second)}, by {top.lwlrap - second.lwlrap:.4f} and the median of the "
+        f"finished ones by {top.lwlrap - median:.4f}. The best of many scores is flattered by the choice: "
+        "train it with another seed before you trust its lead"
+    ]
+
+
+def _states(trials: Sequence[TrialRecord]) -> str:
+    told = [f"{len(group)} {figures.STATES[state][0]}" for state, group in figures.by_state(trials).items()]
+    return f"**{count(len(trials), 'trial')}**" + (f": {', '.join(told)}" if told else "")
+
+
+def _common_error(trials: Sequence[TrialRecord]) -> list[str]:
+    errors = Counter(trial.error for trial in trials if trial.state == "FAILED" and trial.error)
+    if not errors:
+        return []
+    (error, times), *_ = errors.most_common(1)
+    line = error.strip().splitlines()[0].replace("`", "'")[:LONGEST_ERROR]
+    return [f"**Most common error** ({times} of {sum(errors.values())}): `{line}`"]
+
+
+def _commands(sweep: Run, top: TrialRecord | None) -> str:
+    run = sweep.id[:8]  # several sweeps may share a name
+    lines = [f"python -m tune search --resume {run}   # go on with this sweep"]
+    if top is not None:
+        promote = f"python -m tune promote {run} --trial best --name my_experiment"
+        lines.insert(0, f"{promote}   # write experiments/my_experiment.yaml")
+    return "\n".join(["```", *lines, "```"])
+
+
+def _link(sweep: Run, trial: TrialRecord) -> str:
+    return f"[trial {trial.number}](#/experiments/{sweep.experiment_id}/runs/{trial.run_id})"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"

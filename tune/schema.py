@@ -1,0 +1,237 @@
+"""The schema of a search space: ranges of fields, the searcher, the scheduler, the budget and resources."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from tagging.config.load import origin_of
+from tagging.config.sections.fields import Count, Section
+from tagging.config.tree import Origins
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Bounds(Section):
+    """What all ranges of numbers have."""
+
+    kind: str
+    low: Number = Field(description="the lowest value")
+    high: Number = Field(description="the highest value")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low:g} must be less than high {self.high:g}")
+        return self
+
+
+class Uniform(Bounds):
+    """Any number between two."""
+
+    kind: Literal["uniform"] = "uniform"
+
+    @property
+    def middle(self) -> float:
+        """The value halfway."""
+        return (self.low + self.high) / 2
+
+
+class LogUniform(Bounds):
+    """Any number between two, each order of magnitude as likely as another."""
+
+    kind: Literal["loguniform"] = "loguniform"
+    low: Number = Field(gt=0, description="the lowest value")
+
+    @property
+    def middle(self) -> float:
+        """The geometric mean of the ends."""
+        return math.sqrt(self.low * self.high)
+
+
+class Int(Bounds):
+    """Any whole number from one to another, in steps."""
+
+    kind: Literal["int"] = "int"
+    low: int = Field(description="the lowest value")
+    high: int = Field(description="the highest value")
+    step: Count = Field(1, description="from one value to the next")
+    log: bool = Field(False, description="each order of magnitude is as likely as another")
+
+    @model_validator(mode="after")
+    def _reached(self) -> Self:
+        if self.log and (self.low < 1 or self.step != 1):
+            raise ValueError(f"log wants a low of 1 or more and a step of 1, not {self.low} and {self.step}")
+        beyond = (self.high - self.low) % self.step
+        if beyond:
+            below = self.high - beyond
+            near = f"{below} or {below + self.step}" if below > self.low else str(below + self.step)
+            raise ValueError(f"steps of {self.step} from {self.low} do not end at {self.high}, but at {near}")
+        return self
+
+    @property
+    def middle(self) -> int:
+        """The step nearest to halfway, from below."""
+        return self.low + (self.high - self.low) // (2 * self.step) * self.step
+
+
+class Choice(Section):
+    """One of some values, or of some whole sections."""
+
+    kind: Literal["choice"] = "choice"
+    options: tuple[Any, ...] = Field(min_length=2, description="values, or sections as {kind: cosine, first: 6}")
+
+    @field_validator("options")
+    @classmethod
+    def _typed(cls, options: tuple[Any, ...]) -> tuple[Any, ...]:
+        options = tuple(typed(option) for option in options)
+        if any(isinstance(option, list) for option in options):
+            raise ValueError("an option is a value or a section, not a list")
+        if len({isinstance(option, dict) for option in options}) > 1:
+            raise ValueError("the options are all values or all sections, not some of each")
+        for place, option in enumerate(options):
+            if option in options[:place]:
+                raise ValueError(f"{json.dumps(option)} is given twice")
+        return options
+
+    @property
+    def told(self) -> tuple[str | int | float | bool | None, ...]:
+        """The options as Optuna keeps them: sections as JSON."""
+        return tuple(json.dumps(option) if isinstance(option, dict) else option for option in self.options)
+
+    @property
+    def middle(self) -> str | int | float | bool | None:
+        """The option in the middle, as Optuna keeps it."""
+        return self.told[len(self.options) // 2]
+
+
+class Rest(Section):
+    """What is left to 1 by other fields; not searched itself."""
+
+    kind: Literal["rest"] = "rest"
+    of: tuple[str, ...] = Field(min_length=1, description="paths of the other fields, searched or not")
+
+
+Range = Annotated[Uniform | LogUniform | Int | Choice | Rest, Field(discriminator="kind")]
+
+
+class Random(Section):
+    """Values are drawn from the ranges, whatever came before."""
+
+    kind: Literal["random"] = "random"
+
+
+class Grid(Section):
+    """Every combination once; the ranges are of kind choice or int."""
+
+    kind: Literal["grid"] = "grid"
+
+
+class Tpe(Section):
+    """Optuna's Tree-structured Parzen Estimator (Bergstra et al. 2011)."""
+
+    kind: Literal["tpe"] = "tpe"
+    startup: Count = Field(10, description="trials that are drawn at random before it learns")
+
+
+class NoScheduler(Section):
+    """Every trial runs to its end."""
+
+    kind: Literal["none"] = "none"
+
+
+class Asha(Section):
+    """Asynchronous successive halving (Li et al. 2020): at each rung the worse trials stop."""
+
+    kind: Literal["asha"] = "asha"
+    grace: Count = Field(5, description="epochs before a trial may be stopped")
+    reduction: int = Field(3, ge=2, description="one in so many goes on at a rung, and rungs lie so far apart")
+
+
+class Median(Section):
+    """A trial stops where it is worse than the median of the others (Golovin et al. 2017)."""
+
+    kind: Literal["median"] = "median"
+    grace: Count = Field(5, description="epochs before a trial may be stopped")
+
+
+class Resources(Section):
+    """What one trial takes of the machine, and how many run at once."""
+
+    cpu: Count = Field(1, description="CPU cores of a trial, and its threads")
+    gpu: float = Field(0, ge=0, allow_inf_nan=False, description="GPUs of a trial; 0.25: four share one")
+    at_once: int = Field(0, ge=0, description="trials at a time; 0: as many as fit")
+
+    @model_validator(mode="after")
+    def _whole_above_one(self) -> Self:
+        if self.gpu > 1 and self.gpu % 1:
+            raise ValueError(f"gpu is {self.gpu:g}; a trial takes a share of one GPU or a whole number of them")
+        return self
+
+
+Objective = Literal["lwlrap", "parameters", "seconds"]
+
+
+class Space(Section):
+    """A search: which fields of an experiment, over which ranges, how, and for how long."""
+
+    name: str = Field("", description="of the search; empty: the file's name")
+    experiment: str = Field(description="name of a file in experiments/, or the path of a YAML file")
+    notes: str = Field("", description="why this space, and where its ranges are from")
+    space: dict[str, Range] = Field(min_length=1, description="path of a field -> its range")
+    set: dict[str, str] = Field({}, description="path of a field -> a value that all trials have")
+    searcher: Annotated[Random | Grid | Tpe, Field(discriminator="kind")] = Tpe()
+    scheduler: Annotated[NoScheduler | Asha | Median, Field(discriminator="kind")] = NoScheduler()
+    objectives: tuple[Objective, ...] = Field(("lwlrap",), min_length=1, description="more than one: a Pareto front")
+    trials: Count = Field(description="at most this many")
+    folds: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="folds of each trial, as [0]; []: all")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of the searcher")
+    keep: Count = Field(3, description="checkpoints of so many best trials are kept")
+    resources: Resources = Resources()
+
+    _origins: Origins = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        for field, given in (("objectives", self.objectives), ("folds", self.folds)):
+            if len({*given}) < len(given):
+                raise ValueError(f"{field} names one of {list(given)} twice")
+        return self
+
+    @model_validator(mode="after")
+    def _several_objectives(self) -> Self:
+        if "lwlrap" not in self.objectives:
+            raise ValueError(f"objectives is {list(self.objectives)}; lwlrap must be among them")
+        several = f"objectives is {list(self.objectives)}; more than one"
+        if len(self.objectives) > 1 and self.searcher.kind == "grid":
+            raise ValueError(f"{several} wants searcher.kind random or tpe, not grid")
+        if len(self.objectives) > 1 and self.scheduler.kind != "none":
+            raise ValueError(f"{several} wants scheduler.kind none, not {self.scheduler.kind}")
+        return self
+
+    def written_at(self, origins: Origins) -> Self:
+        """Remember where each field was written; returns the space itself."""
+        self._origins = origins
+        return self
+
+    def where(self, path: str) -> str:
+        """Name the file and line where a field of the space, or what is around it, was written."""
+        return origin_of(path, self._origins, Path(self.name))
+
+
+def typed(value: Any) -> Any:
+    """Return a text of YAML as the number, truth or null that it spells; anything else as it is."""
+    if isinstance(value, dict):
+        return {key: typed(below) for key, below in value.items()}
+    if value in ("true", "false", "null"):
+        return json.loads(value)
+    for number in (int, float):
+        with suppress(ValueError, TypeError):
+            if isinstance(value, str) and math.isfinite(number(value)):
+                return number(value)
+    return value

@@ -1,0 +1,189 @@
+"""What a person sees of a sweep: one table that moves on a terminal, a line at each start and end elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Column, Table
+from rich.text import Text
+
+from tagging.progress import say
+from tagging.report.wording import count
+from tune.records import TrialRecord
+from tune.values import words
+
+_ENDED = ("FINISHED", "PRUNED", "FAILED")
+_STYLES = {"FAILED": "red", "PRUNED": "dim", "KILLED": "dim"}
+_BESIDE_ROWS = 6  # lines of a terminal: what is left out (2), the head, bar, sentence, prompt
+_SHORTEST, _GAP = 5, 2  # columns of a value, and between two
+_BESIDE_VALUES = 30  # columns of what is no value, with gaps
+
+
+@dataclass
+class _Row:
+    values: Mapping[str, Any]
+    state: str = "RUNNING"
+    epochs: int = 0
+    lwlrap: float | None = None
+
+
+@dataclass
+class _Rows:
+    """The trials by number, and what is said of all of them."""
+
+    trials: int
+    by_number: dict[int, _Row] = field(default_factory=dict)
+    begun: float = field(default_factory=lambda: time.monotonic())
+
+    def best(self) -> int | None:
+        scores = {
+            number: row.lwlrap
+            for number, row in list(self.by_number.items())
+            if row.state == "FINISHED" and row.lwlrap is not None
+        }
+        return max(scores, key=lambda number: (scores[number], -number), default=None)
+
+    def ended(self) -> int:
+        return sum(row.state in _ENDED for row in list(self.by_number.values()))
+
+    def sentence(self) -> str:
+        """Return `7 of 12 trials, best 0.8412 (trial 3), 2 pruned, 1 failed, 4:12 so far`."""
+        parts = [f"{self.ended()} of {self.trials} trials"]
+        best = self.best()
+        if best is not None:
+            parts.append(f"best {self.by_number[best].lwlrap:.4f} (trial {best})")
+        states = Counter(row.state for row in list(self.by_number.values()))
+        parts += [f"{states[state]} {state.lower()}" for state in ("PRUNED", "FAILED") if states[state]]
+        return ", ".join([*parts, f"{_clock(time.monotonic() - self.begun)} so far"])
+
+    def shown(self, room: int) -> list[int]:
+        """Return the numbers of at most `room` trials: those that run and the best first of all, then the newest."""
+        rows = dict(self.by_number)
+        best = self.best()
+        wanted = sorted(rows, key=lambda number: (rows[number].state != "RUNNING" and number != best, -number))
+        return sorted(wanted[:room])
+
+
+class Screen:
+    """Shows a sweep while it is a context; its methods are called as trials start, move on and end.
+
+    `paths` are the searched fields, `trials` how many there will be, `earlier` those that a sweep that is continued
+    has already. A trial that starts again keeps its row.
+    """
+
+    def __init__(
+        self, paths: Sequence[str], trials: int, earlier: Sequence[TrialRecord] = (), console: Console | None = None
+    ) -> None:
+        self._names = short_names(paths)
+        self._rows = _Rows(trials)
+        for record in earlier:
+            state = "KILLED" if record.state == "RUNNING" else record.state  # nobody runs it yet
+            self._rows.by_number[record.number] = _Row(record.values, state, record.epochs, record.lwlrap)
+        self._console = console or Console()
+        self._room = 0  # rows; 0: as many as the terminal holds
+        self._live = Live(console=self._console, get_renderable=self._moving, refresh_per_second=2)
+        self._moves = self._console.is_terminal
+
+    def __enter__(self) -> Screen:
+        if self._moves:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._moves:
+            self._room = len(self._rows.by_number)  # all trials stay on the screen
+            self._live.stop()
+
+    def started(self, number: int, values: Mapping[str, Any]) -> None:
+        """Show that a trial begins with these values, by path."""
+        row = self._rows.by_number.setdefault(number, _Row(values))
+        row.values, row.state = values, "RUNNING"
+        if not self._moves:
+            chosen = "; ".join(f"{name} {_value(values[path])}" for path, name in self._names.items() if path in values)
+            say(f"trial {number}: {chosen}")
+
+    def epoch(self, number: int, epochs: int, lwlrap: float) -> None:
+        """Show how many epochs a trial has, over all its folds, and its score so far."""
+        row = self._rows.by_number[number]
+        row.epochs, row.lwlrap = epochs, lwlrap
+
+    def ended(self, number: int, state: str, lwlrap: float | None, error: str = "") -> None:
+        """Show how a trial ended, and why where it failed; `lwlrap` is its score, None without one."""
+        row = self._rows.by_number[number]
+        row.state, row.lwlrap = state, lwlrap
+        if not self._moves:
+            score = "" if lwlrap is None else f", lwlrap {lwlrap:.4f}"
+            said = f"trial {number} {state.lower()} after {count(row.epochs, 'epoch')}{score}"
+            say(f"{said}: {error}" if error else said)
+            say(f"  {self._rows.sentence()}")
+        elif error:
+            self._console.print(f"trial {number} {state.lower()}: {error}", markup=False, highlight=False)
+
+    def table(self, room: int) -> RenderableType:
+        """Return the table with at most `room` trials, the bar and the sentence below it."""
+        numbers, best = self._rows.shown(room), self._rows.best()
+        names = dict(list(self._names.items())[: (self._console.width - _BESIDE_VALUES) // (_SHORTEST + _GAP)])
+        table = Table(
+            Column("trial", justify="right", no_wrap=True),
+            *(Column(_one_line(name), min_width=_SHORTEST) for name in names.values()),
+            Column("epoch", justify="right", no_wrap=True),
+            Column("lwlrap", justify="right", no_wrap=True),
+            Column("state", no_wrap=True),
+            box=None,
+            pad_edge=False,
+        )
+        for number in numbers:
+            row = self._rows.by_number[number]
+            table.add_row(
+                f"* {number}" if number == best else str(number),
+                *(_one_line(_value(row.values[path]) if path in row.values else "") for path in names),
+                str(row.epochs or ""),
+                "" if row.lwlrap is None else f"{row.lwlrap:.4f}",
+                row.state.lower(),
+                style="bold" if number == best else _STYLES.get(row.state, ""),
+            )
+        cut = {"trials": (len(numbers), len(self._rows.by_number)), "searched fields": (len(names), len(self._names))}
+        notes = [f"{shown} of {there} {what} are shown" for what, (shown, there) in cut.items() if shown < there]
+        # padded, since a bar by itself does not end its line
+        bar = Padding(ProgressBar(total=self._rows.trials, completed=self._rows.ended()), 0)
+        return Group(*(Text(note, "dim") for note in notes), table, bar, Text(self._rows.sentence()))
+
+    def _moving(self) -> RenderableType:
+        return self.table(self._room or max(self._console.height - _BESIDE_ROWS, 1))
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Return for each path as many of its last parts as tell it from the others: `optimizer.lr` is `lr`."""
+    listed = list(paths)
+    return {path: _short(path, [other for other in listed if other != path]) for path in listed}
+
+
+def _short(path: str, others: list[str]) -> str:
+    parts = path.split(".")
+    for length in range(1, len(parts)):
+        name = ".".join(parts[-length:])
+        if not any(f".{other}".endswith(f".{name}") for other in others):
+            return name
+    return path
+
+
+def _value(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else words(value)
+
+
+def _one_line(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

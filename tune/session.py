@@ -1,0 +1,189 @@
+"""Ray, from its start to its end: on this machine alone, or as a guest of a cluster."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tagging.errors import UserError
+
+# Ray and Tune read these when they start; workers inherit them
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the table is tune/screen.py's
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a tip about GPUs
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store is the log
+}
+_SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+# a Unix socket's path holds 107 bytes; so many are Ray's: session_DATE_TIME_MICROSECONDS_PID/sockets/plasma_store
+_SOCKET_PATH, _OF_RAY = 107, 64
+_OBJECT_STORE = 100 * 2**20  # bytes; trials map the feature store and pass next to nothing through Ray's
+_GONE_WITHIN = 5.0  # seconds for Ray's processes to end by themselves
+_HEAD_WITHIN = 5.0  # seconds for a cluster's head to answer
+
+
+@contextmanager
+def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
+    """Have Ray run while the block does, and no process of it afterwards, whichever way the block ends.
+
+    Without an address Ray is its own, with so many CPUs and GPUs for trials, listens on loopback alone and joins
+    nothing that runs or once ran. `auto` or HOST:PORT joins that cluster, whose resources are its own; UserError
+    within seconds if it is not there. Nothing is printed or sent anywhere.
+    """
+    import ray
+
+    os.environ.update(_QUIET)
+    before = _processes()
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        try:
+            _listen_beyond_loopback(bool(address))
+            if address:
+                _join(address)
+            else:
+                _start(cpus, gpus, Path(folder))
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_sigterm)  # Ray put its own in place
+            yield
+        finally:
+            started = _processes() - before
+            ray.shutdown()
+            _end(started | (_processes() - before))
+
+
+def check_resources(cpu: int, gpu: float) -> None:
+    """Raise UserError where a trial is to have more CPU cores or GPUs than there are.
+
+    What there is: this machine, or within a session that joined a cluster the largest of its nodes.
+    """
+    nodes = _nodes()
+    what = "this machine" if len(nodes) == 1 else "the largest node"
+    most_cpu, most_gpu = max(cpus for cpus, _ in nodes), max(gpus for _, gpus in nodes)
+    problems = []
+    if cpu > most_cpu:
+        problems.append(f"a trial is to have {cpu} CPU cores; {what} has {most_cpu}. Give --cpu {most_cpu} or less")
+    if gpu > most_gpu:
+        has = f"has {most_gpu}. Give --gpu {most_gpu} or less" if most_gpu else "has none that torch sees. Give --gpu 0"
+        problems.append(f"a trial is to have {gpu:g} GPU; {what} {has}")
+    if not problems and not any(_fit(node, cpu, gpu) for node in nodes):
+        problems.append(f"a trial is to have {cpu} CPU cores and {gpu:g} GPU; no node has both")
+    if problems:
+        raise UserError(*problems)
+
+
+def trials_at_once(cpu: int, gpu: float, at_once: int) -> int:
+    """Return how many trials of so many CPU cores and GPUs run side by side, `at_once` at most unless it is 0.
+
+    A share of a GPU is of one GPU: of 0.3 three fit on each. UserError as by `check_resources` where not one fits.
+    """
+    check_resources(cpu, gpu)
+    fit = sum(_fit(node, cpu, gpu) for node in _nodes())
+    return min(fit, at_once) if at_once else fit
+
+
+def _nodes() -> list[tuple[int, int]]:
+    """Return the CPU cores and GPUs of this machine, or of each node of the cluster that was joined."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in found]
+    import torch  # here, since --help is to be fast
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return [(cores, torch.cuda.device_count())]
+
+
+def _fit(node: tuple[int, int], cpu: int, gpu: float) -> int:
+    cpus, gpus = node
+    by_cpu = cpus // cpu
+    if not gpu:
+        return by_cpu
+    by_gpu = gpus * int(1 / gpu + 1e-9) if gpu <= 1 else int(gpus // gpu)
+    return min(by_cpu, by_gpu)
+
+
+def _listen_beyond_loopback(allowed: bool) -> None:
+    from ray._private import ray_constants
+
+    # read when ray is imported, which may have been before, and by the processes that it starts
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = str(int(allowed))
+    ray_constants.ENABLE_RAY_CLUSTER = allowed
+
+
+def _start(cpus: int, gpus: float, folder: Path) -> None:
+    import ray
+
+    room = _SOCKET_PATH - _OF_RAY
+    if len(os.fsencode(folder)) > room:
+        raise UserError(
+            f"{folder}: too long a path for Ray's sockets, at most {room} bytes; set TMPDIR to a shorter one"
+        )
+    # Ray's default is a token in the home folder, which may not be there; this one is gone with this process
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    ray.init(
+        address="local",
+        num_cpus=cpus,
+        num_gpus=math.ceil(round(gpus, 6)),  # Ray counts in whole ones, and trials take shares of them
+        object_store_memory=_OBJECT_STORE,
+        include_dashboard=False,
+        _temp_dir=str(folder),
+        **_SILENT,
+    )
+
+
+def _join(address: str) -> None:
+    import ray
+    from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+    from ray._private.services import canonicalize_bootstrap_address
+    from ray.exceptions import AuthenticationError
+
+    how = "start one with `ray start --head`, and join it on this machine too (docs/cluster.md)"
+    try:
+        head = str(canonicalize_bootstrap_address(address))
+    except (ConnectionError, ValueError, OSError):
+        raise UserError(f"--address {address}: no Ray cluster is found there; {how}") from None
+    if not _answers(head):
+        raise UserError(f"--address {address}: no Ray cluster answers at {head}; {how}")
+    logging.getLogger("ray").setLevel(_SILENT["logging_level"])  # else Ray says that it uses a token
+    maybe_enable_token_auth_if_token_available()  # Ray does so by itself for `auto` alone
+    try:
+        ray.init(address=head, **_SILENT)
+    except (AuthenticationError, ConnectionError, RuntimeError) as error:
+        raise UserError(
+            f"--address {address}: the cluster at {head} cannot be joined: {error}; "
+            "is ~/.ray/auth_token the same on its head and here?"
+        ) from None
+
+
+def _answers(head: str) -> bool:
+    """Say whether anything listens there: Ray itself would ask for two minutes."""
+    host, _, port = head.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _HEAD_WITHIN).close()
+    except OSError:
+        return False
+    return True
+
+
+def _processes() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def _end(processes: set[psutil.Process]) -> None:
+    """Wait until processes have ended, and kill what does not."""
+    _, left = psutil.wait_procs(processes, timeout=_GONE_WITHIN)
+    for process in left:
+        process.kill()

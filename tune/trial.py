@@ -1,0 +1,173 @@
+"""A trial: one cross-validation, an epoch a step."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from tagging.commands import build
+from tagging.commands.fold import fold_epochs, stage
+from tagging.commands.origin import check_origin, find_origin
+from tagging.commands.prepare import Prepared, prepare
+from tagging.commands.run_tree import fold_run, fold_runs, identity_tags, log_inputs
+from tagging.commands.summary import summarise
+from tagging.config import Experiment
+from tagging.errors import UserError
+from tagging.tracking.epochs import EpochSender
+from tagging.tracking.ownership import LOCK, own, work_folder
+from tagging.tracking.store import Run, Store
+from tune.schema import Space
+from tune.space import experiment_of, overrides_of
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What every trial of a sweep needs, on whatever node of the cluster it runs."""
+
+    sweep_id: str
+    sweep_name: str
+    space: Space
+    data: Path | None
+    uri: str
+
+
+class CrossValidation(tune.Trainable):
+    """Trains the folds of a trial one after another; what Ray asks for as a step is an epoch.
+
+    Its config holds `plan`, and `number` and `values` of a trial. A report holds `lwlrap`, the mean over the folds
+    begun so far of the best val_lwlrap, `epochs` of all folds and `seconds`; the last one `whole` and `parameters`,
+    or `error`.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begin, or go on with, the trial of `config`."""
+        plan = config["plan"]
+        os.environ["MLFLOW_TRACKING_URI"] = plan.uri
+        self._steps = trial_steps(plan, config["number"], config["values"])
+
+    def step(self) -> Report:
+        """Train one epoch; what goes wrong is reported, so that Ray does not try the same again."""
+        try:
+            return next(self._steps)
+        except Exception as error:
+            text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            return {"error": text, "traceback": traceback.format_exc(), tune.result.DONE: True}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take another trial in the same process."""
+        self.cleanup()
+        self.setup(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        """Close the fold that is being trained."""
+        self._steps.close()
+
+
+def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any]) -> Generator[Report]:
+    """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
+    started = time.monotonic()
+    store = Store.connect()
+    experiment, origin = find_origin(trial_experiment(plan, values), store)
+    prepared = prepare(experiment)
+    if origin:
+        check_origin(origin, prepared, store)
+    lock = f"{plan.sweep_id[:10]}-{number}"
+    with own(lock):
+        run = _trial_run(plan, number, values, prepared, lock, store)
+        log_inputs(store, run, prepared)
+        shared = stage(prepared)
+        scores = _Scores(store, run)
+        size = _parameters(experiment, prepared) if "parameters" in plan.space.objectives else 0
+        folds = fold_runs(store, run)
+        for fold in prepared.folds_to_run:
+            before = folds.get(fold)
+            if before is not None and before.status == "FINISHED":
+                scores.add_fold(fold, before.metrics["best_val_lwlrap"], int(before.metrics["epochs"]))
+                continue
+            folds[fold] = fold_run(store, run, fold, before)
+            start = origin.weights(fold, store) if origin else None
+            for record in fold_epochs(shared, fold, folds[fold], run, store, start):
+                scores.add_epoch(fold, record.val_lwlrap, record.time_ms)
+                yield {"lwlrap": scores.mean, "epochs": scores.epochs, "seconds": time.monotonic() - started}
+        finished = {fold: store.get(child.id) for fold, child in folds.items()}
+        summarise(prepared, run, finished, store)
+        scores.close()
+        seconds = time.monotonic() - started
+        numbers = {"trial_epochs": scores.epochs, "trial_seconds": seconds, "parameters": size}
+        store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
+        report = {"lwlrap": scores.mean, "epochs": scores.epochs, "seconds": seconds, "parameters": size}
+        yield {**report, "whole": True, tune.result.DONE: True}
+
+
+def trial_experiment(plan: SweepPlan, values: Mapping[str, Any]) -> Experiment:
+    """Return the experiment that a trial trains."""
+    experiment = experiment_of(plan.space, values, plan.data)
+    training = experiment.training.model_copy(update={"folds": plan.space.folds})
+    return experiment.model_copy(update={"training": training, "threads": plan.space.resources.cpu})
+
+
+def _parameters(experiment: Experiment, prepared: Prepared) -> int:
+    model = build.model_of(experiment, len(prepared.dataset.classes), 0, torch.device("cpu"), bare=True)
+    return sum(weights.numel() for weights in model.parameters())
+
+
+class _Scores:
+    """The running mean over folds of the best val_lwlrap, which goes to the trial's run as a curve."""
+
+    def __init__(self, store: Store, run: Run) -> None:
+        self._best: dict[int, float] = {}
+        self._history: list[dict[str, float]] = []
+        self._sender = EpochSender(store, run.id, work_folder())
+        self.epochs = 0
+
+    @property
+    def mean(self) -> float:
+        return sum(self._best.values()) / len(self._best)
+
+    def add_fold(self, fold: int, score: float, epochs: int) -> None:
+        self._best[fold] = score
+        self.epochs += epochs
+
+    def add_epoch(self, fold: int, score: float, time_ms: int) -> None:
+        self._best[fold] = max(score, self._best.get(fold, 0.0))
+        self.epochs += 1
+        # the time is the epoch's own, so that what is reported again after a kill is no second point
+        record = {"epoch": self.epochs, "time_ms": time_ms, "search_lwlrap": self.mean}
+        self._history.append(record)
+        self._sender.log_epoch(record)
+
+    def close(self) -> None:
+        self._sender.close(self._history)
+
+
+def _trial_run(
+    plan: SweepPlan, number: int, values: Mapping[str, Any], prepared: Prepared, lock: str, store: Store
+) -> Run:
+    for run in store.children(plan.sweep_id, "trial"):
+        if run.tags["trial.number"] == str(number):
+            store.reopen(run.id)
+            return run
+    fixed = [f"{path}={text}" for path, text in plan.space.set.items()]
+    overrides = " ".join([*fixed, *overrides_of(plan.space, values)])
+    tags = {
+        **identity_tags(prepared),
+        LOCK: lock,
+        "trial.number": number,
+        "trial.values": json.dumps(dict(values)),
+        "trial.overrides": overrides,
+        "base": Path(plan.space.experiment).stem,
+        "differs": overrides,
+    }
+    return store.start(prepared.dataset.name, "trial", f"{plan.sweep_name} {number}", tags, {}, plan.sweep_id)
