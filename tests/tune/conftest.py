@@ -35,7 +35,7 @@ def sweep(store: Store) -> Run:
 
 @pytest.fixture
 def add_trial(store: Store, sweep: Run, experiments: Path) -> Callable[..., Run]:
-    """Add a trial to the sweep: its settings are `overrides` on base, on fold 0 and one thread."""
+    """Add a trial to the sweep: its settings are `overrides` on base, on fold 0, one thread and other sound."""
 
     def add(
         number: int,
@@ -49,7 +49,8 @@ def add_trial(store: Store, sweep: Run, experiments: Path) -> Callable[..., Run]
         overrides = overrides or " ".join(f"{path}={value}" for path, value in values.items())
         tags = {"trial.number": number, "trial.values": json.dumps(values), "trial.overrides": overrides}
         run = store.start("demo", "trial", f"lr_mixup {number}", tags, {}, sweep)
-        trained = load("base", [overrides, "training.folds=[0] threads=1 device=cpu"], folder=experiments)
+        where = "training.folds=[0] threads=1 device=cpu"
+        trained = load("base", [overrides, where], data=Path("/sound"), folder=experiments)
         store.log_text(run.id, to_yaml(trained), "config.yaml")
         scores = {} if score is None else {"search_lwlrap": score}
         store.log_metrics(run.id, {**scores, "trial_epochs": 9, "trial_seconds": 2.5, **metrics})
