@@ -29,7 +29,7 @@ from tune.schema import Space
 from tune.screen import Screen
 from tune.searcher import StudySearcher
 from tune.session import ray_session, trials_at_once
-from tune.space import check_space, digest, distributions, experiment_of, grid_points, load_space
+from tune.space import check_space, digest, distributions, experiment_of, grid_points, load_space, space_names
 from tune.trial import CrossValidation, SweepPlan
 from tune.warm_start import known_results
 
@@ -59,6 +59,7 @@ def search(space: Space, data: Path | None, name: str, address: str) -> Run:
         "space": space.name,
         "space.experiment": space.experiment,
         "space.digest": digest(space),
+        "space.file": _file_digest(space),
         **prepared.data_tags(),
     }
     run = store.start(prepared.dataset.name, "sweep", name, tags, {}, description=space.notes)
@@ -109,13 +110,21 @@ def _prepared(space: Space, data: Path | None) -> Prepared:
 
 
 def _check_unchanged(run: Run, space: Space) -> None:
+    if run.tags["space.file"] != _file_digest(space):
+        raise UserError(
+            f"the space {space.name} was changed since the sweep {run.name} ({run.id[:8]}) began; take the change "
+            "back, or begin a new sweep with it: python -m tune search --name NAME"
+        )
     if run.tags["space.digest"] != digest(space):
         raise UserError(
-            f"the experiment {space.experiment} was changed since the sweep {run.name} began; begin a new one"
+            f"the experiment {space.experiment} was changed since the sweep {run.name} ({run.id[:8]}) began; take the "
+            "change back, or begin a new sweep: python -m tune search --name NAME"
         )
-    with suppress(UserError):
-        if digest(load_space(space.name)) != digest(space):
-            say(f"tune/spaces/{space.name}.yaml was changed since; the sweep goes on with the space it began with")
+
+
+def _file_digest(space: Space) -> str:
+    """Return what the space's file says, before what was given on the command line; empty for one of the user's own."""
+    return digest(load_space(space.name)) if space.name in space_names() else ""
 
 
 def _finish(store: Store, sweep: _Sweep, prepared: Prepared, launch: str | None) -> Run:

@@ -111,6 +111,14 @@ def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
         f"error: the sweep lr ({run.id[:8]}) is not finished; go on with it by `python -m tune search --resume "
         f"{run.id[:8]}`, or give the new one another name with --name"
     )
+    space = project.folder / "tune" / "spaces" / "lr.yaml"
+    space.write_text(SPACE.replace("high: 1e-2", "high: 2e-2"))
+    changed = project.run("search", "--resume", "lr", module="tune", code=2)
+    assert changed.stderr.splitlines()[-1] == (
+        f"error: the space lr was changed since the sweep lr ({run.id[:8]}) began; take the change back, "
+        "or begin a new sweep with it: python -m tune search --name NAME"
+    )
+    space.write_text(SPACE)
     project.run("search", "--resume", "lr", module="tune")
     trials = records(store, sweep_of(store))
     assert outcome(trials) == outcome(expected)
