@@ -160,14 +160,23 @@ def _trial_run(
             store.reopen(run.id)
             return run
     fixed = [f"{path}={text}" for path, text in plan.space.set.items()]
-    overrides = " ".join([*fixed, *overrides_of(plan.space, values)])
+    chosen = overrides_of(plan.space, values)
+    short = [f"{path}={_short(text)}" for path, _, text in (override.partition("=") for override in chosen)]
     tags = {
         **identity_tags(prepared),
         LOCK: lock,
         "trial.number": number,
         "trial.values": json.dumps(dict(values)),
-        "trial.overrides": overrides,
+        "trial.overrides": " ".join([*fixed, *chosen]),
         "base": Path(plan.space.experiment).stem,
-        "differs": overrides,
+        "differs": " ".join([*short, *fixed]),
     }
     return store.start(prepared.dataset.name, "trial", f"{plan.sweep_name} {number}", tags, {}, plan.sweep_id)
+
+
+def _short(text: str) -> str:
+    """Return a number with the digits that people read in a table; any other text as it is."""
+    try:
+        return f"{float(text):.4g}"
+    except ValueError:
+        return text

@@ -147,7 +147,7 @@ def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
 @cache
 def _source() -> dict[str, str]:
     program = Path(sys.argv[0])
-    command = "python -m tagging " + " ".join(sys.argv[1:2])
+    command = f"python -m {program.parent.name} " + " ".join(sys.argv[1:2])
     tags = {
         "mlflow.source.name": command.strip() if program.name == "__main__.py" else program.name,
         "mlflow.source.type": "LOCAL",

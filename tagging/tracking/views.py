@@ -15,6 +15,7 @@ from typing import Any
 TAG = "mlflow.sharedViewState."
 RANKING = "ranking"
 FOLDS = "folds"
+SWEEPS = "sweeps"
 
 _NAME = "attributes.`Run Name`"
 # each column as the UI calls it, with its width in pixels; one that no run has is not shown
@@ -38,18 +39,34 @@ _FOLDS_COLUMNS = {
     "metrics.`val_loss`": 100,
     "metrics.`samples_per_s`": 125,
 }
+_SWEEPS_COLUMNS = {
+    _NAME: 250,
+    "metrics.`search_lwlrap`": 115,
+    "metrics.`best_lwlrap`": 100,
+    "metrics.`cv_lwlrap`": 95,
+    "tags.`differs`": 480,
+    "tags.`state`": 95,
+    "metrics.`trial_epochs`": 100,
+    "metrics.`trial_seconds`": 110,
+    "metrics.`trials_finished`": 115,
+    "tags.`error`": 280,
+}
 _BY_PARENT = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "parent"}]}
 
 
 def views() -> dict[str, str]:
     """Return the tags of an MLflow experiment that hold its views.
 
-    `ranking`: no folds, the best CV lwlrap first; `folds`: the folds of each run together, with their average.
+    `ranking`: no folds and no trials, the best CV lwlrap first; `folds`: the folds of each run together, with their
+    average; `sweeps`: the trials of all sweeps, the best first, then the sweeps.
     """
-    # the language of filters knows no OR: whatever is no fold has a place in the ranking
-    ranking = _state(_RANKING_COLUMNS, "tags.kind != 'fold'", "metrics.`cv_lwlrap`")
+    # the language of filters knows no OR: what is nothing else has a place
+    no_search = "tags.kind != 'fold' and tags.kind != 'trial' and tags.kind != 'sweep'"
+    ranking = _state(_RANKING_COLUMNS, no_search, "metrics.`cv_lwlrap`")
+    searches = "tags.kind != 'fold' and tags.kind != 'experiment'"
+    sweeps = _state(_SWEEPS_COLUMNS, searches, "metrics.`search_lwlrap`")
     folds = _state(_FOLDS_COLUMNS, "tags.kind = 'fold'", "attributes.start_time") | {"groupBy": _BY_PARENT}
-    return {TAG + key: _tag(key, state) for key, state in ((RANKING, ranking), (FOLDS, folds))}
+    return {TAG + key: _tag(key, state) for key, state in ((RANKING, ranking), (FOLDS, folds), (SWEEPS, sweeps))}
 
 
 def missing_views(tags: Mapping[str, str]) -> dict[str, str]:

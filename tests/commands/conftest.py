@@ -11,7 +11,7 @@ import pytest
 
 from tagging.config import Experiment, load
 from tagging.tracking.store import Run, Store
-from tests.commands.project import Project
+from tests.commands.project import Project, copy_database
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def moved(trained: Trained, tmp_path: Path) -> Project:
     copy = Project(tmp_path / "project")
     for folder in ("data", "mlruns"):
         shutil.copytree(trained.project.folder / folder, copy.folder / folder)
-    shutil.copy(trained.project.folder / "mlflow.db", copy.folder)
+    copy_database(trained.project.folder / "mlflow.db", copy.folder / "mlflow.db")
     with closing(sqlite3.connect(copy.folder / "mlflow.db")) as database, database:
         for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
             places = (str(trained.project.folder), str(copy.folder))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -80,6 +82,16 @@ class Project:
         """Return the newest finished epoch of each fold in progress, by fold run id."""
         work = self.folder / "mlruns" / "work"
         return sorted(f"{path.parents[1].name}/{path.name}" for path in work.glob("*/last/[0-9]*"))
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a store's database that this process may have open.
+
+    By SQLite itself: to open and close the file otherwise would drop the locks by which other processes see that
+    it is in use, and the last of them to close would take its log away.
+    """
+    with closing(sqlite3.connect(source)) as database, closing(sqlite3.connect(target)) as copy:
+        database.backup(copy)
 
 
 def _environment() -> dict[str, str]:

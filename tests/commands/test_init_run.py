@@ -20,7 +20,7 @@ from tagging.config.load import leaf_text
 from tagging.errors import UserError
 from tagging.tracking.store import Store
 from tests.commands.conftest import Inside, Trained, the_run
-from tests.commands.project import Project
+from tests.commands.project import Project, copy_database
 
 Connect = Callable[[Project], Store]
 
@@ -30,7 +30,7 @@ def tuned(trained: Trained, tmp_path: Path) -> Project:
     """Return a copy of the project with its finished run; the run's files stay where they are."""
     fresh = Project(tmp_path / "project")
     shutil.copytree(trained.project.folder / "data", fresh.folder / "data")
-    shutil.copy(trained.project.folder / "mlflow.db", fresh.folder)
+    copy_database(trained.project.folder / "mlflow.db", fresh.folder / "mlflow.db")
     return fresh
 
 

@@ -27,6 +27,7 @@ def test_the_ranking_shows_parents_alone_the_best_first(store: Store) -> None:
     for parent, score in zip(parents, (0.4, 0.6), strict=True):
         store.log_metrics(parent.id, {"cv_lwlrap": score})
         store.start("demo", "fold", "fold 0", {}, {}, parent)
+    store.start("demo", "trial", "lr 0", {}, {}, store.start("demo", "sweep", "lr", {}, {}))
     order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
     assert [run.name for run in store.find([state["searchFilter"]], "demo", order)] == ["better", "worse"]
     assert state["selectedColumns"][:3] == ["metrics.`cv_lwlrap`", "metrics.`fold_lwlrap_std`", "tags.`differs`"]
@@ -42,7 +43,19 @@ def test_the_folds_stand_under_their_parents(store: Store) -> None:
     assert fold.tags[key["groupByData"]] == "smoke 1234"
 
 
-@pytest.mark.parametrize("name", ["ranking", "folds"])
+def test_the_sweeps_show_their_trials_the_best_first(store: Store) -> None:
+    state = unpacked("sweeps")
+    store.start("demo", "experiment", "smoke", {}, {})
+    sweep = store.start("demo", "sweep", "lr", {}, {})
+    for number, score in enumerate((0.4, 0.6)):
+        trial = store.start("demo", "trial", f"lr {number}", {}, {}, sweep)
+        store.log_metrics(trial.id, {"search_lwlrap": score})
+        store.start("demo", "fold", "fold 0", {}, {}, trial)
+    order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
+    assert [run.name for run in store.find([state["searchFilter"]], "demo", order)] == ["lr 1", "lr 0", "lr"]
+
+
+@pytest.mark.parametrize("name", ["ranking", "folds", "sweeps"])
 def test_every_shown_column_has_a_place_and_a_width(name: str) -> None:
     state = unpacked(name)
     assert state["columnOrder"][1:] == state["selectedColumns"]
@@ -61,10 +74,12 @@ def test_a_view_that_somebody_saved_anew_stays(store: Store) -> None:
     assert missing_views(experiment.tags) == views()
     older = views()[TAG + "folds"].replace('"folds"', '"an older name"')
     mine = views()[TAG + "ranking"].replace('"updatedAt": 0', '"updatedAt": 1795377600000')
-    store.tag_experiment(experiment, {TAG + "folds": older, TAG + "ranking": mine})
+    sweeps = views()[TAG + "sweeps"]
+    store.tag_experiment(experiment, {TAG + "folds": older, TAG + "ranking": mine, TAG + "sweeps": sweeps})
     (experiment,) = store.experiments("demo")
     assert missing_views(experiment.tags) == {TAG + "folds": views()[TAG + "folds"]}
-    assert missing_views({TAG + "ranking": "{broken", TAG + "folds": '{"name": "folds"}'}) == {}
+    broken = {TAG + "ranking": "{broken", TAG + "folds": '{"name": "folds"}', TAG + "sweeps": ""}
+    assert missing_views(broken) == {}
     store.tag_experiment(experiment, missing_views(experiment.tags))
     (experiment,) = store.experiments("demo")
     assert missing_views(experiment.tags) == {}
