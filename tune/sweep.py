@@ -85,7 +85,6 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     for tag, value in prepared.data_tags().items():
         if run.tags.get(tag) != value:
             raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
-    store.reopen(run.id)
     say(f"going on with the sweep {run.name} ({run.id[:8]})")
     return _finish(store, _Sweep(run, space, data, address), prepared, launch)
 
@@ -130,6 +129,8 @@ def _file_digest(space: Space) -> str:
 def _finish(store: Store, sweep: _Sweep, prepared: Prepared, launch: str | None) -> Run:
     run = sweep.run
     with own(run.id), _ending(store, run):
+        if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
+            store.reopen(run.id)
         if launch:
             link_launch(store, launch, run)
         failures = AlikeFailures()
@@ -178,10 +179,7 @@ def _tune(store: Store, sweep: _Sweep, prepared: Prepared, failures: AlikeFailur
     ):
         at_once = here or trials_at_once(wanted.cpu, wanted.gpu, wanted.at_once)
         tuner = tune.Tuner(
-            tune.with_resources(
-                CrossValidation,
-                {"cpu": wanted.cpu, "gpu": wanted.gpu},
-            ),
+            tune.with_resources(CrossValidation, {"cpu": wanted.cpu, "gpu": wanted.gpu}),
             tune_config=tune.TuneConfig(
                 metric="lwlrap",
                 mode="max",

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,11 @@ from tune.session import ray_session
 
 
 def listening(process: psutil.Process) -> list[str]:
-    return [found.laddr.ip for found in process.net_connections("inet") if found.status == psutil.CONN_LISTEN]
+    try:
+        found = process.net_connections("inet")
+    except psutil.NoSuchProcess:  # Ray starts some that end at once
+        return []
+    return [socket.laddr.ip for socket in found if socket.status == psutil.CONN_LISTEN]
 
 
 @ray.remote(num_cpus=1, num_gpus=0.5)
@@ -32,8 +37,8 @@ def main(how: str) -> None:
         with ray_session(cpus=2, gpus=0.5):
             seen["threads"] = ray.get(threads.remote())
             tree = [me, *me.children(recursive=True)]
-            seen["addresses"] = sorted({address for process in tree for address in listening(process)})
-            seen["ports"] = sum(len(listening(process)) for process in tree)
+            addresses = [address for process in tree for address in listening(process)]
+            seen["addresses"], seen["ports"] = sorted(set(addresses)), len(addresses)
             seen["sigterm kept"] = signal.getsignal(signal.SIGTERM) == before
             seen["resources"] = [ray.cluster_resources()["CPU"], ray.cluster_resources()["GPU"]]
             seen["folder"] = str(Path(ray._private.worker._global_node.get_session_dir_path()).parent)
@@ -42,14 +47,16 @@ def main(how: str) -> None:
                 time.sleep(60)
     except KeyboardInterrupt:
         seen["interrupted"] = True
-    seen["children"] = [process.name() for process in me.children(recursive=True)]
+    seen["children"] = [process.pid for process in me.children(recursive=True)]
     seen["left"] = [process.pid for process in tree[1:] if alive(process)]
     seen["folder left"] = Path(str(seen.pop("folder"))).exists()
     print(json.dumps(seen))
 
 
 def alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 if __name__ == "__main__":

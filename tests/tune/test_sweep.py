@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -164,7 +165,13 @@ def finished(project: Project) -> set[str]:
 def workers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
     """Return Ray's processes below a driver that run, or ran, trials."""
     below = psutil.Process(driver.pid).children(recursive=True)
-    return [process for process in below if "ray::ResourceTrainable" in " ".join(process.cmdline())]
+    return [process for process in below if "ray::ResourceTrainable" in _command(process)]
+
+
+def _command(process: psutil.Process) -> str:
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
