@@ -12,7 +12,7 @@ from ray.tune.experiment import Trial
 
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Ending, Store
-from tune.records import records
+from tune.records import ranked, records
 from tune.screen import Screen
 
 LONGEST_TAG = 500
@@ -90,12 +90,8 @@ def end_trial(
 def drop_checkpoints(store: Store, sweep_id: str, keep: int) -> None:
     """Remove the checkpoints of all ended trials but the best `keep` finished ones; predictions stay."""
     trials = records(store, store.get(sweep_id))
-    finished = sorted(
-        (trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None),
-        key=lambda trial: (-(trial.lwlrap or 0), trial.number),
-    )
     pruned = [trial for trial in trials if trial.state == "PRUNED"]
-    for trial in [*finished[keep:], *pruned]:
+    for trial in [*ranked(trials)[keep:], *pruned]:
         run = store.get(trial.run_id)
         if "checkpoints" not in run.tags:
             for fold in store.children(run.id):

@@ -37,10 +37,15 @@ def records(store: Store, sweep: Run) -> list[TrialRecord]:
     return sorted(found, key=lambda record: record.number)
 
 
-def best(trials: list[TrialRecord]) -> TrialRecord | None:
-    """Return the finished trial with the highest score, the earliest of equals; None without one."""
+def ranked(trials: list[TrialRecord]) -> list[TrialRecord]:
+    """Return the finished trials with a score, the highest first, the earliest of equals first."""
     scored = [trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None]
-    return max(scored, key=lambda trial: (trial.lwlrap, -trial.number), default=None)
+    return sorted(scored, key=lambda trial: (-(trial.lwlrap or 0.0), trial.number))
+
+
+def best(trials: list[TrialRecord]) -> TrialRecord | None:
+    """Return the first of the ranked trials; None without one."""
+    return next(iter(ranked(trials)), None)
 
 
 def _record(run: Run) -> TrialRecord:

@@ -26,6 +26,7 @@ _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the table is tune/screen.py's
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a tip about GPUs
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store is the log
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that fails reports its error alone
 }
 _SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 # a Unix socket's path holds 107 bytes; so many are Ray's: session_DATE_TIME_MICROSECONDS_PID/sockets/plasma_store

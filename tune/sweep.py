@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule
 
 from tagging.commands.finished import open_store
 from tagging.commands.prepare import Prepared, prepare
+from tagging.commands.run_tree import ending
 from tagging.config.tree import merge
 from tagging.errors import UserError
 from tagging.progress import say
@@ -29,8 +27,8 @@ from tune.schema import Space
 from tune.screen import Screen
 from tune.searcher import StudySearcher
 from tune.session import ray_session, trials_at_once
-from tune.space import check_space, digest, distributions, experiment_of, grid_points, load_space, space_names
-from tune.trial import CrossValidation, SweepPlan
+from tune.space import check_space, digest, distributions, grid_points, load_space, space_names
+from tune.trial import CrossValidation, SweepPlan, trial_experiment
 from tune.warm_start import known_results
 
 WORKER_DEATHS = 2  # that are borne a trial
@@ -103,9 +101,7 @@ def _prepared(space: Space, data: Path | None) -> Prepared:
         path: distribution.choices[0] if hasattr(distribution, "choices") else distribution.low  # type: ignore[attr-defined]
         for path, distribution in distributions(space).items()
     }
-    experiment = experiment_of(space, some, data)
-    training = experiment.training.model_copy(update={"folds": space.folds})
-    return prepare(experiment.model_copy(update={"training": training}))
+    return prepare(trial_experiment(space, some, data))
 
 
 def _check_unchanged(run: Run, space: Space) -> None:
@@ -128,7 +124,7 @@ def _file_digest(space: Space) -> str:
 
 def _finish(store: Store, sweep: _Sweep, prepared: Prepared, launch: str | None) -> Run:
     run = sweep.run
-    with own(run.id), _ending(store, run):
+    with own(run.id), ending(store, run):
         if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
             store.reopen(run.id)
         if launch:
@@ -218,20 +214,6 @@ def _scheduler(space: Space, prepared: Prepared) -> TrialScheduler:
     return FIFOScheduler()
 
 
-@contextmanager
-def _ending(store: Store, run: Run) -> Iterator[None]:
-    """End the sweep's run in any case, as what it is."""
-    try:
-        yield
-    except BaseException as error:
-        with suppress(UserError):  # the store itself may be what failed
-            if not isinstance(error, KeyboardInterrupt):
-                store.set_tags(run.id, {"error": str(error)[:500]})
-            store.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
-    store.finish(run.id, "FINISHED")
-
-
 def _tell(run: Run, trials: list[Any]) -> None:
     winner = best(trials)
     if winner is None:
@@ -242,7 +224,3 @@ def _tell(run: Run, trials: list[Any]) -> None:
         say(f"  {path}={value}")
     say(f"sweep {run.name} ({run.id}) of data set {run.dataset}; look at it with `make ui`")
     say(f"make it an experiment: python -m tune promote {run.id[:8]} --name NAME")
-
-
-# Ray reads these when it is imported or started
-os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")

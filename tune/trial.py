@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import traceback
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from ray import tune
 
 from tagging.commands import build
 from tagging.commands.fold import fold_epochs, stage
-from tagging.commands.origin import check_origin, find_origin
+from tagging.commands.origin import check_origin, find_origin, parentage
 from tagging.commands.prepare import Prepared, prepare
 from tagging.commands.run_tree import fold_run, fold_runs, identity_tags, log_inputs
 from tagging.commands.summary import summarise
@@ -62,7 +61,7 @@ class CrossValidation(tune.Trainable):
             return next(self._steps)
         except Exception as error:
             text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            return {"error": text, "traceback": traceback.format_exc(), tune.result.DONE: True}
+            return {"error": text, tune.result.DONE: True}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial in the same process."""
@@ -79,13 +78,15 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any]) -> Gene
     """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
     started = time.monotonic()
     store = Store.connect()
-    experiment, origin = find_origin(trial_experiment(plan, values), store)
+    experiment, origin = find_origin(trial_experiment(plan.space, values, plan.data), store)
     prepared = prepare(experiment)
     if origin:
         check_origin(origin, prepared, store)
     lock = f"{plan.sweep_id[:10]}-{number}"
     with own(lock):
-        run = _trial_run(plan, number, values, prepared, lock, store)
+        run = _trial_run(
+            plan, number, values, {**identity_tags(prepared), **parentage(origin), LOCK: lock}, prepared, store
+        )
         log_inputs(store, run, prepared)
         shared = stage(prepared)
         scores = _Scores(store, run)
@@ -111,11 +112,11 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any]) -> Gene
         yield {**report, "whole": True, tune.result.DONE: True}
 
 
-def trial_experiment(plan: SweepPlan, values: Mapping[str, Any]) -> Experiment:
-    """Return the experiment that a trial trains."""
-    experiment = experiment_of(plan.space, values, plan.data)
-    training = experiment.training.model_copy(update={"folds": plan.space.folds})
-    return experiment.model_copy(update={"training": training, "threads": plan.space.resources.cpu})
+def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None) -> Experiment:
+    """Return the experiment that a trial of these values trains; errors as `tagging.config.load`."""
+    experiment = experiment_of(space, values, data)
+    training = experiment.training.model_copy(update={"folds": space.folds})
+    return experiment.model_copy(update={"training": training, "threads": space.resources.cpu})
 
 
 def _parameters(experiment: Experiment, prepared: Prepared) -> int:
@@ -153,7 +154,12 @@ class _Scores:
 
 
 def _trial_run(
-    plan: SweepPlan, number: int, values: Mapping[str, Any], prepared: Prepared, lock: str, store: Store
+    plan: SweepPlan,
+    number: int,
+    values: Mapping[str, Any],
+    identity: Mapping[str, object],
+    prepared: Prepared,
+    store: Store,
 ) -> Run:
     for run in store.children(plan.sweep_id, "trial"):
         if run.tags["trial.number"] == str(number):
@@ -163,8 +169,7 @@ def _trial_run(
     chosen = overrides_of(plan.space, values)
     short = [f"{path}={_short(text)}" for path, _, text in (override.partition("=") for override in chosen)]
     tags = {
-        **identity_tags(prepared),
-        LOCK: lock,
+        **identity,
         "trial.number": number,
         "trial.values": json.dumps(dict(values)),
         "trial.overrides": " ".join([*fixed, *chosen]),

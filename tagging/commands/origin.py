@@ -61,6 +61,11 @@ def find_origin(experiment: Experiment, store: Store) -> tuple[Experiment, Origi
     return experiment.model_copy(update={"init": settled}), origin
 
 
+def parentage(origin: Origin | None) -> dict[str, str]:
+    """Return the tags by which a run says whose weights it started from; empty where they are its own."""
+    return {"init.run": origin.run.id, "init.name": origin.run.name} if origin else {}
+
+
 def _resolve(experiment: Experiment, store: Store) -> Run:
     named = store.search({NAME: experiment.init.run}, dataset_name(experiment))
     at_home = [run for run in named if run.kind in TRAINED and run.status == "FINISHED"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import pandas as pd
 
 from tagging import RECIPE_VERSION
 from tagging.commands.prepare import Prepared
 from tagging.config import flatten
 from tagging.config.load import leaf_text, to_yaml
+from tagging.errors import UserError
 from tagging.tracking.environment import environment, git_state
 from tagging.tracking.ownership import LOCK, work_folder
 from tagging.tracking.store import PROJECT, Run, Store
@@ -65,3 +69,19 @@ def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
     tags = {"fold": fold, "parent": f"{parent.name} {parent.id[:8]}"}
     tags |= {tag: parent.tags[tag] for tag in ("fingerprint", LOCK) if tag in parent.tags}
     return store.start(parent.dataset, "fold", f"{parent.name} fold {fold}", tags, {}, parent)
+
+
+@contextmanager
+def ending(store: Store, run: Run) -> Iterator[None]:
+    """End a parent's run in any case, as FINISHED, KILLED (Ctrl-C) or FAILED with the tag `error`."""
+    try:
+        yield
+    except BaseException as error:
+        hasty = store.impatient()
+        with suppress(UserError):  # the store itself may be what failed
+            if not isinstance(error, KeyboardInterrupt):
+                said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+                hasty.set_tags(run.id, {"error": said[:500]})
+            hasty.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    store.finish(run.id, "FINISHED")

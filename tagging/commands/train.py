@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 
 from tagging.commands.build import check_compile, check_model, device_of
 from tagging.commands.finished import open_store
 from tagging.commands.fold import Stage, stage, train_fold
-from tagging.commands.origin import Origin, check_origin, find_origin
+from tagging.commands.origin import Origin, check_origin, find_origin, parentage
 from tagging.commands.prepare import Prepared, prepare
-from tagging.commands.run_tree import fold_run, fold_runs, identity_tags, log_inputs
+from tagging.commands.run_tree import ending, fold_run, fold_runs, identity_tags, log_inputs
 from tagging.commands.summary import summarise
 from tagging.config import Experiment
-from tagging.errors import UserError
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import close_abandoned, own, owner_tag, work_folder
@@ -45,13 +43,13 @@ def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = Fals
         if run and not _missing(prepared, run, store):
             _tell_done(run, experiment)
         else:
-            tags = {**lineage, **_parentage(origin)}
+            tags = {**lineage, **parentage(origin)}
             if origin:
                 _tell_origin(origin.run)
             run = _resume(store, run) if run else _start(store, prepared, tags)
             if launch:
                 link_launch(store, launch, run)
-            with _ending(store, run):
+            with ending(store, run):
                 log_inputs(store, run, prepared)
                 _train_missing(prepared, run, store, origin)
         if launch:
@@ -108,26 +106,6 @@ def _resume(store: Store, run: Run) -> Run:
         if fold.status == "FINISHED":  # killed just before it was cleared away
             shutil.rmtree(work_folder() / fold.id, ignore_errors=True)
     return run
-
-
-@contextmanager
-def _ending(store: Store, run: Run) -> Iterator[None]:
-    """End the parent's run in any case, as what it is."""
-    try:
-        yield
-    except BaseException as error:
-        hasty = store.impatient()
-        with suppress(UserError):  # the store itself may be what failed
-            if not isinstance(error, KeyboardInterrupt):
-                said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-                hasty.set_tags(run.id, {"error": said[:500]})
-            hasty.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-        raise
-    store.finish(run.id, "FINISHED")
-
-
-def _parentage(origin: Origin | None) -> dict[str, str]:
-    return {"init.run": origin.run.id, "init.name": origin.run.name} if origin else {}
 
 
 def _train_missing(prepared: Prepared, run: Run, store: Store, origin: Origin | None) -> None:
