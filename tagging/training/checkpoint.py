@@ -2,6 +2,7 @@
 
     <folder>/last/000012/   model.safetensors  optimizer.safetensors  [ema.safetensors]  state.json
     <folder>/best/000009/   model.safetensors  state.json
+    <folder>/adopted/000012/   as last/: another fold's, in place of its own, until epoch 13 is there
 
 An epoch's folder is written under a temporary name, synced and renamed, so a kill at any moment leaves
 either the whole of it or nothing of it. `last` is written after `best`: what `last` names as best exists.
@@ -60,22 +61,40 @@ class Checkpoints:
             self._publish("last", epoch, lambda folder: _write_last(folder, parts, state))
         self._drop("best", keep=best_epoch(history))
         self._drop("last", keep=epoch)
+        self._drop("adopted", keep=epoch)
+
+    def adopt(self, donor: Checkpoints) -> None:
+        """Go on after the last epoch with the weights and the optimizer of another fold's last one.
+
+        Epochs and best weights stay its own. Both have an epoch, and nobody trains them meanwhile.
+        """
+        last, theirs = self.last(), donor.last()
+        assert last is not None
+        assert theirs is not None
+        with room_in(self.folder):
+            self._publish("adopted", int(last.name), lambda folder: _link(theirs, folder))
 
     def resume(self, parts: Parts) -> list[EpochRecord]:
-        """Set `parts` to the last checkpoint and return its epochs; [] where there is none."""
-        folder = self.last()
-        if folder is None:
+        """Set `parts` to the last checkpoint, or what was adopted in its place, and return its own epochs; [] if none.
+
+        Where no schedule moves them, the optimizer's settings (learning rate ...) stay those of `parts`.
+        """
+        last = self.last()
+        if last is None:
             return []
+        adopted = self.folder / "adopted" / last.name
+        folder = adopted if adopted.is_dir() else last
         state = json.loads((folder / "state.json").read_text())
         parts.model.load_state_dict(load_file(folder / "model.safetensors"))
-        _load_optimizer(parts.optimizer, state["optimizer"], load_file(folder / "optimizer.safetensors"))
+        groups = state["optimizer"] if parts.scheduler is not None else _optimizer_state(parts.optimizer)[0]
+        _load_optimizer(parts.optimizer, groups, load_file(folder / "optimizer.safetensors"))
         if parts.scheduler is not None:
             parts.scheduler.load_state_dict(state["scheduler"])
         if parts.ema is not None:
             parts.ema.load_state_dict(load_file(folder / "ema.safetensors"))
         if state["scaler"]:
             parts.scaler.load_state_dict(state["scaler"])
-        return _history(state)
+        return self.history()
 
     def last(self) -> Path | None:
         """Return the folder of the last finished epoch, None before the first."""
@@ -179,6 +198,12 @@ def _write_last(folder: Path, parts: Parts, state: dict[str, Any]) -> None:
     scheduler = parts.scheduler.state_dict() if parts.scheduler is not None else {}
     state = {**state, "optimizer": groups, "scheduler": scheduler, "scaler": parts.scaler.state_dict()}
     (folder / "state.json").write_text(json.dumps(state))
+
+
+def _link(source: Path, folder: Path) -> None:
+    """Put the files of a checkpoint, which nobody changes once they are there, into a second folder."""
+    for path in source.iterdir():
+        (folder / path.name).hardlink_to(path)
 
 
 def _save(state: dict[str, Tensor], path: Path) -> None:

@@ -215,3 +215,24 @@ def test_a_compiled_network_trains_as_the_plain_one(tmp_path: Path) -> None:
     for left, right in zip(compiled, plain, strict=True):
         assert left.train_loss == pytest.approx(right.train_loss, rel=1e-3)
         assert left.val_loss == pytest.approx(right.val_loss, rel=1e-2)
+
+
+def test_what_is_adopted_goes_on_as_in_the_fold_it_is_of(tmp_path: Path) -> None:
+    steady = "scheduler.kind=constant"
+    donor = Training(tmp_path / "donor", steady, "optimizer.lr=2e-2", epochs=2)
+    donor.fit()
+    own = Training(tmp_path / "own", steady, epochs=2).fit()
+    Training(tmp_path / "own", steady).checkpoints.adopt(donor.checkpoints)
+    adopting = Training(tmp_path / "own", steady, "optimizer.lr=2e-2", epochs=4)
+    history = adopting.fit()
+    going_on = Training(tmp_path / "donor", steady, "optimizer.lr=2e-2", epochs=4)
+    assert numbers(history[:2]) == numbers(own)
+    assert numbers(history[2:]) == numbers(going_on.fit()[2:])
+    assert equal(weights(adopting), weights(going_on))
+    assert not list((tmp_path / "own" / "adopted").glob("[0-9]*"))
+
+
+def test_without_a_schedule_a_changed_learning_rate_holds_from_the_next_epoch_on(tmp_path: Path) -> None:
+    Training(tmp_path, "scheduler.kind=constant", epochs=2).fit()
+    history = Training(tmp_path, "scheduler.kind=constant", "optimizer.lr=3e-3", epochs=3).fit()
+    assert [record.lr for record in history] == [1e-2, 1e-2, 3e-3]
