@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--seed", type=_given(at_least(0)), metavar="N", help="of the searcher")
     search.add_argument("--folds", default="", metavar='"0 1"', help="folds of each trial, or all")
     search.add_argument("--cpu", type=_given(at_least(1)), metavar="N", help="CPU cores of a trial")
-    search.add_argument("--gpu", type=_given(_share), metavar="X", help="GPUs of a trial; 0.25: four share one")
+    search.add_argument("--gpu", type=_given(_share), metavar="X", help="GPUs of a trial; 0.25: four share one; auto")
     search.add_argument("--at-once", type=_given(at_least(0)), metavar="N", help="trials at a time; 0: as many as fit")
     search.add_argument("--address", default="", metavar="ADDR", help="join a Ray cluster: auto, or HOST:PORT")
 
@@ -75,13 +75,17 @@ def _given(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: kind(text) if text else None
 
 
-def _share(text: str) -> float:
+def _share(text: str) -> float | str:
+    if text == "auto":
+        return text
     try:
         number = float(text)
     except ValueError:
         number = -1
     if not 0 <= number < math.inf or (number > 1 and number % 1):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share of a GPU, such as 0.25, or a whole number of them")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a share of a GPU, such as 0.25, a whole number of them, or auto"
+        )
     return number
 
 
@@ -93,7 +97,8 @@ def _search(parsed: argparse.Namespace) -> None:
     if parsed.resume:
         _go_on(parsed)
         return
-    from tune.space import check_space, load_space
+    from tune.check import check_space
+    from tune.space import load_space
 
     space = load_space(parsed.space, {**_of_any_sweep(parsed), **_of_a_new_sweep(parsed)})
     data = folder(parsed.data)
@@ -101,7 +106,8 @@ def _search(parsed: argparse.Namespace) -> None:
     if not parsed.address:  # a cluster's nodes are known once it is joined
         from tune.session import check_resources
 
-        check_resources(space.resources.cpu, space.resources.gpu)
+        gpu = space.resources.gpu
+        check_resources(space.resources.cpu, 0 if gpu == "auto" else gpu)
     from tune.sweep import search
 
     search(space, data, parsed.name, parsed.address)

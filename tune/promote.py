@@ -40,6 +40,7 @@ def promote(store: Store, sweep_text: str, trial: str = "best", name: str = "", 
         raise UserError(f"{sweep_text}: run {sweep.name} ({sweep.id}) is of kind {sweep.kind or '-'}; give a sweep")
     trials = records(store, sweep)
     chosen = _chosen(sweep, trials, trial)
+    _check_steady(sweep, chosen)
     path = folder / f"{_checked(name) if name else _default_name(sweep, chosen)}.yaml"
     base = find(sweep.tags["space.experiment"], folder)
     text = experiment_text(store, sweep, trials, chosen)
@@ -81,6 +82,16 @@ def _chosen(sweep: Run, trials: list[TrialRecord], text: str) -> TrialRecord:
     if named is None:
         raise UserError(f"--trial {text}: {where} has no such trial; give best or one of: {known}")
     return named
+
+
+def _check_steady(sweep: Run, chosen: TrialRecord) -> None:
+    if chosen.exchanges:
+        raise UserError(
+            f"trial {chosen.number} of sweep {sweep.name} ({sweep.id}) changed its values while it trained, as "
+            "scheduler.kind pbt has it, and no experiment's file can say that; schedule.json of its run "
+            f"{chosen.run_id} has them by epoch, and `python -m tagging predict --run {chosen.run_id[:8]} FOLDER` tags "
+            "with its network"
+        )
 
 
 def _checked(name: str) -> str:

@@ -16,7 +16,8 @@ class TrialRecord:
 
     `values` maps the searched fields to what was chosen. `lwlrap` is what the search compares (search_lwlrap),
     `cv_lwlrap` is there for trials over all folds; `epochs` counts those of all folds, `seconds` the time of
-    the last start, `parameters` those of the network (0 where not counted).
+    the last start, `parameters` those of the network (0 where not counted), `exchanges` how often it took over weights
+    and changed its values, of which `values` are the last then.
     """
 
     number: int
@@ -29,6 +30,7 @@ class TrialRecord:
     seconds: float
     error: str
     parameters: int = 0
+    exchanges: int = 0
 
 
 def records(store: Store, sweep: Run) -> list[TrialRecord]:
@@ -60,4 +62,5 @@ def _record(run: Run) -> TrialRecord:
         seconds=run.metrics.get("trial_seconds", 0.0),
         parameters=int(run.metrics.get("parameters", 0)),
         error=run.tags.get("error", ""),
+        exchanges=int(run.tags.get("trial.exchanges", 0)),
     )

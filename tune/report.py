@@ -39,6 +39,7 @@ def summarise_sweep(store: Store, sweep: Run, trials: Sequence[TrialRecord], log
     top = best(list(trials))
     if top is not None and top.lwlrap is not None:
         metrics["best_lwlrap"] = top.lwlrap
+    if top is not None and not top.exchanges:
         store.log_text(sweep.id, experiment_text(store, sweep, trials, top), "experiment.yaml")
     store.log_metrics(sweep.id, metrics)
     store.set_tags(sweep.id, {"mlflow.note.content": describe_sweep(sweep, trials)})
@@ -112,7 +113,7 @@ def _common_error(trials: Sequence[TrialRecord]) -> list[str]:
 def _commands(sweep: Run, top: TrialRecord | None) -> str:
     run = sweep.id[:8]  # several sweeps may share a name
     lines = [f"python -m tune search --resume {run}   # go on with this sweep"]
-    if top is not None:
+    if top is not None and not top.exchanges:
         promote = f"python -m tune promote {run} --trial best --name my_experiment"
         lines.insert(0, f"{promote}   # write experiments/my_experiment.yaml")
     return "\n".join(["```", *lines, "```"])

@@ -8,10 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from tagging.config.load import origin_of
-from tagging.config.sections.fields import Count, Section
+from tagging.config.sections.fields import Count, Probability, Section
 from tagging.config.tree import Origins
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -160,16 +167,35 @@ class Median(Section):
     grace: Count = Field(5, description="epochs before a trial may be stopped")
 
 
+class Pbt(Section):
+    """Population based training (Jaderberg et al. 2017): the worst go on with weights and values of the best."""
+
+    kind: Literal["pbt"] = "pbt"
+    interval: Count = Field(5, description="epochs from one exchange to the next")
+    share: float = Field(0.25, gt=0, le=0.5, description="of the trials that take over, and that are taken over from")
+    resample: Probability = Field(0.25, description="probability that a value is drawn anew, not moved by a fifth")
+
+
 class Resources(Section):
     """What one trial takes of the machine, and how many run at once."""
 
     cpu: Count = Field(1, description="CPU cores of a trial, and its threads")
-    gpu: float = Field(0, ge=0, allow_inf_nan=False, description="GPUs of a trial; 0.25: four share one")
+    gpu: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = Field(
+        0, description="GPUs of a trial; 0.25: four share one; auto: as few as the first trial shows to be enough"
+    )
     at_once: int = Field(0, ge=0, description="trials at a time; 0: as many as fit")
+
+    @field_validator("gpu", mode="wrap")
+    @classmethod
+    def _number_or_auto(cls, gpu: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(gpu)
+        except ValidationError:  # one sentence in place of one for each half of the union
+            raise ValueError(f"it is {gpu!r}; it must be a number, 0 or more, or auto") from None
 
     @model_validator(mode="after")
     def _whole_above_one(self) -> Self:
-        if self.gpu > 1 and self.gpu % 1:
+        if self.gpu != "auto" and self.gpu > 1 and self.gpu % 1:
             raise ValueError(f"gpu is {self.gpu:g}; a trial takes a share of one GPU or a whole number of them")
         return self
 
@@ -186,7 +212,7 @@ class Space(Section):
     space: dict[str, Range] = Field(min_length=1, description="path of a field -> its range")
     set: dict[str, str] = Field({}, description="path of a field -> a value that all trials have")
     searcher: Annotated[Random | Grid | Tpe, Field(discriminator="kind")] = Tpe()
-    scheduler: Annotated[NoScheduler | Asha | Median, Field(discriminator="kind")] = NoScheduler()
+    scheduler: Annotated[NoScheduler | Asha | Median | Pbt, Field(discriminator="kind")] = NoScheduler()
     objectives: tuple[Objective, ...] = Field(("lwlrap",), min_length=1, description="more than one: a Pareto front")
     trials: Count = Field(description="at most this many")
     folds: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="folds of each trial, as [0]; []: all")
@@ -212,6 +238,24 @@ class Space(Section):
             raise ValueError(f"{several} wants searcher.kind random or tpe, not grid")
         if len(self.objectives) > 1 and self.scheduler.kind != "none":
             raise ValueError(f"{several} wants scheduler.kind none, not {self.scheduler.kind}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_population(self) -> Self:
+        if self.scheduler.kind != "pbt":
+            return self
+        wants = "scheduler.kind pbt wants"
+        if len(self.folds) != 1:
+            given = list(self.folds) if self.folds else "all of them"
+            raise ValueError(
+                f"{wants} one fold, as folds: [0], not {given}: weights pass from trial to trial in a fold"
+            )
+        if self.searcher.kind != "random":
+            raise ValueError(f"{wants} searcher.kind random, not {self.searcher.kind}: it moves the values itself")
+        if self.trials < 2:
+            raise ValueError(f"{wants} 2 trials or more, not {self.trials}")
+        if self.resources.gpu == "auto":
+            raise ValueError(f"{wants} a number for resources.gpu, not auto: no trial ends before the others")
         return self
 
     def written_at(self, origins: Origins) -> Self:

@@ -103,7 +103,10 @@ class Screen:
             self._live.stop()
 
     def started(self, number: int, values: Mapping[str, Any]) -> None:
-        """Show that a trial begins with these values, by path."""
+        """Show that a trial begins, or goes on, with these values, by path."""
+        row = self._rows.by_number.get(number)
+        if row is not None and row.state == "RUNNING" and row.values == values:
+            return  # it was paused
         row = self._rows.by_number.setdefault(number, _Row(values))
         row.values, row.state = values, "RUNNING"
         if not self._moves:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,13 @@ from tune.trial import SweepPlan
 Values = dict[str, Any]
 MAXIMIZE, MINIMIZE = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
 OBJECTIVES = {"lwlrap": MAXIMIZE, "parameters": MINIMIZE, "seconds": MINIMIZE}
+
+
+def drawn(distributions: Mapping[str, BaseDistribution], seed: int) -> Values:
+    """Return a value from each distribution, a function of the seed (0 or more)."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed % 2**32))
+    return dict(study.ask(dict(distributions)).params)
 
 
 class StudySearcher(Searcher):
@@ -76,6 +84,11 @@ class StudySearcher(Searcher):
         asked = self._study.ask(self._distributions)
         self._asked[trial_id] = asked
         return {"plan": self._plan, "number": number, "values": dict(asked.params)}
+
+    def all_that_is_left(self) -> list[Values]:
+        """Return what `suggest` gives until there is no more: numbers and values of the trials still to run."""
+        suggested = (self.suggest(str(place)) for place in itertools.count())
+        return list(itertools.takewhile(lambda config: config != Searcher.FINISHED, suggested))  # type: ignore[arg-type]
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Tell the study of an epoch, which counts if the trial is pruned."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ray import tune
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
+import torch
 
 from tagging.commands.finished import open_store
 from tagging.commands.prepare import Prepared, prepare
@@ -20,26 +18,15 @@ from tagging.progress import say
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import LOCK, close_abandoned, own, work_folder
 from tagging.tracking.store import Run, Store
-from tune.callbacks import AlikeFailures, Closing, end_trial
-from tune.records import best, records
+from tune.callbacks import AlikeFailures
+from tune.check import check_space
+from tune.packing import gpu_share, measured
+from tune.records import TrialRecord, best, records
 from tune.report import summarise_sweep
 from tune.schema import Space
-from tune.screen import Screen
-from tune.searcher import StudySearcher
-from tune.session import ray_session, trials_at_once
-from tune.space import check_space, digest, distributions, grid_points, load_space, space_names
-from tune.trial import CrossValidation, SweepPlan, trial_experiment
-from tune.warm_start import known_results
-
-WORKER_DEATHS = 2  # that are borne a trial
-
-
-@dataclass(frozen=True)
-class _Sweep:
-    run: Run
-    space: Space
-    data: Path | None
-    address: str
+from tune.side_by_side import Sweep, run_trials
+from tune.space import digest, distributions, load_space, space_names
+from tune.trial import trial_experiment
 
 
 def search(space: Space, data: Path | None, name: str, address: str) -> Run:
@@ -63,7 +50,7 @@ def search(space: Space, data: Path | None, name: str, address: str) -> Run:
     run = store.start(prepared.dataset.name, "sweep", name, tags, {}, description=space.notes)
     store.set_tags(run.id, {LOCK: run.id})
     store.log_json(run.id, {"space": space.model_dump(mode="json"), "data": str(data or "")}, "space.json")
-    return _finish(store, _Sweep(run, space, data, address), prepared, launch)
+    return _finish(store, Sweep(run, space, data, address), prepared, launch)
 
 
 def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
@@ -84,7 +71,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
         if run.tags.get(tag) != value:
             raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
     say(f"going on with the sweep {run.name} ({run.id[:8]})")
-    return _finish(store, _Sweep(run, space, data, address), prepared, launch)
+    return _finish(store, Sweep(run, space, data, address), prepared, launch)
 
 
 def _open() -> tuple[Store, str | None]:
@@ -122,7 +109,7 @@ def _file_digest(space: Space) -> str:
     return digest(load_space(space.name)) if space.name in space_names() else ""
 
 
-def _finish(store: Store, sweep: _Sweep, prepared: Prepared, launch: str | None) -> Run:
+def _finish(store: Store, sweep: Sweep, prepared: Prepared, launch: str | None) -> Run:
     run = sweep.run
     with own(run.id), ending(store, run):
         if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
@@ -137,90 +124,43 @@ def _finish(store: Store, sweep: _Sweep, prepared: Prepared, launch: str | None)
         if failures.error:
             raise UserError(f"five trials in a row failed alike: {failures.error}")
         ended = [trial for trial in trials if trial.state in ("FINISHED", "PRUNED", "FAILED")]
-        if len(ended) < _wanted(sweep.space):
+        if len(ended) < sweep.wanted:
             raise KeyboardInterrupt
     shutil.rmtree(work_folder() / run.id, ignore_errors=True)
     _tell(store.get(run.id), trials)
     return store.get(run.id)
 
 
-def _wanted(space: Space) -> int:
-    return min(space.trials, len(grid_points(space))) if space.searcher.kind == "grid" else space.trials
+def _tune(store: Store, sweep: Sweep, prepared: Prepared, failures: AlikeFailures) -> None:
+    """Run the trials that are missing; where the GPU's share is to be found out, one by itself first."""
+    space = sweep.space
+    gpu = space.resources.gpu
+    if gpu != "auto":
+        run_trials(store, sweep, prepared, failures, gpu, sweep.wanted)
+        return
+    if sweep.address:
+        raise UserError("--gpu auto measures on this machine; give the trials of a cluster a share, such as --gpu 0.25")
+    if not torch.cuda.is_available():
+        say("no GPU that torch sees: trials run on CPU cores")
+        run_trials(store, sweep, prepared, failures, 0, sweep.wanted)
+        return
+    if measured(store, sweep.run) is None:
+        say("one trial has the GPU alone, to see how much of it a trial needs")
+        run_trials(store, sweep, prepared, failures, 1, max(1, len(records(store, sweep.run))))
+    memory = measured(store, sweep.run)
+    share = gpu_share(memory) if memory else 1.0
+    say(f"a trial took {memory or 0:.0%} of the GPU's memory: {round(1 / share)} at a time on each from here on")
+    run_trials(store, sweep, prepared, failures, share, sweep.wanted)
 
 
-def _tune(store: Store, sweep: _Sweep, prepared: Prepared, failures: AlikeFailures) -> None:
-    space, run = sweep.space, sweep.run
-    earlier = records(store, run)
-    known = known_results(
-        store, space, sweep.data, prepared.data_tags(), prepared.dataset.name, prepared.folds_to_run, run.id
-    )
-    searcher = StudySearcher(
-        plan=SweepPlan(run.id, run.name, space, sweep.data, store.uri),
-        searcher=space.searcher,
-        distributions=distributions(space),
-        trials=_wanted(space),
-        seed=space.seed,
-        objectives=space.objectives,
-        earlier=earlier,
-        known=known if len(space.objectives) == 1 else (),
-        grid=grid_points(space) if space.searcher.kind == "grid" else (),
-    )
-    wanted = space.resources
-    # a cluster has resources of its own, which are known once it is joined
-    here = 0 if sweep.address else trials_at_once(wanted.cpu, wanted.gpu, wanted.at_once)
-    scratch = work_folder() / run.id
-    with (
-        Screen(list(distributions(space)), _wanted(space), earlier) as screen,
-        ray_session(here * wanted.cpu, here * wanted.gpu, sweep.address),
-    ):
-        at_once = here or trials_at_once(wanted.cpu, wanted.gpu, wanted.at_once)
-        tuner = tune.Tuner(
-            tune.with_resources(CrossValidation, {"cpu": wanted.cpu, "gpu": wanted.gpu}),
-            tune_config=tune.TuneConfig(
-                metric="lwlrap",
-                mode="max",
-                search_alg=searcher,
-                scheduler=_scheduler(space, prepared),
-                num_samples=-1,
-                max_concurrent_trials=at_once,
-                reuse_actors=True,
-            ),
-            run_config=tune.RunConfig(
-                name="ray",
-                storage_path=str(scratch),
-                callbacks=[Closing(store, run.id, screen, space.keep)],
-                stop=failures,
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS),
-                verbose=0,
-            ),
-        )
-        try:
-            tuner.fit()
-        finally:
-            end_trial(store, run.id, None, "KILLED", {}, {})
-
-
-def _scheduler(space: Space, prepared: Prepared) -> TrialScheduler:
-    # one more than there are: Ray stops who reaches the most, and a trial's own last report comes after that epoch
-    most = prepared.experiment.training.epochs * len(prepared.folds_to_run) + 1
-    settings = space.scheduler
-    if settings.kind == "asha":
-        return ASHAScheduler(
-            time_attr="epochs", max_t=most, grace_period=settings.grace, reduction_factor=settings.reduction
-        )
-    if settings.kind == "median":
-        return MedianStoppingRule(time_attr="epochs", grace_period=settings.grace)
-    return FIFOScheduler()
-
-
-def _tell(run: Run, trials: list[Any]) -> None:
+def _tell(run: Run, trials: list[TrialRecord]) -> None:
     winner = best(trials)
     if winner is None:
         say("no trial was finished")
         return
     say(f"\nbest: trial {winner.number} with lwlrap {winner.lwlrap:.4f}")
     for path, value in winner.values.items():
-        say(f"  {path}={value}")
+        say(f"  {path}={value}" + " at its end; schedule.json of its run has them by epoch" * bool(winner.exchanges))
     say(f"sweep {run.name} ({run.id}) of data set {run.dataset}; look at it with `make ui`")
-    say(f"make it an experiment: python -m tune promote {run.id[:8]} --name NAME")
+    if not winner.exchanges:
+        say(f"make it an experiment: python -m tune promote {run.id[:8]} --name NAME")

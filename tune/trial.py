@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from tagging.errors import UserError
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import LOCK, own, work_folder
 from tagging.tracking.store import Run, Store
+from tagging.training.checkpoint import Checkpoints
+from tune.packing import MEMORY_SHARE, memory_share
+from tune.schedule import schedule, values_at
 from tune.schema import Space
 from tune.space import experiment_of, overrides_of
 
@@ -50,13 +53,15 @@ class CrossValidation(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin, or go on with, the trial of `config`."""
-        plan = config["plan"]
-        os.environ["MLFLOW_TRACKING_URI"] = plan.uri
-        self._steps = trial_steps(plan, config["number"], config["values"])
+        """Take the trial of `config`, to begin or to go on with."""
+        self._config = config
+        self._steps: Generator[Report] | None = None
+        os.environ["MLFLOW_TRACKING_URI"] = config["plan"].uri
 
     def step(self) -> Report:
         """Train one epoch; what goes wrong is reported, so that Ray does not try the same again."""
+        if self._steps is None:
+            self._steps = trial_steps(self._config["plan"], self._config["number"], self._config["values"])
         try:
             return next(self._steps)
         except Exception as error:
@@ -69,9 +74,19 @@ class CrossValidation(tune.Trainable):
         self.setup(new_config)
         return True
 
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        """Leave the trial, which Ray asks for before it pauses: its last epoch lies in the work folder."""
+        self.cleanup()
+        return {"number": self._config["number"]}
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Go on from the work folder with the next step."""
+
     def cleanup(self) -> None:
         """Close the fold that is being trained."""
-        self._steps.close()
+        if self._steps is not None:
+            self._steps.close()
+            self._steps = None
 
 
 def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any]) -> Generator[Report]:
@@ -89,7 +104,10 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any]) -> Gene
         )
         log_inputs(store, run, prepared)
         shared = stage(prepared)
-        scores = _Scores(store, run)
+        if shared.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(shared.device)  # of an earlier trial of this process
+        in_population = plan.space.scheduler.kind == "pbt"
+        scores = _Scores(store, run, schedule(store, run) if in_population else ())
         size = _parameters(experiment, prepared) if "parameters" in plan.space.objectives else 0
         folds = fold_runs(store, run)
         for fold in prepared.folds_to_run:
@@ -99,14 +117,18 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any]) -> Gene
                 continue
             folds[fold] = fold_run(store, run, fold, before)
             start = origin.weights(fold, store) if origin else None
+            # a rung sees again all that was before a break; a population, which pauses its trials, the last of it
+            heard = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
             for record in fold_epochs(shared, fold, folds[fold], run, store, start):
                 scores.add_epoch(fold, record.val_lwlrap, record.time_ms)
-                yield {"lwlrap": scores.mean, "epochs": scores.epochs, "seconds": time.monotonic() - started}
+                if record.epoch >= heard:
+                    yield {"lwlrap": scores.mean, "epochs": scores.epochs, "seconds": time.monotonic() - started}
         finished = {fold: store.get(child.id) for fold, child in folds.items()}
         summarise(prepared, run, finished, store)
         scores.close()
         seconds = time.monotonic() - started
-        numbers = {"trial_epochs": scores.epochs, "trial_seconds": seconds, "parameters": size}
+        memory = memory_share(shared.device)
+        numbers = {"trial_epochs": scores.epochs, "trial_seconds": seconds, "parameters": size, MEMORY_SHARE: memory}
         store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
         report = {"lwlrap": scores.mean, "epochs": scores.epochs, "seconds": seconds, "parameters": size}
         yield {**report, "whole": True, tune.result.DONE: True}
@@ -125,9 +147,13 @@ def _parameters(experiment: Experiment, prepared: Prepared) -> int:
 
 
 class _Scores:
-    """The running mean over folds of the best val_lwlrap, which goes to the trial's run as a curve."""
+    """The running mean over folds of the best val_lwlrap, which goes to the trial's run as a curve.
 
-    def __init__(self, store: Store, run: Run) -> None:
+    So do the values of each epoch where a `schedule` changes them.
+    """
+
+    def __init__(self, store: Store, run: Run, schedule: Sequence[Mapping[str, Any]]) -> None:
+        self._schedule = schedule
         self._best: dict[int, float] = {}
         self._history: list[dict[str, float]] = []
         self._sender = EpochSender(store, run.id, work_folder())
@@ -146,6 +172,8 @@ class _Scores:
         self.epochs += 1
         # the time is the epoch's own, so that what is reported again after a kill is no second point
         record = {"epoch": self.epochs, "time_ms": time_ms, "search_lwlrap": self.mean}
+        if self._schedule:
+            record |= values_at(self._schedule, self.epochs)
         self._history.append(record)
         self._sender.log_epoch(record)
 
@@ -165,18 +193,25 @@ def _trial_run(
         if run.tags["trial.number"] == str(number):
             store.reopen(run.id)
             return run
-    fixed = [f"{path}={text}" for path, text in plan.space.set.items()]
-    chosen = overrides_of(plan.space, values)
-    short = [f"{path}={_short(text)}" for path, _, text in (override.partition("=") for override in chosen)]
     tags = {
         **identity,
         "trial.number": number,
-        "trial.values": json.dumps(dict(values)),
-        "trial.overrides": " ".join([*fixed, *chosen]),
         "base": Path(plan.space.experiment).stem,
-        "differs": " ".join([*short, *fixed]),
+        **value_tags(plan.space, values),
     }
     return store.start(prepared.dataset.name, "trial", f"{plan.sweep_name} {number}", tags, {}, plan.sweep_id)
+
+
+def value_tags(space: Space, values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags that say what a trial of these values is."""
+    fixed = [f"{path}={text}" for path, text in space.set.items()]
+    chosen = overrides_of(space, values)
+    short = [f"{path}={_short(text)}" for path, _, text in (override.partition("=") for override in chosen)]
+    return {
+        "trial.values": json.dumps(dict(values)),
+        "trial.overrides": " ".join([*fixed, *chosen]),
+        "differs": " ".join([*short, *fixed]),
+    }
 
 
 def _short(text: str) -> str:

@@ -37,7 +37,8 @@ def known_results(
     same = {**tags, "recipe": str(RECIPE_VERSION)}
     for kind in ("experiment", "trial"):
         for run in store.search({"kind": kind, **same}, dataset):
-            if run.status == "FINISHED" and run.parent_id != sweep_id:
+            fixed = "trial.exchanges" not in run.tags  # else no values stand for its score
+            if run.status == "FINISHED" and run.parent_id != sweep_id and fixed:
                 values = _values_in(space, data, run)
                 score = _score(store, run, folds) if values is not None else None
                 if values is not None and score is not None:

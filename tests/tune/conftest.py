@@ -16,6 +16,7 @@ from tests.tracking.conftest import project, store, template
 
 __all__ = ["project", "store", "template"]
 
+Write = Callable[[str], Path]
 BASE = "notes: Not handed down.\noptimizer: {lr: 1e-3}\ntraining: {epochs: 9}\n"
 
 
@@ -61,3 +62,13 @@ def add_trial(store: Store, sweep: Run, experiments: Path) -> Callable[..., Run]
         return store.get(run.id)
 
     return add
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(text: str) -> Path:
+        path = tmp_path / "x.yaml"
+        path.write_text(text)
+        return path
+
+    return write

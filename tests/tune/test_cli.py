@@ -76,11 +76,14 @@ def test_a_gpu_where_there_is_none_is_refused_within_seconds(capsys: pytest.Capt
     assert time.monotonic() - started < 10
 
 
+NO_SHARE = "is not a share of a GPU, such as 0.25, a whole number of them, or auto"
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--gpu", "1.5"], "argument --gpu: '1.5' is not a share of a GPU, such as 0.25, or a whole number of them"),
-        (["--gpu", "nan"], "argument --gpu: 'nan' is not a share of a GPU, such as 0.25, or a whole number of them"),
+        (["--gpu", "1.5"], f"argument --gpu: '1.5' {NO_SHARE}"),
+        (["--gpu", "nan"], f"argument --gpu: 'nan' {NO_SHARE}"),
         (["--trials", "0"], "argument --trials: '0' is not a whole number of 1 or more"),
     ],
 )

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from tagging.tracking.store import Run, Store
 from tests.commands.project import Project
+from tune.packing import MEMORY_SHARE
 from tune.records import TrialRecord, best, records
 
 SPACE = """\
@@ -213,3 +215,15 @@ def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Call
     assert re.fullmatch(f"error: five trials in a row failed alike: {said}", done.stderr.splitlines()[-1])
     assert all(re.fullmatch(said, trial.error) for trial in failed)
     assert json.loads(store.get(trials[0].run_id).tags["trial.values"]) == trials[0].values
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU says")
+def test_without_a_gpu_auto_means_cpu_cores(project: Project, connect: Callable[[Project], Store]) -> None:
+    (project.folder / "tune" / "spaces" / "lr.yaml").write_text(SPACE + "resources: {gpu: auto}\n")
+    said = project.run("search", "lr", "--trials", "1", module="tune").stdout
+    assert said.splitlines()[0] == "no GPU that torch sees: trials run on CPU cores"
+    store = connect(project)
+    (trial,) = records(store, sweep_of(store))
+    assert trial.state == "FINISHED"
+    assert MEMORY_SHARE not in store.get(trial.run_id).metrics

@@ -1,0 +1,211 @@
+"""Whether spaces suit their experiments: what is said of each field by itself, of two together, and of populations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tagging.config import experiment_names, load
+from tagging.errors import UserError
+from tests.tune.conftest import Write
+from tune.check import check_space
+from tune.space import distributions, load_space, space_names
+
+HEAD = "experiment: small\ntrials: 4\nspace:\n"
+LR = "  optimizer.lr: {kind: loguniform, low: 1e-4, high: 1e-2}\n"
+PBT = "scheduler: {kind: pbt}\nsearcher: {kind: random}\nfolds: [0]\n"
+STEADY = "set: {scheduler.kind: constant, early_stopping.patience: null}\n"
+
+
+def check_problems(path: Path) -> list[str]:
+    space = load_space(path)
+    with pytest.raises(UserError) as error:
+        check_space(space, None)
+    return [problem.replace(str(path.parent), "") for problem in error.value.problems]
+
+
+@pytest.mark.parametrize("name", space_names())
+def test_every_shipped_space_loads_checks_and_says_why(name: str) -> None:
+    space = load_space(name)
+    check_space(space, Path("/some/data"))
+    assert space.name == name
+    assert space.notes
+    assert load(space.experiment).labels == load("base").labels, "it needs label lists"
+    assert "rest" in {bounds.kind for bounds in space.space.values()} or set(distributions(space)) == set(space.space)
+
+
+def test_what_is_wrong_between_space_and_experiment_comes_at_once(write: Write) -> None:
+    text = (
+        HEAD
+        + "  mixr.prob: {kind: uniform, low: 0, high: 1}\n"
+        + "  mixer.prob: {kind: uniform, low: -0.5, high: 1.5}\n"
+        + "  model.dropout: {kind: uniform, low: 0.2, high: 1}\n"
+        + "  mixer.labels: {kind: choice, options: [mean, uinon]}\n"
+        + "  threads: {kind: int, low: 1, high: 2}\n"
+        + "  data.skip_unreadable: {kind: choice, options: [true, false]}\n"
+        + "  scheduler: {kind: choice, options: [{kind: cosin}, {kind: cosine, frist: 6}, {kind: plateau}]}\n"
+        + "  scheduler.patience: {kind: int, low: 2, high: 8}\n"
+        + "  optimizer: {kind: uniform, low: 1, high: 2}\n"
+        + "  lr rate: {kind: uniform, low: 1, high: 2}\n"
+        + "  loss.noisy.beta: {kind: uniform, low: 0, high: 1}\n"
+        + "set: {mixer.sigmoid_min: 2, loss.noisy.beta: 0.5}\nfolds: [0, 5]\n"
+    )
+    lines = check_problems(write(text))
+    assert lines == [
+        "/x.yaml:8: space.threads: threads does not decide what an experiment computes; it cannot be searched",
+        "/x.yaml:9: space.data.skip_unreadable: data.skip_unreadable does not decide what an experiment computes; "
+        "it cannot be searched",
+        "/x.yaml:11: space.scheduler.patience lies in scheduler, which is searched as a whole",
+        "/x.yaml:13: space.lr rate: not the path of a field, such as optimizer.lr",
+        "/x.yaml:15: set.loss.noisy.beta: loss.noisy.beta is searched; leave one of the two out",
+        "/x.yaml:16: folds is [0, 5]; small has folds 0 to 4",
+        "/x.yaml:4: mixr is not a field; did you mean mixer? There are: " + ", ".join(type(load("small")).model_fields),
+        "/x.yaml:5: low of mixer.prob: mixer.prob is '-0.5'; it must be greater than or equal to 0",
+        "/x.yaml:5: high of mixer.prob: mixer.prob is '1.5'; it must be less than or equal to 1",
+        "/x.yaml:6: high of model.dropout: model.dropout is '1.0'; it must be less than 1",
+        "/x.yaml:7: option uinon of mixer.labels: mixer.labels is 'uinon'; it must be 'mean' or 'union'",
+        '/x.yaml:10: option {"kind": "cosin"} of scheduler: scheduler.kind is \'cosin\'; did you mean cosine? '
+        "allowed: 'plateau', 'constant', 'cosine', 'one_cycle'",
+        '/x.yaml:10: option {"kind": "cosine", "frist": 6} of scheduler: scheduler.frist is not a field; '
+        "did you mean first? There are: kind, first, growth, min_lr",
+        "/x.yaml:12: low of optimizer: optimizer is '1.0', but it is a section with the fields lr, beta1, beta2, eps, "
+        "weight_decay",
+        "/x.yaml:12: high of optimizer: optimizer is '2.0', but it is a section with the fields lr, beta1, beta2, eps, "
+        "weight_decay",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        (
+            "experiment: smal\ntrials: 4\nspace:\n" + LR,
+            [
+                "/x.yaml:1: experiment: no experiment is called 'smal'; did you mean small? There are: {experiments}",
+            ],
+        ),
+        (
+            HEAD + LR + "set:\n  training.epohcs: 3\n  mixer.prob: 2\n",
+            [
+                "/x.yaml:7: set: mixer.prob is '2'; it must be less than or equal to 1",
+                "/x.yaml:6: set: training.epohcs is not a field; did you mean epochs? There are: epochs, folds, "
+                "precision, compile, ema_decay",
+            ],
+        ),
+        (
+            HEAD + LR + "set: {lr rate: 3}\n",
+            ["/x.yaml:5: set.lr rate: not the path of a field, such as optimizer.lr"],
+        ),
+        (
+            HEAD + "  sampling.noisy: {kind: uniform, low: 0, high: 0.8}\n"
+            "  sampling.trusted: {kind: choice, options: [0.1, 0.4]}\n"
+            "  sampling.curated: {kind: rest, of: [sampling.noisy, sampling.trusted]}\n",
+            [
+                "/x.yaml:6: space.sampling.curated: 1 - sampling.noisy - sampling.trusted falls to -0.2 where they "
+                "are highest; it must not fall below 0"
+            ],
+        ),
+        (
+            HEAD + LR + "  loss.noisy.weight: {kind: rest, of: [loss.nosy.weight]}\n"
+            "  loss.curated.weight: {kind: rest, of: [loss.noisy.weight]}\n",
+            [
+                "/x.yaml:5: space.loss.noisy.weight: of names loss.nosy.weight, which is no number",
+                "/x.yaml:6: space.loss.curated.weight: of names loss.noisy.weight, which is a rest itself",
+            ],
+        ),
+        (
+            HEAD + "  sampling.noisy: {kind: uniform, low: 0, high: 1}\n",
+            [
+                "/x.yaml:3: every range at its middle: sampling: curated + noisy + trusted is 1.3; "
+                "the three must add up to 1"
+            ],
+        ),
+        (
+            HEAD + "  mixer.sigmoid_min: {kind: int, low: 1, high: 15}\n",
+            [
+                "/x.yaml:4: high of mixer.sigmoid_min, the others at their middle: mixer: sigmoid_min 15 exceeds "
+                "sigmoid_max 12"
+            ],
+        ),
+        (
+            HEAD + "  model.base_size: {kind: int, low: 2, high: 32}\n"
+            "  model.cbam_ratio: {kind: int, low: 16, high: 544}\n",
+            [
+                "/x.yaml:4: low of model.base_size, the others at their middle: model: cbam_ratio 280 exceeds the 64 "
+                "channels that base_size gives"
+            ],
+        ),
+        (
+            HEAD + "  sampling.frames: {kind: int, low: 64, high: 256}\n"
+            "  predict.tile_step: {kind: int, low: 72, high: 80}\n",
+            [
+                "/x.yaml:4: low of sampling.frames, the others at their middle: predict.tile_step 76 exceeds "
+                "sampling.frames 64: tiles would leave sound out"
+            ],
+        ),
+        (
+            HEAD + "  mixer.sigmoid_min: {kind: int, low: 1, high: 7}\n"
+            "  mixer.sigmoid_max: {kind: int, low: 6, high: 12}\n",
+            [
+                "/x.yaml:4: high of mixer.sigmoid_min with low of mixer.sigmoid_max: mixer: sigmoid_min 7 exceeds "
+                "sigmoid_max 6"
+            ],
+        ),
+        (
+            HEAD + LR + "set: {folds.count: x}\nfolds: [2, 9]\n",
+            ["/x.yaml:5: set: folds.count is 'x'; it must be a valid integer"],
+        ),
+        (
+            HEAD + LR + "set: {folds.count: 3}\nfolds: [2, 3]\n",
+            ["/x.yaml:6: folds is [2, 3]; small has folds 0 to 2"],
+        ),
+        (
+            HEAD + LR + "searcher: {kind: grid}\n",
+            [
+                "/x.yaml:4: space.optimizer.lr is of kind loguniform; a grid takes ranges of kind choice and int, "
+                "give its values as options"
+            ],
+        ),
+    ],
+)
+def test_a_space_that_does_not_suit_its_experiment_stops(write: Write, text: str, problems: list[str]) -> None:
+    names = ", ".join(experiment_names())
+    assert check_problems(write(text)) == [problem.replace("{experiments}", names) for problem in problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        (
+            HEAD + LR + "  model.dropout: {kind: uniform, low: 0, high: 0.5}\n"
+            "  mixer.labels: {kind: choice, options: [mean, union]}\n" + PBT,
+            [
+                "/x.yaml:5: space.model.dropout cannot change while a network trains; scheduler.kind pbt searches "
+                "augment, loss, mixer, optimizer, sampling.curated, sampling.noisy, sampling.trusted",
+                "/x.yaml:6: space.mixer.labels: scheduler.kind pbt moves numbers; give a range, or options that "
+                "are all numbers",
+                "/x.yaml:7: scheduler.kind pbt moves the learning rate, and so does small by its scheduler.kind "
+                "plateau; give set: {scheduler.kind: constant}",
+                "/x.yaml:7: scheduler.kind pbt has its trials wait for each other, and early_stopping.patience is "
+                "18; give set: {early_stopping.patience: null}",
+            ],
+        ),
+        (
+            HEAD + "  mixer.sigmoid_min: {kind: choice, options: [1, 2, some]}\n" + PBT + STEADY,
+            [
+                "/x.yaml:4: space.mixer.sigmoid_min: scheduler.kind pbt moves numbers; give a range, or options that "
+                "are all numbers",
+                "/x.yaml:4: option some of mixer.sigmoid_min: mixer.sigmoid_min is 'some'; it must be a valid integer",
+            ],
+        ),
+    ],
+)
+def test_a_population_moves_what_can_move(write: Write, text: str, problems: list[str]) -> None:
+    assert check_problems(write(text)) == problems
+
+
+def test_a_population_over_what_can_move_passes(write: Write) -> None:
+    share = "  mixer.prob: {kind: choice, options: [0.2, 0.5]}\n  augment.wrap_prob: {kind: uniform, low: 0, high: 1}\n"
+    check_space(load_space(write(HEAD + LR + share + PBT + STEADY)), None)
+    check_space(load_space(write(HEAD + share + PBT + "set: {early_stopping.patience: null}\n")), None)

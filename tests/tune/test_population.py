@@ -1,0 +1,131 @@
+"""Populations: how values move, what a trial's run says of them, and a sweep that is killed and goes on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tagging.tracking.store import Run, Store
+from tests.commands.project import Project
+from tests.tune.test_sweep import connect, doubled_points, sound, sweep_of, wait_for, workers
+from tune.population import explored
+from tune.records import records
+from tune.schedule import schedule, values_at
+from tune.schema import Choice, Int, LogUniform, Space, Uniform
+
+__all__ = ["connect", "sound"]
+
+SPACE = Space(
+    experiment="base",
+    trials=4,
+    space={
+        "optimizer.lr": LogUniform(low=1e-4, high=1e-2),
+        "mixer.prob": Uniform(low=0, high=1),
+        "mixer.sigmoid_min": Int(low=1, high=9, step=2),
+        "augment.wrap_prob": Choice(options=(0, 0.5, 1)),
+    },
+)
+VALUES = {"optimizer.lr": 1e-3, "mixer.prob": 0.5, "mixer.sigmoid_min": 3, "augment.wrap_prob": 0.5}
+POPULATION = """\
+experiment: tiny
+space:
+  optimizer.lr: {kind: loguniform, low: 1e-3, high: 1e-2}
+  mixer.sigmoid_min: {kind: int, low: 1, high: 6}
+set: {predict.noisy: false, training.epochs: 6, scheduler.kind: constant, early_stopping.patience: null}
+searcher: {kind: random}
+scheduler: {kind: pbt, interval: 2}
+trials: 4
+folds: [0]
+"""
+
+
+def test_a_moved_value_is_a_fifth_a_step_or_a_neighbour_away() -> None:
+    seen = [explored(SPACE, VALUES, resample=0, seed=seed) for seed in range(40)]
+    assert {round(values["optimizer.lr"] / 1e-3, 6) for values in seen} == {0.8, 1.2}
+    assert {round(values["mixer.prob"], 6) for values in seen} == {0.4, 0.6}
+    assert {values["mixer.sigmoid_min"] for values in seen} == {1, 5}
+    assert {values["augment.wrap_prob"] for values in seen} == {0, 1}
+    assert seen[7] == explored(SPACE, VALUES, resample=0, seed=7)
+
+
+def test_a_moved_value_stays_in_its_range() -> None:
+    ends = {"optimizer.lr": 1e-2, "mixer.prob": 1.0, "mixer.sigmoid_min": 9, "augment.wrap_prob": 1}
+    seen = [explored(SPACE, ends, resample=0, seed=seed) for seed in range(20)]
+    assert {values["optimizer.lr"] for values in seen} == {0.8 * 1e-2, 1e-2}
+    assert {values["mixer.prob"] for values in seen} == {0.8, 1.0}
+    assert {values["mixer.sigmoid_min"] for values in seen} == {7, 9}
+    assert {values["augment.wrap_prob"] for values in seen} == {0.5, 1}
+
+
+def test_a_value_that_is_drawn_anew_comes_from_all_of_its_range() -> None:
+    seen = [explored(SPACE, VALUES, resample=1, seed=seed) for seed in range(60)]
+    rates = [values["optimizer.lr"] for values in seen]
+    assert min(rates) < 2e-4
+    assert max(rates) > 5e-3
+    assert {values["mixer.sigmoid_min"] for values in seen} == {1, 3, 5, 7, 9}
+    assert {values["augment.wrap_prob"] for values in seen} == {0, 0.5, 1}
+
+
+def test_an_epoch_has_the_values_that_held_before_it() -> None:
+    entries = [{"after": 0, "values": {"mixer.prob": 0.5}}, {"after": 5, "values": {"mixer.prob": 0.6}}]
+    names = [values_at(entries, epoch) for epoch in (1, 5, 6)]
+    assert names == [{"value/mixer.prob": 0.5}, {"value/mixer.prob": 0.5}, {"value/mixer.prob": 0.6}]
+
+
+def outcome(store: Store) -> list[tuple[object, ...]]:
+    """Return of each trial its values by epoch, whose weights came with them, and its score."""
+    trials = records(store, sweep_of(store))
+    return [(trial.number, trial.state, schedule(store, store.get(trial.run_id)), trial.lwlrap) for trial in trials]
+
+
+def curve(project: Project, run: Run, name: str) -> list[float]:
+    with sqlite3.connect(project.folder / "mlflow.db") as database:
+        query = "select value from metrics where run_uuid = ? and key = ? order by step"
+        return [row[0] for row in database.execute(query, (run.id, name))]
+
+
+@pytest.mark.slow
+def test_a_population_that_was_killed_ends_as_one_that_was_not(
+    sound: Path, tmp_path: Path, connect: Callable[[Project], Store]
+) -> None:
+    projects = [Project(tmp_path / name) for name in ("whole", "killed")]
+    for project in projects:
+        (project.folder / "data").symlink_to(sound)
+        (project.folder / "tune" / "spaces" / "pop.yaml").write_text(POPULATION)
+    whole, killed = projects
+    whole.run("search", "pop", module="tune")
+    store = connect(whole)
+    expected = outcome(store)
+    assert [state for _, state, _, _ in expected] == ["FINISHED"] * 4
+    took_over = [trial for trial in records(store, sweep_of(store)) if trial.exchanges]
+    assert took_over
+    for trial in took_over:
+        check_what_an_exchange_leaves(whole, store, store.get(trial.run_id), trial.values)
+    refused = whole.run("promote", "pop", "--trial", str(took_over[0].number), module="tune", code=2)
+    assert "changed its values while it trained, as scheduler.kind pbt has it" in refused.stderr
+
+    driver = killed.start("search", "pop", module="tune")
+    wait_for(lambda: any(int(epoch.split("/")[1]) >= 3 for epoch in killed.epochs_in_work()), driver)
+    left = workers(driver)
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate()
+    assert not psutil.wait_procs(left, timeout=30)[1]
+    killed.run("search", "--resume", "pop", module="tune")
+    assert outcome(connect(killed)) == expected
+    assert doubled_points(killed) == []
+
+
+def check_what_an_exchange_leaves(project: Project, store: Store, run: Run, values: dict[str, float]) -> None:
+    entries = schedule(store, run)
+    assert {entry["after"] for entry in entries} <= {0, 2, 4}
+    assert entries[-1]["values"] == values == json.loads(run.tags["trial.values"])
+    rates = curve(project, run, "value/optimizer.lr")
+    (fold,) = store.children(run.id)
+    assert rates == pytest.approx(curve(project, fold, "lr"), rel=1e-12)  # what the optimizer really had
+    assert rates == pytest.approx([values_at(entries, epoch)["value/optimizer.lr"] for epoch in range(1, 7)], rel=1e-12)

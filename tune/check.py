@@ -1,0 +1,244 @@
+"""Whether a space suits its experiment: every path, both ends of every range, and how they go together."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tagging.config import Experiment, load
+from tagging.config.load import EXPERIMENTS, find, leaf_text, override
+from tagging.config.schema import WHERE
+from tagging.errors import UserError
+from tune.schema import Choice, Int, LogUniform, Rest, Space, Uniform
+from tune.space import as_option, fixed, known_fields, leaves, rest_of, searched, spread, uncountable
+from tune.values import is_number
+
+# what a network can be trained with from one epoch to the next
+_MOVABLE = ("augment.", "loss.", "mixer.", "optimizer.", "sampling.curated", "sampling.noisy", "sampling.trusted")
+_PATH = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+_OF_FIELD = re.compile(r"([\w.]+) is ")
+_OF_OVERRIDE = re.compile(r"--set ([\w.]+): (.*)", re.DOTALL)
+
+
+def check_space(space: Space, data: Path | None) -> None:
+    """Check every path and both ends of every range against the schema of an experiment, before anything starts.
+
+    First each field by itself, at its ends. Then all together: every range at its middle, each at its ends with the
+    others at their middle, and each two at their ends, since some fields limit each other. Raises UserError with all
+    problems at once.
+    """
+    base = _base(space, data)
+    problems = [*_misplaced(space), *_wrong_set(space, base), *_absent_folds(space, base)]
+    if space.searcher.kind == "grid":
+        problems += uncountable(space)
+    if space.scheduler.kind == "pbt":
+        problems += _fixed_while_training(space, base)
+    problems += [problem for path in space.space if _PATH.fullmatch(path) for problem in _field(space, path, base)]
+    problems = problems or _together(space, base)
+    if problems:
+        raise UserError(*problems)
+
+
+def _base(space: Space, data: Path | None) -> Experiment:
+    try:
+        find(space.experiment, EXPERIMENTS)
+    except UserError as error:
+        raise UserError(f"{space.where('experiment')}: experiment: {error}") from None
+    return load(space.experiment, data=data)
+
+
+def _wrong_set(space: Space, base: Experiment) -> list[str]:
+    """Say what is wrong with the fixed fields themselves; whether they go together may be up to those searched."""
+    problems = [
+        f"{space.where(f'set.{path}')}: set.{path}: not the path of a field, such as optimizer.lr"
+        for path in space.set
+        if not _PATH.fullmatch(path)
+    ]
+    if problems:
+        return problems
+    try:
+        override(base, fixed(space))
+    except UserError as error:
+        matches = (_OF_OVERRIDE.fullmatch(problem) for problem in error.problems)
+        return [
+            f"{space.where(f'set.{match[1]}')}: set: {match[2]}" for match in matches if match and _field_of(match[2])
+        ]
+    return []
+
+
+def _misplaced(space: Space) -> list[str]:
+    """Say which paths cannot be searched as they stand, whatever their ranges."""
+    problems = []
+    for path in space.space:
+        where = f"{space.where(f'space.{path}')}: space.{path}"
+        if not _PATH.fullmatch(path):
+            problems.append(f"{where}: not the path of a field, such as optimizer.lr")
+        if path in WHERE or path.split(".")[0] in ("data", "demo"):
+            problems.append(f"{where}: {path} does not decide what an experiment computes; it cannot be searched")
+        problems += [
+            f"{where} lies in {around}, which is searched as a whole" for around in space.space if _inside(path, around)
+        ]
+        problems += [
+            f"{space.where(f'set.{other}')}: set.{other}: {path} is searched; leave one of the two out"
+            for other in space.set
+            if other == path or _inside(other, path) or _inside(path, other)
+        ]
+    return problems
+
+
+def _fixed_while_training(space: Space, base: Experiment) -> list[str]:
+    """Say which fields cannot change from epoch to epoch, and which would change by themselves."""
+    try:
+        base = override(base, fixed(space))
+    except UserError:  # said elsewhere
+        return []
+    problems = []
+    for path, bounds in space.space.items():
+        where = f"{space.where(f'space.{path}')}: space.{path}"
+        if not path.startswith(_MOVABLE):
+            movable = ", ".join(sorted(name.removesuffix(".") for name in _MOVABLE))
+            problems.append(f"{where} cannot change while a network trains; scheduler.kind pbt searches {movable}")
+        elif isinstance(bounds, Choice) and not all(map(is_number, bounds.options)):
+            problems.append(f"{where}: scheduler.kind pbt moves numbers; give a range, or options that are all numbers")
+    scheduler, patience = base.scheduler.kind, base.early_stopping.patience
+    if scheduler != "constant" and any(path.startswith("optimizer.") for path in space.space):
+        problems.append(
+            f"{space.where('scheduler')}: scheduler.kind pbt moves the learning rate, and so does {base.name} by its "
+            f"scheduler.kind {scheduler}; give set: {{scheduler.kind: constant}}"
+        )
+    if patience is not None:
+        problems.append(
+            f"{space.where('scheduler')}: scheduler.kind pbt has its trials wait for each other, and "
+            f"early_stopping.patience is {patience}; give set: {{early_stopping.patience: null}}"
+        )
+    return problems
+
+
+def _inside(path: str, around: str) -> bool:
+    return path.startswith(f"{around}.")
+
+
+def _absent_folds(space: Space, base: Experiment) -> list[str]:
+    try:
+        folds = override(base, [text for text in fixed(space) if text.startswith("folds.")]).folds
+    except UserError:  # said elsewhere
+        return []
+    if folds.kind == "column" or max(space.folds, default=0) < folds.count:
+        return []
+    there = f"{space.experiment} has folds 0 to {folds.count - 1}"
+    return [f"{space.where('folds')}: folds is {list(space.folds)}; {there}"]
+
+
+def _field(space: Space, path: str, base: Experiment) -> list[str]:
+    """Check a field by itself at the ends of its range; what is wrong at all of them is said once."""
+    bounds = space.space[path]
+    where = space.where(f"space.{path}")
+    if isinstance(bounds, Rest):
+        wrong = _wrong_rest(space, bounds, base)
+        if wrong:
+            return [f"{where}: space.{path}: {wrong}"]
+    found = {label: _own(space, path, value, base) for label, value in _ends(space, path, base).items()}
+    everywhere = set.intersection(*map(set, found.values()))
+    problems = [f"{where}: {text}" for text in sorted(everywhere)]
+    for label, texts in found.items():
+        place = space.where(f"space.{path}.{label}") if isinstance(bounds, Uniform | LogUniform | Int) else where
+        problems += [f"{place}: {label} of {path}: {text}" for text in texts if text not in everywhere]
+    return problems
+
+
+def _ends(space: Space, path: str, base: Experiment) -> dict[str, Any]:
+    bounds = space.space[path]
+    if isinstance(bounds, Rest):
+        low, high = _rest_ends(space, bounds, base)
+        return {"low": low, "high": high}
+    return {label: as_option(bounds, told) for label, told in _told_ends(bounds).items()}
+
+
+def _own(space: Space, path: str, value: Any, base: Experiment) -> list[str]:
+    """Return what is wrong with a field's value itself, not with how it goes with others."""
+    try:
+        override(base, [*fixed(space), *(f"{leaf}={leaf_text(text)}" for leaf, text in leaves(path, value))])
+    except UserError as error:
+        texts = [_text(problem, base) for problem in error.problems]
+        return [text for text in texts if _related(_field_of(text), path)]
+    return []
+
+
+def _field_of(text: str) -> str:
+    """Return the field that a problem is about; empty for one about several fields."""
+    match = _OF_FIELD.match(text)
+    return match[1] if match else ""
+
+
+def _related(field: str, path: str) -> bool:
+    return field in (path, f"{path}.kind") or _inside(field, path) or _inside(path, field)
+
+
+def _text(problem: str, base: Experiment) -> str:
+    match = _OF_OVERRIDE.fullmatch(problem)
+    return match[2] if match else problem.removeprefix(f"{base.name}: ")
+
+
+def _wrong_rest(space: Space, rest: Rest, base: Experiment) -> str:
+    known = known_fields(space, base)
+    for path in rest.of:
+        bounds = space.space.get(path)
+        if isinstance(bounds, Rest):
+            return f"of names {path}, which is a rest itself"
+        values = bounds.options if isinstance(bounds, Choice) else [known.get(path)] if bounds is None else []
+        if not all(isinstance(value, int | float) for value in values):
+            return f"of names {path}, which is no number"
+    low = _rest_ends(space, rest, base)[0]
+    return f"1 - {' - '.join(rest.of)} falls to {low:g} where they are highest; it must not fall below 0" * (low < 0)
+
+
+def _rest_ends(space: Space, rest: Rest, base: Experiment) -> tuple[float, float]:
+    known = known_fields(space, base)
+    lows: dict[str, Any] = {}
+    highs: dict[str, Any] = {}
+    for path in rest.of:
+        bounds = space.space.get(path)
+        if isinstance(bounds, Uniform | LogUniform | Int):
+            lows[path], highs[path] = bounds.low, bounds.high
+        else:
+            values = bounds.options if isinstance(bounds, Choice) else (known[path],)
+            lows[path], highs[path] = min(values), max(values)
+    return rest_of(rest, highs), rest_of(rest, lows)
+
+
+def _together(space: Space, base: Experiment) -> list[str]:
+    """Check how fields go with each other; where the middle of all ranges is wrong, nothing more is looked at."""
+    ranges = searched(space)
+    middle = {path: bounds.middle for path, bounds in ranges.items()}
+    problems = [f"{space.where('space')}: every range at its middle: {text}" for text in _wrong(space, middle, base)]
+    if problems:
+        return problems
+    for path, bounds in ranges.items():
+        for label, value in _told_ends(bounds).items():
+            said = f"{label} of {path}, the others at their middle"
+            texts = _wrong(space, {**middle, path: value}, base)
+            problems += [f"{space.where(f'space.{path}')}: {said}: {text}" for text in texts]
+    for first, second in () if problems else itertools.combinations(ranges, 2):
+        ends = itertools.product(_told_ends(ranges[first]).items(), _told_ends(ranges[second]).items())
+        for (label, value), (other, beside) in ends:
+            said = f"{label} of {first} with {other} of {second}"
+            texts = _wrong(space, {**middle, first: value, second: beside}, base)
+            problems += [f"{space.where(f'space.{first}')}: {said}: {text}" for text in texts]
+    return problems
+
+
+def _told_ends(bounds: Uniform | LogUniform | Int | Choice) -> dict[str, Any]:
+    if isinstance(bounds, Choice):
+        return {f"option {leaf_text(told)}": told for told in bounds.told}
+    return {"low": bounds.low, "high": bounds.high}
+
+
+def _wrong(space: Space, values: Mapping[str, Any], base: Experiment) -> list[str]:
+    try:
+        override(base, [*fixed(space), *spread(space, values, known_fields(space, base))])
+    except UserError as error:
+        return [_text(problem, base) for problem in error.problems]
+    return []

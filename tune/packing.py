@@ -1,0 +1,37 @@
+"""How many trials a GPU holds: what the first one needed, and what follows for the others."""
+
+from __future__ import annotations
+
+import torch
+
+from tagging.tracking.store import Run, Store
+
+MEMORY_SHARE = "gpu_memory_share"
+_USABLE = 0.95  # of a GPU's memory; allocators waste some of the rest
+
+
+def memory_share(device: torch.device) -> float:
+    """Return the most of a GPU's memory that was taken since `torch.cuda.reset_peak_memory_stats`, 0..1; 0 on a CPU.
+
+    That is this process's largest pool and what lies beside it: its context and its libraries, and whatever else
+    runs on the GPU, so that a trial is measured alone.
+    """
+    if device.type != "cuda":
+        return 0.0
+    free, total = torch.cuda.mem_get_info(device)
+    beside = total - free - torch.cuda.memory_reserved(device)
+    return (torch.cuda.max_memory_reserved(device) + beside) / total
+
+
+def gpu_share(memory: float) -> float:
+    """Return the share of a GPU that a trial is given which takes so much of its memory, both in 0..1.
+
+    As many trials share one as fit beside each other; one that takes nearly all has it alone.
+    """
+    return 1 / max(1, int(_USABLE / memory))
+
+
+def measured(store: Store, sweep: Run) -> float | None:
+    """Return the most of a GPU's memory that a finished trial of a sweep took; None where none was measured."""
+    trials = store.children(sweep.id, "trial")
+    return max((run.metrics[MEMORY_SHARE] for run in trials if MEMORY_SHARE in run.metrics), default=None)

@@ -1,0 +1,55 @@
+"""What a trial of a population was trained with, epoch by epoch, and how it takes over another one's weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tagging.tracking.ownership import work_folder
+from tagging.tracking.store import Run, Store
+from tagging.training.checkpoint import Checkpoints
+from tune.records import TrialRecord
+
+SCHEDULE = "schedule.json"
+
+
+def take_over(store: Store, sweep_id: str, number: int, donor: int, epoch: int, tags: Mapping[str, str]) -> None:
+    """Have a trial go on after `epoch` with the weights of another one, and say so in its run.
+
+    `tags` are those of its new values. Done twice, it is as done once.
+    """
+    runs = {int(run.tags["trial.number"]): run for run in store.children(sweep_id, "trial")}
+    run = runs[number]
+    entries = [entry for entry in schedule(store, run) if entry["after"] < epoch]
+    entries.append({"after": epoch, "weights_of": donor, "values": json.loads(tags["trial.values"])})
+    store.log_json(run.id, entries, SCHEDULE)
+    _checkpoints(store, run).adopt(_checkpoints(store, runs[donor]))
+    store.set_tags(run.id, {**tags, "trial.exchanges": len(entries) - 1})
+
+
+def schedule(store: Store, run: Run) -> list[dict[str, Any]]:
+    """Return the values of a trial by the epoch `after` which they hold, in order, and whose weights came with them."""
+    if not store.has_file(run.id, SCHEDULE):
+        return [{"after": 0, "weights_of": None, "values": json.loads(run.tags["trial.values"])}]
+    return list(json.loads(store.read_text(run.id, SCHEDULE)))
+
+
+def values_at(entries: Iterable[Mapping[str, Any]], epoch: int) -> dict[str, float]:
+    """Return the values with which an epoch, counted from 1, was trained, under the names of their metrics."""
+    held = [entry["values"] for entry in entries if entry["after"] < epoch]
+    return {f"value/{path}": float(value) for path, value in held[-1].items()}
+
+
+def epochs_begun(store: Store, trials: Iterable[TrialRecord]) -> dict[int, int]:
+    """Return how many epochs each trial that was broken off has, by number."""
+    return {
+        trial.number: len(_checkpoints(store, store.get(trial.run_id)).history())
+        for trial in trials
+        if trial.state in ("KILLED", "RUNNING")
+    }
+
+
+def _checkpoints(store: Store, trial: Run) -> Checkpoints:
+    fold = store.children(trial.id)[-1]  # the one fold of such a trial
+    return Checkpoints(work_folder() / fold.id)
