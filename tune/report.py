@@ -11,6 +11,7 @@ import pandas as pd
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 from tune import figures
+from tune.front import front, front_picture
 from tune.promote import experiment_text
 from tune.records import TrialRecord, best
 from tune.values import column, words
@@ -19,10 +20,17 @@ LONGEST_TEXT = 1500  # characters of values; MLflow cuts a description at 8000
 LONGEST_ERROR = 300
 
 
-def summarise_sweep(store: Store, sweep: Run, trials: Sequence[TrialRecord], log_scaled: Collection[str]) -> None:
+def summarise_sweep(
+    store: Store,
+    sweep: Run,
+    trials: Sequence[TrialRecord],
+    log_scaled: Collection[str],
+    objectives: Sequence[str] = ("lwlrap",),
+) -> None:
     """Log what the trials say together to the sweep's run; again when it goes on, over what was there.
 
-    `log_scaled` are the searched fields that are drawn on a logarithmic axis. `experiment.yaml` and `best_lwlrap`
+    `log_scaled` are the searched fields that are drawn on a logarithmic axis; a front is drawn for each of several
+    `objectives`. `experiment.yaml` and `best_lwlrap`
     need a finished trial.
     """
     store.log_table(sweep.id, trial_table(trials), "tables/trials.parquet")
@@ -31,6 +39,11 @@ def summarise_sweep(store: Store, sweep: Run, trials: Sequence[TrialRecord], log
         "parallel_coordinates": figures.parallel_coordinates(sweep.name, trials, log_scaled),
         "importance": figures.importances(sweep.name, trials, log_scaled),
         "slices": figures.slices(sweep.name, trials, log_scaled),
+        **{
+            f"front_{cost}": front_picture(sweep.name, trials, objectives, cost)
+            for cost in objectives
+            if cost != "lwlrap"
+        },
     }
     for name, picture in pictures.items():
         store.log_figure(sweep.id, picture, f"figures/{name}.png")
@@ -42,7 +55,7 @@ def summarise_sweep(store: Store, sweep: Run, trials: Sequence[TrialRecord], log
     if top is not None and not top.exchanges:
         store.log_text(sweep.id, experiment_text(store, sweep, trials, top), "experiment.yaml")
     store.log_metrics(sweep.id, metrics)
-    store.set_tags(sweep.id, {"mlflow.note.content": describe_sweep(sweep, trials)})
+    store.set_tags(sweep.id, {"mlflow.note.content": describe_sweep(sweep, trials, objectives)})
 
 
 def trial_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
@@ -67,7 +80,7 @@ def trial_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     )
 
 
-def describe_sweep(sweep: Run, trials: Sequence[TrialRecord]) -> str:
+def describe_sweep(sweep: Run, trials: Sequence[TrialRecord], objectives: Sequence[str] = ("lwlrap",)) -> str:
     """Return the sweep's description in Markdown."""
     top = best(list(trials))
     if top is None:
@@ -79,6 +92,7 @@ def describe_sweep(sweep: Run, trials: Sequence[TrialRecord]) -> str:
             f"## Best lwlrap {top.lwlrap:.4f} ({_link(sweep, top)} of {len(trials)})",
             *_lead(sweep, top, others),
             f"**Its values** `{_shortened(values)}`",
+            *(_front(sweep, trials, objectives) if len(objectives) > 1 else []),
         ]
     paragraphs += [_states(trials), *_common_error(trials), f"**How to go on**\n\n{_commands(sweep, top)}"]
     return "\n\n".join(paragraphs) + "\n"
@@ -94,6 +108,16 @@ def _lead(sweep: Run, top: TrialRecord, others: list[TrialRecord]) -> list[str]:
         f"finished ones by {top.lwlrap - median:.4f}. The best of many scores is flattered by the choice: "
         "train it with another seed before you trust its lead"
     ]
+
+
+def _front(sweep: Run, trials: Sequence[TrialRecord], objectives: Sequence[str]) -> list[str]:
+    rows = [
+        " | ".join([_link(sweep, trial), *(words(getattr(trial, name)) for name in objectives)])
+        for trial in front(trials, objectives)
+    ]
+    head = " | ".join(["", *objectives])
+    table = "\n".join(f"| {row} |" for row in [head, " | ".join(["---"] * (len(objectives) + 1)), *rows])
+    return [f"**The front**: none is better in {' and '.join(objectives)}", table]
 
 
 def _states(trials: Sequence[TrialRecord]) -> str:

@@ -120,7 +120,7 @@ def _finish(store: Store, sweep: Sweep, prepared: Prepared, launch: str | None) 
         _tune(store, sweep, prepared, failures)
         trials = records(store, run)
         logarithmic = [path for path, kind in sweep.space.space.items() if kind.kind == "loguniform"]
-        summarise_sweep(store, store.get(run.id), trials, logarithmic)
+        summarise_sweep(store, store.get(run.id), trials, logarithmic, sweep.space.objectives)
         if failures.error:
             raise UserError(f"five trials in a row failed alike: {failures.error}")
         ended = [trial for trial in trials if trial.state in ("FINISHED", "PRUNED", "FAILED")]
