@@ -39,25 +39,26 @@ def owner_tag() -> str:
 
 
 @contextmanager
-def own(fingerprint: str) -> Iterator[None]:
+def own(fingerprint: str, patience: float = 0.0) -> Iterator[None]:
     """Hold the right to train what has this fingerprint; the end of the process frees it in any case.
 
-    Raises UserError with the other's pid if a live process holds it.
+    A process that holds it is waited for, `patience` seconds long. Raises UserError with its pid if it still does.
     """
     lock = _lock(fingerprint)
-    deadline = time.monotonic() + PROBE_S
+    begun = time.monotonic()
     while True:
         try:
             lock.acquire(timeout=0.2)
             break
         except Timeout:
-            pid = _holder(fingerprint)
-            if pid or time.monotonic() > deadline:
-                raise _taken(pid) from None
+            holder = _holder(fingerprint)
+            if time.monotonic() - begun > (patience if holder else max(patience, PROBE_S)):
+                raise _taken(holder) from None
     pid_file = _file(fingerprint, "pid")
     try:
         with room_in(pid_file):
-            pid_file.write_text(json.dumps({"pid": os.getpid(), "start": process_start(os.getpid())}))
+            noted = {"pid": os.getpid(), "start": process_start(os.getpid()), "host": socket.gethostname()}
+            pid_file.write_text(json.dumps(noted))
         yield
     finally:
         pid_file.unlink(missing_ok=True)
@@ -129,15 +130,21 @@ def _file(fingerprint: str, suffix: str) -> Path:
     return work_folder() / f"{fingerprint[:16]}.{suffix}"
 
 
-def _holder(fingerprint: str) -> int | None:
+def _holder(fingerprint: str) -> tuple[int, str] | None:
+    """Return pid and host of the process that holds a lock; whether it lives can be seen on this host alone."""
     try:
         noted = json.loads(_file(fingerprint, "pid").read_text())
-        return noted["pid"] if is_alive(noted["pid"], noted["start"]) else None
+        here = noted["host"] == socket.gethostname()
+        return (noted["pid"], noted["host"]) if not here or is_alive(noted["pid"], noted["start"]) else None
     except (OSError, ValueError, KeyError, TypeError):  # not there, or being written just now
         return None
 
 
-def _taken(pid: int | None) -> UserError:
-    who = f"pid {pid}" if pid else "pid unknown"
-    stop = f"stop it with `kill {pid}`" if pid else f"look for a process that holds a lock in {work_folder()}"
+def _taken(holder: tuple[int, str] | None) -> UserError:
+    if holder is None:
+        who, stop = "pid unknown", f"look for a process that holds a lock in {work_folder()}"
+    else:
+        pid, host = holder
+        there = "" if host == socket.gethostname() else f" on {host}"
+        who, stop = f"pid {pid}{there}", f"stop it{there} with `kill {pid}`"
     return UserError(f"already running, {who}: the same training is in progress; wait for its end, or {stop}")

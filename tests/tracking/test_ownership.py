@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +70,28 @@ def test_the_same_process_does_not_own_twice(project: Path) -> None:
         with pytest.raises(UserError, match=f"already running, pid {os.getpid()}: "), own("a" * 64):
             pass
         assert (work_folder() / f"{'a' * 16}.pid").exists()
+
+
+def test_a_holder_that_soon_ends_is_waited_for_where_there_is_patience(project: Path, python: Python) -> None:
+    first = holding(python, "f" * 64)
+    timer = threading.Timer(1, os.kill, (first.pid, signal.SIGKILL))
+    timer.start()
+    with own("f" * 64, patience=30):
+        pass
+    first.communicate()
+
+
+def test_a_holder_on_another_host_is_named_with_it(project: Path, python: Python) -> None:
+    first = holding(python, "f" * 64)
+    noted = {"pid": first.pid, "start": 0.0, "host": "node2"}
+    (work_folder() / f"{'f' * 16}.pid").write_text(json.dumps(noted))
+    with pytest.raises(UserError) as error, own("f" * 64):
+        pass
+    assert error.value.problems == (
+        f"already running, pid {first.pid} on node2: the same training is in progress; "
+        f"wait for its end, or stop it on node2 with `kill {first.pid}`",
+    )
+    kill(first)
 
 
 LOOK = """
