@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ray import tune
 from tagging.commands import build
 from tagging.commands.fold import fold_epochs, stage
 from tagging.commands.origin import check_origin, find_origin, parentage
-from tagging.commands.prepare import Prepared, prepare
+from tagging.commands.prepare import Prepared
 from tagging.commands.run_tree import fold_run, fold_runs, identity_tags, log_inputs
 from tagging.commands.summary import summarise
 from tagging.config import Experiment
@@ -26,11 +26,15 @@ from tagging.tracking.ownership import LOCK, own, work_folder
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import Checkpoints
 from tune.packing import MEMORY_SHARE, memory_share
+from tune.preparing import Preparing
 from tune.schedule import schedule, values_at
 from tune.schema import Space
 from tune.space import experiment_of, overrides_of
 
 Report = dict[str, Any]
+# seconds: a node that is cut off may train on until it finds out, and a file server keeps the locks of a dead one for
+# a minute or two
+UNTIL_FREE = 150.0
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,14 @@ class CrossValidation(tune.Trainable):
         """Take the trial of `config`, to begin or to go on with."""
         self._config = config
         self._steps: Generator[Report] | None = None
+        self._prepare = Preparing()
         os.environ["MLFLOW_TRACKING_URI"] = config["plan"].uri
 
     def step(self) -> Report:
         """Train one epoch; what goes wrong is reported, so that Ray does not try the same again."""
         if self._steps is None:
-            self._steps = trial_steps(self._config["plan"], self._config["number"], self._config["values"])
+            plan, number, values = (self._config[name] for name in ("plan", "number", "values"))
+            self._steps = trial_steps(plan, number, values, self._prepare)
         try:
             return next(self._steps)
         except Exception as error:
@@ -71,7 +77,7 @@ class CrossValidation(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial in the same process."""
         self.cleanup()
-        self.setup(new_config)
+        self._config = new_config
         return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
@@ -89,7 +95,9 @@ class CrossValidation(tune.Trainable):
             self._steps = None
 
 
-def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any]) -> Generator[Report]:
+def trial_steps(
+    plan: SweepPlan, number: int, values: Mapping[str, Any], prepare: Callable[[Experiment], Prepared]
+) -> Generator[Report]:
     """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
     started = time.monotonic()
     store = Store.connect()
@@ -98,7 +106,7 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any]) -> Gene
     if origin:
         check_origin(origin, prepared, store)
     lock = f"{plan.sweep_id[:10]}-{number}"
-    with own(lock):
+    with own(lock, patience=UNTIL_FREE):
         run = _trial_run(
             plan, number, values, {**identity_tags(prepared), **parentage(origin), LOCK: lock}, prepared, store
         )
