@@ -49,6 +49,10 @@ class Closing(Callback):
         else:
             self._end(trial, "KILLED", "PRUNED")
 
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
+        """Show that a trial's worker died, and that another goes on with it."""
+        self._screen.lost(trial.config["number"])
+
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
         """End a trial whose worker died as often as was borne."""
         self._end(trial, "FAILED", "FAILED", "the worker process died; was there memory enough?")

@@ -118,6 +118,15 @@ class Screen:
         row = self._rows.by_number[number]
         row.epochs, row.lwlrap = epochs, lwlrap
 
+    def lost(self, number: int) -> None:
+        """Show that a trial's worker died; it starts again where there is room."""
+        self._rows.by_number[number].state = "WAITING"
+        said = f"trial {number}: its worker died; another goes on from the last epoch"
+        if self._moves:
+            self._console.print(said, markup=False, highlight=False)
+        else:
+            say(said)
+
     def ended(self, number: int, state: str, lwlrap: float | None, error: str = "") -> None:
         """Show how a trial ended, and why where it failed; `lwlrap` is its score, None without one."""
         row = self._rows.by_number[number]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,6 +59,7 @@ class StudySearcher(Searcher):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(directions=directions)
         self._asked: dict[str, Trial] = {}
+        self._told: Counter[str] = Counter()  # epochs that the study knows
         self._unfinished: list[tuple[int, Values]] = []
         self._next = max((record.number for record in earlier), default=-1) + 1
         for values, score in known:
@@ -91,8 +93,9 @@ class StudySearcher(Searcher):
         return list(itertools.takewhile(lambda config: config != Searcher.FINISHED, suggested))  # type: ignore[arg-type]
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        """Tell the study of an epoch, which counts if the trial is pruned."""
-        if len(self._objectives) == 1 and "lwlrap" in result:
+        """Tell the study of an epoch, which counts if the trial is pruned; once, though a new worker reports again."""
+        if len(self._objectives) == 1 and result.get("epochs", 0) > self._told[trial_id]:
+            self._told[trial_id] = result["epochs"]
             self._asked[trial_id].report(result["lwlrap"], result["epochs"])
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:

@@ -47,6 +47,7 @@ def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
     import ray
 
     os.environ.update(_QUIET)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the screen says which worker died
     before = _processes()
     on_sigterm = signal.getsignal(signal.SIGTERM)
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
@@ -165,7 +166,7 @@ def _join(address: str) -> None:
     except (AuthenticationError, ConnectionError, RuntimeError) as error:
         raise UserError(
             f"--address {address}: the cluster at {head} cannot be joined: {error}; "
-            "is ~/.ray/auth_token the same on its head and here?"
+            "are ~/.ray/auth_token and the versions of Python and Ray the same on its head and here?"
         ) from None
 
 

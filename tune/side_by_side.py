@@ -23,6 +23,7 @@ from tune.session import ray_session, trials_at_once
 from tune.space import distributions, grid_points
 from tune.trial import CrossValidation, SweepPlan, value_tags
 from tune.warm_start import known_results
+from tune.watch import Watch
 
 WORKER_DEATHS = 2  # that are borne a trial
 
@@ -64,7 +65,7 @@ def run_trials(
             run_config=tune.RunConfig(
                 name="ray",
                 storage_path=str(work_folder() / run.id),
-                callbacks=[Closing(store, run.id, screen, space.keep)],
+                callbacks=[Closing(store, run.id, screen, space.keep), Watch()],
                 stop=failures,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS),

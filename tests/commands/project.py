@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -48,12 +48,14 @@ class Project:
     def uri(self) -> str:
         return f"sqlite:///{self.folder}/mlflow.db"
 
-    def start(self, *arguments: str, module: str = "tagging") -> subprocess.Popen[str]:
-        """Start `python -m MODULE` with these arguments and go on."""
+    def start(
+        self, *arguments: str, module: str = "tagging", environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start `python -m MODULE` with these arguments and go on; without an `environment` in this process's own."""
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
-            env=_environment(),
+            env=environment or _environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

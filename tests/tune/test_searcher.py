@@ -96,6 +96,16 @@ def test_the_study_is_told_how_trials_end() -> None:
     assert told[1].intermediate_values == {1: 0.4}
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_a_new_worker_reports_again_is_told_once() -> None:
+    search = searcher()
+    search.suggest("ray0")
+    for epoch, score in ((1, 0.3), (2, 0.4), (1, 0.3), (2, 0.4), (3, 0.5)):
+        search.on_trial_result("ray0", {"lwlrap": score, "epochs": epoch})
+    search.on_trial_complete("ray0", {"lwlrap": 0.5, "epochs": 3})
+    assert search._study.trials[0].intermediate_values == {1: 0.3, 2: 0.4, 3: 0.5}
+
+
 def test_the_study_begins_with_what_the_store_knows() -> None:
     values = dict(record(0, "").values)
     search = searcher(

@@ -198,10 +198,60 @@ def test_a_worker_that_dies_is_replaced_and_goes_on(project: Project, connect: C
     assert doubled_points(project) == []
 
 
+RAYLET_DIED = (
+    "error: Ray's raylet on this machine died, and all trials with it (was there memory enough?); "
+    "`python -m tune search --resume SWEEP` goes on with the sweep"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "epochs", "code", "said", "state"),
+    [
+        ("ctrl-c", 8, 130, "stopped; `search --resume SWEEP` goes on with it", "KILLED"),
+        # trials outlive their raylet until Ray misses it, for up to half a minute
+        ("raylet", 40, 2, RAYLET_DIED, "FAILED"),
+    ],
+    ids=["ctrl-c", "raylet"],
+)
+@pytest.mark.timeout(600)
+def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
+    how: str, epochs: int, code: int, said: str, state: str, project: Project, connect: Callable[[Project], Store]
+) -> None:
+    driver = project.start("search", "lr", "--trials", "2", "--set", f"training.epochs={epochs}", module="tune")
+    wait_for(lambda: len(project.epochs_in_work()) >= 2, driver)
+    below = psutil.Process(driver.pid).children(recursive=True)
+    if how == "ctrl-c":
+        driver.send_signal(signal.SIGINT)
+    else:
+        (raylet,) = [process for process in below if process.name() == "raylet"]
+        raylet.kill()
+    out, err = driver.communicate(timeout=100)
+    assert driver.returncode == code, f"{out}\n{err}"
+    assert err.splitlines()[-1] == said
+    assert not psutil.wait_procs(below, timeout=30)[1]
+    store = connect(project)
+    sweep = sweep_of(store)
+    assert sweep.status == state
+    trials = store.children(sweep.id, "trial")
+    assert {trial.status for trial in trials} == {"KILLED"}
+    assert {fold.status for trial in trials for fold in store.children(trial.id)} <= {"KILLED", "FINISHED"}
+    resumed = project.start("search", "--resume", "lr", module="tune")
+    out, err = resumed.communicate(timeout=400)
+    assert resumed.returncode == 0, f"{out}\n{err}"
+    ended = [(trial.number, trial.state, trial.epochs) for trial in records(store, sweep)]
+    assert ended == [(0, "FINISHED", 2 * epochs), (1, "FINISHED", 2 * epochs)]
+    assert {run.status for run in store.find([]) if run.kind != "launch"} == {"FINISHED"}
+    assert doubled_points(project) == []
+
+
 @pytest.mark.slow
 def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Callable[[Project], Store]) -> None:
     broken = "loss.curated.weight=1e39 loss.noisy.weight=1e39"
-    arguments = ("search", "lr", "--trials", "9", "--set", broken)
+    (project.folder / "mine").mkdir()
+    space = project.folder / "mine" / "lr.yaml"
+    space.write_text(SPACE.replace("high: 1e-2", "high: 2e-2"))
+    arguments = ("search", "mine/lr.yaml", "--trials", "9", "--set", broken)
     done = project.run(*arguments, module="tune", code=2)
     store = connect(project)
     sweep = sweep_of(store)

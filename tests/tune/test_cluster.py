@@ -1,0 +1,91 @@
+"""A sweep on a Ray cluster of two nodes, one of which dies."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tagging.errors import UserError
+from tagging.tracking.store import Store
+from tests.commands.project import Project
+from tests.tune.cluster import Cluster
+from tests.tune.test_sweep import connect, doubled_points, project, sound, sweep_of, wait_for
+from tune.records import records
+from tune.session import ray_session
+
+__all__ = ["connect", "project", "sound"]
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    # short enough for a socket in it, which pytest's own folders are not
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        cluster = Cluster(Path(folder))
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_trials_of_a_node_that_dies_go_on_elsewhere(
+    cluster: Cluster, project: Project, connect: Callable[[Project], Store]
+) -> None:
+    head, second = cluster.nodes
+    arguments = ("search", "lr", "--trials", "2", "--set", "training.epochs=30", "--address", cluster.address)
+    driver = project.start(*arguments, module="tune", environment=cluster.environment)
+    wait_for(lambda: len({epoch.partition("/")[0] for epoch in project.epochs_in_work()}) == 2, driver)
+    assert len(head.trials()) == len(second.trials()) == 1
+    second.kill()
+    out, err = driver.communicate(timeout=300)
+    assert driver.returncode == 0, f"{out}\n{err}"
+    assert out.count("its worker died; another goes on from the last epoch") == 1
+    store = connect(project)
+    sweep = sweep_of(store)
+    trials = records(store, sweep)
+    assert [(trial.number, trial.state, trial.epochs) for trial in trials] == [(0, "FINISHED", 60), (1, "FINISHED", 60)]
+    assert {run.status for run in store.find([]) if run.kind != "launch"} == {"FINISHED"}
+    for trial in trials:
+        assert [fold.tags["fold"] for fold in store.children(trial.run_id)] == ["0", "2"]
+        assert list(store.curve(trial.run_id, "search_lwlrap")) == list(range(1, 61))
+    assert doubled_points(project) == []
+    assert len(head.tree()) > 1  # a guest leaves the cluster as it is
+
+
+def test_a_cluster_that_was_killed_is_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # as `ray start` leaves it when it is killed
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.2:1")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    started = time.monotonic()
+    with pytest.raises(UserError) as caught, ray_session(1, 0, "auto"):
+        pass
+    assert time.monotonic() - started < 10
+    assert str(caught.value) == (
+        "--address auto: no Ray cluster answers at 127.0.0.2:1; "
+        "start one with `ray start --head`, and join it on this machine too (docs/cluster.md)"
+    )
+
+
+@pytest.mark.slow
+def test_a_cluster_with_another_token_is_not_joined(
+    cluster: Cluster, project: Project, connect: Callable[[Project], Store]
+) -> None:
+    home = cluster.folder / "stranger"
+    (home / ".ray").mkdir(parents=True)
+    (home / ".ray" / "auth_token").write_text("0" * 64)
+    stranger = {**cluster.environment, "HOME": str(home)}
+    driver = project.start("search", "lr", "--address", cluster.address, module="tune", environment=stranger)
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 2, f"{out}\n{err}"
+    assert err.splitlines()[-1] == (
+        f"error: --address {cluster.address}: the cluster at {cluster.address} cannot be joined: Failed to connect to "
+        f"Ray cluster at {cluster.address}; are ~/.ray/auth_token and the versions of Python and Ray the same on its "
+        "head and here?"
+    )
+    assert sweep_of(connect(project)).status == "FAILED"
