@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, MedianStoppingRule, TrialScheduler
 
 from tagging.commands.prepare import Prepared
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
+from tune.asha import Asha
 from tune.callbacks import AlikeFailures, Closing, end_trial
 from tune.population import Population
 from tune.records import TrialRecord, records
@@ -124,9 +125,8 @@ def _scheduler(store: Store, sweep: Sweep, prepared: Prepared, earlier: list[Tri
     most = prepared.experiment.training.epochs * len(prepared.folds_to_run) + 1
     settings = space.scheduler
     if settings.kind == "asha":
-        return ASHAScheduler(
-            time_attr="epochs", max_t=most, grace_period=settings.grace, reduction_factor=settings.reduction
-        )
+        curves = {trial.number: store.curve(trial.run_id, "search_lwlrap") for trial in earlier}
+        return Asha(curves, settings.grace, settings.reduction, most)
     if settings.kind == "median":
         return MedianStoppingRule(time_attr="epochs", grace_period=settings.grace)
     if settings.kind == "pbt":

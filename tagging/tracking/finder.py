@@ -45,6 +45,11 @@ class Finder(Files):
         """Return the runs of one kind right below a run, in the order in which they were started."""
         return self.search({PARENT: run_id, "kind": kind}, order="attributes.start_time ASC")
 
+    def curve(self, run_id: str, metric: str) -> dict[int, float]:
+        """Return a metric's values by step, in the order of the steps; empty where the run has none of it."""
+        points = self.connection.call(self._client.get_metric_history, run_id, metric)
+        return {point.step: point.value for point in sorted(points, key=lambda point: (point.step, point.timestamp))}
+
     def resolve(self, text: str, kinds: Sequence[str] = WITH_PREDICTIONS, unfinished: bool = False) -> Run:
         """Return the run that a user means by an id, the beginning of one, or a name.
 

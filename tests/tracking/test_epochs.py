@@ -62,6 +62,14 @@ def test_a_replayed_record_is_stored_once(store: Store, run: Run) -> None:
     assert store.get(run.id).metrics["train_loss"] == 1 / 33
 
 
+def test_a_curve_is_read_by_step_the_last_told_of_each(store: Store, run: Run) -> None:
+    store.log_epochs(run.id, list(reversed(records(12, 1))))
+    store.log_epochs(run.id, [{"epoch": 3, "time_ms": 5000, "val_lwlrap": 0.9}])
+    curve = store.curve(run.id, "val_lwlrap")
+    assert list(curve.items()) == [(i, 0.9 if i == 3 else 0.1 * i) for i in range(1, 12)]
+    assert store.curve(run.id, "nothing") == {}
+
+
 def test_a_late_replay_of_old_epochs_leaves_the_latest_value(store: Store, run: Run) -> None:
     store.log_epochs(run.id, records(9, 5))
     store.log_epochs(run.id, records(5))
