@@ -221,6 +221,7 @@ class Space(Section):
     resources: Resources = Resources()
 
     _origins: Origins = PrivateAttr(default_factory=dict)
+    _file: Path = PrivateAttr(default=Path())
 
     @model_validator(mode="after")
     def _once(self) -> Self:
@@ -258,10 +259,15 @@ class Space(Section):
             raise ValueError(f"{wants} a number for resources.gpu, not auto: no trial ends before the others")
         return self
 
-    def written_at(self, origins: Origins) -> Self:
-        """Remember where each field was written; returns the space itself."""
-        self._origins = origins
+    def written_at(self, file: Path, origins: Origins) -> Self:
+        """Remember the file and where each field was written; returns the space itself."""
+        self._file, self._origins = file.absolute(), origins
         return self
+
+    @property
+    def file(self) -> Path:
+        """The file it was read from."""
+        return self._file
 
     def where(self, path: str) -> str:
         """Name the file and line where a field of the space, or what is around it, was written."""

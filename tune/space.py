@@ -43,7 +43,7 @@ def load_space(name: str | Path, overrides: Mapping[str, Any] | None = None, fol
     tree["name"] = tree["name"] or path.stem
     origins |= {key: f"--{key}" for key in changes}
     try:
-        return Space.model_validate(tree).written_at(origins)
+        return Space.model_validate(tree).written_at(path, origins)
     except ValidationError as error:
         raise UserError(*problems_of(error, origins, path, Space)) from None
 

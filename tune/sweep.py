@@ -25,7 +25,7 @@ from tune.records import TrialRecord, best, records
 from tune.report import summarise_sweep
 from tune.schema import Space
 from tune.side_by_side import Sweep, run_trials
-from tune.space import digest, distributions, load_space, space_names
+from tune.space import digest, distributions, load_space
 from tune.trial import trial_experiment
 
 
@@ -44,12 +44,13 @@ def search(space: Space, data: Path | None, name: str, address: str) -> Run:
         "space": space.name,
         "space.experiment": space.experiment,
         "space.digest": digest(space),
-        "space.file": _file_digest(space),
+        "space.file": digest(load_space(space.file)),
         **prepared.data_tags(),
     }
     run = store.start(prepared.dataset.name, "sweep", name, tags, {}, description=space.notes)
     store.set_tags(run.id, {LOCK: run.id})
-    store.log_json(run.id, {"space": space.model_dump(mode="json"), "data": str(data or "")}, "space.json")
+    kept = {"space": space.model_dump(mode="json"), "data": str(data or ""), "file": str(space.file)}
+    store.log_json(run.id, kept, "space.json")
     return _finish(store, Sweep(run, space, data, address), prepared, launch)
 
 
@@ -64,7 +65,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
         raise UserError(f"{run.name} ({run.id[:8]}) is no sweep, but of kind {run.kind or 'unknown'}")
     stored = json.loads(store.read_text(run.id, "space.json"))
     space = Space.model_validate(merge(stored["space"], changes))
-    _check_unchanged(run, space)
+    _check_unchanged(run, space, Path(stored["file"]))
     data = Path(stored["data"]) if stored["data"] else None
     prepared = _prepared(space, data)
     for tag, value in prepared.data_tags().items():
@@ -91,22 +92,20 @@ def _prepared(space: Space, data: Path | None) -> Prepared:
     return prepare(trial_experiment(space, some, data))
 
 
-def _check_unchanged(run: Run, space: Space) -> None:
-    if run.tags["space.file"] != _file_digest(space):
+def _check_unchanged(run: Run, space: Space, file: Path) -> None:
+    """Hold the space's file, as it was before what the command line said, and its experiment against the sweep."""
+    if not file.exists():
+        say(f"{file} is not there any more; the sweep goes on with the space that its run holds")
+    elif run.tags["space.file"] != digest(load_space(file)):
         raise UserError(
-            f"the space {space.name} was changed since the sweep {run.name} ({run.id[:8]}) began; take the change "
-            "back, or begin a new sweep with it: python -m tune search --name NAME"
+            f"the space {file} was changed since the sweep {run.name} ({run.id[:8]}) began; take the change back, "
+            "or begin a new sweep with it: python -m tune search --name NAME"
         )
     if run.tags["space.digest"] != digest(space):
         raise UserError(
             f"the experiment {space.experiment} was changed since the sweep {run.name} ({run.id[:8]}) began; take the "
             "change back, or begin a new sweep: python -m tune search --name NAME"
         )
-
-
-def _file_digest(space: Space) -> str:
-    """Return what the space's file says, before what was given on the command line; empty for one of the user's own."""
-    return digest(load_space(space.name)) if space.name in space_names() else ""
 
 
 def _finish(store: Store, sweep: Sweep, prepared: Prepared, launch: str | None) -> Run:

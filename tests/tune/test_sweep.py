@@ -118,11 +118,12 @@ def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
     space.write_text(SPACE.replace("high: 1e-2", "high: 2e-2"))
     changed = project.run("search", "--resume", "lr", module="tune", code=2)
     assert changed.stderr.splitlines()[-1] == (
-        f"error: the space lr was changed since the sweep lr ({run.id[:8]}) began; take the change back, "
+        f"error: the space {space} was changed since the sweep lr ({run.id[:8]}) began; take the change back, "
         "or begin a new sweep with it: python -m tune search --name NAME"
     )
-    space.write_text(SPACE)
-    project.run("search", "--resume", "lr", module="tune")
+    space.unlink()  # what the sweep holds of it is enough
+    said = project.run("search", "--resume", "lr", module="tune").stdout
+    assert f"{space} is not there any more; the sweep goes on with the space that its run holds" in said
     trials = records(store, sweep_of(store))
     assert outcome(trials) == outcome(expected)
     assert before <= {trial.run_id for trial in trials}
@@ -265,6 +266,12 @@ def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Call
     assert re.fullmatch(f"error: five trials in a row failed alike: {said}", done.stderr.splitlines()[-1])
     assert all(re.fullmatch(said, trial.error) for trial in failed)
     assert json.loads(store.get(trials[0].run_id).tags["trial.values"]) == trials[0].values
+    space.write_text(SPACE)  # as the space of that name in tune/spaces/
+    changed = project.run("search", "--resume", "lr", module="tune", code=2)
+    assert changed.stderr.splitlines()[-1] == (
+        f"error: the space {space} was changed since the sweep lr ({sweep.id[:8]}) began; take the change back, "
+        "or begin a new sweep with it: python -m tune search --name NAME"
+    )
 
 
 @pytest.mark.slow
