@@ -129,3 +129,20 @@ def test_elsewhere_a_line_at_the_start_and_two_at_the_end(capsys: pytest.Capture
         "trial 1 failed after 0 epochs: loss is nan\n"
         "  2 of 12 trials, best 0.4500 (trial 0), 1 failed, 4:12 so far\n"
     )
+
+
+def test_a_worker_that_dies_is_told_and_its_trial_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "trial 4: its worker died; another goes on from the last epoch"
+    of = console()
+    screen = Screen(PATHS, 12, [], of)
+    screen.started(4, values(3e-4))
+    screen.epoch(4, 3, 0.25)
+    screen.lost(4)
+    printed = lines(screen, of)
+    assert printed[0] == said
+    assert printed[2].endswith("3  0.2500  waiting")
+
+    elsewhere = Screen(PATHS, 12, [], Console(file=io.StringIO(), width=80))
+    elsewhere.started(4, values(3e-4))
+    elsewhere.lost(4)
+    assert capsys.readouterr().out.splitlines()[1] == said
