@@ -25,7 +25,7 @@ from tune.records import TrialRecord, best, records
 from tune.report import summarise_sweep
 from tune.schema import Space
 from tune.side_by_side import Sweep, run_trials
-from tune.space import digest, distributions, load_space
+from tune.space import SPACES, digest, distributions, load_space
 from tune.trial import trial_experiment
 
 
@@ -65,7 +65,8 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
         raise UserError(f"{run.name} ({run.id[:8]}) is no sweep, but of kind {run.kind or 'unknown'}")
     stored = json.loads(store.read_text(run.id, "space.json"))
     space = Space.model_validate(merge(stored["space"], changes))
-    _check_unchanged(run, space, Path(stored["file"]))
+    # sweeps that were begun before spaces were named by their files had theirs here
+    _check_unchanged(run, space, Path(stored.get("file", SPACES / f"{space.name}.yaml")))
     data = Path(stored["data"]) if stored["data"] else None
     prepared = _prepared(space, data)
     for tag, value in prepared.data_tags().items():
