@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from numpy.typing import ArrayLike, NDArray
 
+from tagging import seeds
 from tagging.ensemble.blend import Blend
+from tagging.ensemble.pairs import PRECISION_ONE
 from tagging.ensemble.pool import Method, Pool
+from tagging.ensemble.scoring import Scorer
+
+_SUBSETS_AT_ONCE = 256  # their sums over 5,000 clips fill 10 MB
 
 
 @dataclass(frozen=True)
@@ -21,28 +27,63 @@ class Interval:
 
 
 class Bootstrap:
-    """`samples` random draws of n clips out of n with replacement, the same for all that is asked of it.
+    """Random draws of n clips out of n with replacement, the same for all that is asked of it.
 
-    Seeded by `seed` alone through `tagging.seeds`. Percentile intervals: Efron and Tibshirani, "An
-    introduction to the bootstrap", 1993, chapter 13. It moves clips alone: the candidates' training and
-    the choice of the blend stay as they are, so the interval does not hold the optimism of the choice.
+    `samples` draws from `seed` alone; one that holds no label is left out. Percentile intervals: Efron and
+    Tibshirani, "An introduction to the bootstrap", 1993, chapter 13. It moves clips alone: the candidates'
+    training and the choice of the blend stay as they are, so an interval does not hold the optimism of
+    the choice.
     """
 
-    def __init__(self, pool: Pool, *, samples: int = 1000, seed: int = 0, threads: int = 1, device: str = "cpu"):
-        raise NotImplementedError
+    def __init__(
+        self, pool: Pool, *, samples: int = 1000, seed: int = 0, threads: int = 1, device: str = "cpu"
+    ) -> None:
+        self._pool, self._threads, self._device = pool, threads, device
+        self._scorers: dict[Method, Scorer] = {}
+        times = _times_drawn(pool.clips, samples, seed)
+        labels = times @ pool.truth.sum(axis=1)
+        self._times, self._labels = times[labels > 0], labels[labels > 0]
 
     def intervals(self, blends: Sequence[Blend]) -> list[Interval]:
         """Return the interval of each blend's lwlrap."""
-        raise NotImplementedError
+        return [_interval(self._of_blend(blend)) for blend in blends]
 
     def difference(self, blend: Blend, other: Blend) -> Interval:
         """Return the interval of blend's lwlrap less other's, on the same samples."""
-        raise NotImplementedError
+        return _interval(self._of_blend(blend) - self._of_blend(other))
 
     def chosen(self, method: Method, subsets: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return in what share of the samples each candidate is in the best of the given subsets [N].
 
         subsets [T, N], as `Enumeration.kept` holds them: the choice is made anew on every sample, but only
-        among these, the best of their sizes on all clips, not among all 2^N.
+        among these, the best of their sizes on all clips, not among all 2^N, so it looks steadier than it
+        is. Of equal scores the earlier subset wins.
         """
-        raise NotImplementedError
+        best = np.full(len(self._times), -1.0)
+        winner = np.zeros(len(self._times), dtype=np.int64)
+        for begin in range(0, len(subsets), _SUBSETS_AT_ONCE):
+            scores = self._lwlrap(method, subsets[begin : begin + _SUBSETS_AT_ONCE])
+            higher = scores.max(axis=0) > best
+            winner[higher] = begin + scores.argmax(axis=0)[higher]
+            best = np.maximum(best, scores.max(axis=0))
+        return subsets[winner].mean(axis=0)
+
+    def _of_blend(self, blend: Blend) -> NDArray[np.float64]:
+        return self._lwlrap(blend.method, [blend.counts])[0]
+
+    def _lwlrap(self, method: Method, counts: ArrayLike) -> NDArray[np.float64]:
+        """Return the lwlrap of each row of counts on each sample [rows, samples]."""
+        if method not in self._scorers:
+            self._scorers[method] = Scorer(self._pool, method, self._threads, self._device)
+        return (self._scorers[method].clip_sums(counts) / PRECISION_ONE) @ self._times.T / self._labels
+
+
+def _times_drawn(clips: int, samples: int, seed: int) -> NDArray[np.float64]:
+    """Draw how often each clip is in each sample [samples, n]: multinomial, n draws of n."""
+    drawn = torch.randint(clips, (samples, clips), generator=seeds.generator(seed, "bootstrap")).numpy()
+    return np.stack([np.bincount(one, minlength=clips) for one in drawn]).astype(np.float64)
+
+
+def _interval(values: NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(values, (0.025, 0.975))
+    return Interval(float(low), float(high))

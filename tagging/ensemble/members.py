@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from tagging.ensemble.pool import Pool
+from tagging.metrics import lwlrap
 
 
 def scores(pool: Pool) -> NDArray[np.float64]:
     """Return the CV lwlrap of every candidate [N], pooled over all labels."""
-    raise NotImplementedError
+    return np.array([lwlrap(pool.truth, one) for one in pool.probabilities])
 
 
 def fold_scores(pool: Pool) -> NDArray[np.float64]:
@@ -18,12 +20,20 @@ def fold_scores(pool: Pool) -> NDArray[np.float64]:
 
     Its standard deviation over axis 1 is the candidate's spread.
     """
-    raise NotImplementedError
+    found = np.full((len(pool), len(pool.folds)), np.nan)
+    for fold in np.flatnonzero(pool.labels_per_fold):
+        clips = pool.fold == fold
+        found[:, fold] = [lwlrap(pool.truth[clips], one[clips]) for one in pool.probabilities]
+    return found
 
 
 def correlation(pool: Pool) -> NDArray[np.float64]:
     """Return the rank correlation of each two candidates' probabilities [N, N], over all clips and classes.
 
-    Spearman's, NaN where a candidate says the same of everything.
+    Spearman's, with ties at their mean rank; NaN where a candidate says the same of everything.
     """
-    raise NotImplementedError
+    ranks = np.stack([rankdata(one) for one in pool.probabilities.reshape(len(pool), -1)])
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    lengths = np.sqrt((ranks**2).sum(axis=1))
+    products = np.outer(lengths, lengths)
+    return np.divide(ranks @ ranks.T, products, out=np.full(products.shape, np.nan), where=products > 0)

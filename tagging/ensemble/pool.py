@@ -49,6 +49,11 @@ class Pool:
         """Number of labels, that is of positive (clip, class) pairs, in each fold [K]."""
         return np.bincount(self.fold, weights=self.truth.sum(axis=1)).astype(np.int64)
 
+    def take(self, positions: Sequence[int]) -> Pool:
+        """Return the pool of some candidates, in the order of their positions given."""
+        names = [self.names[position] for position in positions]
+        return Pool(names, list(self.probabilities[list(positions)]), self.truth, self.fold)
+
     def _problems(self, given: Sequence[NDArray[np.float32]]) -> list[str]:
         """Return what is wrong with the pool as a whole."""
         problems = []
@@ -80,5 +85,5 @@ def _wrong_values(names: Sequence[str], given: Sequence[NDArray[np.float32]], sh
         bad = ~((one >= 0) & (one <= 1)).all(axis=1)  # NaN is neither
         if bad.any():
             what = "NaN" if np.isnan(one).any() else "values outside 0..1"
-            problems.append(f"{name}: {what}; {bad.sum()} of {len(bad)} clips are wrong, first in row {bad.argmax()}")
+            problems.append(f"{name}: {what}; {bad.sum()} of {bad.size} clips are wrong, first in row {bad.argmax()}")
     return problems

@@ -27,7 +27,7 @@ class Selection:
 
 def best_by_score(selections: Mapping[str, Selection]) -> str:
     """Return the key of the highest CV score; of equal ones the first."""
-    raise NotImplementedError
+    return max(selections, key=lambda key: selections[key].score)
 
 
 def best_by_nested(selections: Mapping[str, Selection]) -> str:
@@ -35,4 +35,4 @@ def best_by_nested(selections: Mapping[str, Selection]) -> str:
 
     The estimate of the winner is itself the highest of several, so slightly optimistic.
     """
-    raise NotImplementedError
+    return max(selections, key=lambda key: selections[key].nested)

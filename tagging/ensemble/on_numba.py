@@ -1,0 +1,185 @@
+"""The sums of `scoring` as loops that numba compiles, for CPUs. Imported only where they run: numba takes a second.
+
+They count, for each label, the classes that a mean puts at least as high (`pairs.Pairs`), and add the label's
+precision, an integer: the result depends neither on the order nor on the number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from tagging.ensemble.pairs import precision_table, undecided_pairs
+from tagging.ensemble.pool import Method, Pool
+from tagging.ensemble.subsets import Plan, members_of
+
+_compiled: Any = njit(cache=True)  # Any: numba's own types say that a compiled function takes nothing
+_compiled_parallel: Any = njit(parallel=True, cache=True)
+BLOCK = 128  # high parts that a thread takes at once: their sums over 64 low parts fill 64 KB of the cache
+
+
+class NumbaSums:
+    """Sums of precisions under the means of a pool, from its undecided pairs."""
+
+    def __init__(self, pool: Pool, method: Method, threads: int) -> None:
+        self._pairs, self._table = undecided_pairs(pool, method), precision_table(pool.truth)
+        self._threads = max(1, min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined] # set at run time
+        self._decided = np.zeros(len(pool.folds), dtype=np.int64)
+        np.add.at(self._decided, pool.fold, self._pairs.decided)
+
+    def clip_sums(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the summed precisions of each clip [S, n] under each row of counts [S, N]."""
+        out = np.tile(self._pairs.decided, (len(counts), 1))
+        if len(self._pairs.clip):
+            numba.set_num_threads(self._threads)
+            _sums_of_weights(*self._labels(), self._pairs.clip, counts, out)
+        return out
+
+    def subset_sums(self, plan: Plan) -> NDArray[np.int64]:
+        """Return the summed precisions of each fold [K, S] under the equal mean of each subset of a plan."""
+        lows = plan.last - plan.first
+        out = np.tile(self._decided[:, None], (1, int(lows.sum())))
+        if not len(self._pairs.clip):
+            return out
+        difference = self._pairs.difference
+        given = members_of(np.array([plan.must]), len(difference))[0]
+        must = difference[given].sum(axis=0, dtype=np.int32)
+        numba.set_num_threads(self._threads)
+        high = (*_toggles(plan.high, len(difference)), plan.first, plan.last, np.cumsum(lows) - lows)
+        _sums_of_subsets(*self._labels(), self._pairs.fold, must, plan.previous, plan.added, *high, out)
+        return out
+
+    def _labels(self) -> tuple[NDArray[Any], ...]:
+        pairs = self._pairs
+        return pairs.difference, pairs.starts, pairs.split, pairs.wrong, pairs.right, self._table
+
+
+def _toggles(high: NDArray[np.int64], candidates: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how each high part follows from the one before it in its block: (starts [H + 1], toggled).
+
+    Member m comes in as m and goes out as -1 - m; the first of a block follows from the empty one.
+    """
+    before = np.concatenate([[0], high[:-1]])
+    before[::BLOCK] = 0
+    part, member = np.nonzero(members_of(high ^ before, candidates))
+    comes = (high[part] >> member) & 1 == 1
+    return np.searchsorted(part, np.arange(len(high) + 1)), np.where(comes, member, -1 - member)
+
+
+@_compiled_parallel
+def _sums_of_weights(
+    difference: Any, starts: Any, split: Any, wrong: Any, right: Any, table: Any, clip: Any, counts: Any, out: Any
+) -> None:
+    """Add to out [S, n] the precisions of each clip's labels under every row of counts [S, N] >= 0."""
+    widest = np.max(starts[1:] - starts[:-1])
+    for row in prange(len(counts)):
+        above = np.empty(widest, np.float64)  # integers below 2^53, so exact
+        for label in range(len(split)):
+            begin, width = starts[label], starts[label + 1] - starts[label]
+            middle = split[label] - begin
+            above[:width] = 0
+            for member in range(counts.shape[1]):
+                weight = np.float64(counts[row, member])
+                if weight > 0:
+                    values = difference[member, begin : begin + width]
+                    for pair in range(width):
+                        above[pair] += weight * values[pair]
+            more_wrong = (above[:middle] >= 0).sum()
+            more_right = (above[middle:width] >= 0).sum()
+            out[row, clip[label]] += table[right[label] + more_right, wrong[label] + more_wrong]
+
+
+@_compiled_parallel
+def _sums_of_subsets(
+    difference: Any,
+    starts: Any,
+    split: Any,
+    wrong: Any,
+    right: Any,
+    table: Any,
+    fold: Any,
+    must: Any,
+    previous: Any,
+    added: Any,
+    toggle_starts: Any,
+    toggled: Any,
+    first: Any,
+    last: Any,
+    out_starts: Any,
+    out: Any,
+) -> None:
+    """Add to out [K, S] the precisions of each fold's labels under every subset of a `Plan`.
+
+    must [Q]: the sum over the members that are always in. toggle_starts, toggled: from `_toggles`. The sums of
+    high part h with its low parts stand in out from out_starts[h] on.
+    """
+    lows, highs = len(previous), len(first)
+    widest = np.max(starts[1:] - starts[:-1])
+    for block in prange((highs + BLOCK - 1) // BLOCK):
+        low = np.empty((widest, lows), np.int32)
+        needed = np.empty(widest, np.int32)
+        more_wrong = np.empty(lows, np.int32)
+        more_right = np.empty(lows, np.int32)
+        for label in range(len(split)):
+            begin, width = starts[label], starts[label + 1] - starts[label]
+            middle = split[label] - begin
+            for pair in range(width):
+                low[pair, 0] = must[begin + pair]
+                for i in range(1, lows):
+                    low[pair, i] = low[pair, previous[i]] + difference[added[i], begin + pair]
+            needed[:width] = 0
+            row = out[fold[label]]
+            for high in range(block * BLOCK, min((block + 1) * BLOCK, highs)):
+                for change in range(toggle_starts[high], toggle_starts[high + 1]):
+                    _toggle(needed, difference, toggled[change], begin, width)
+                begin_low, end_low, place = first[high], last[high], out_starts[high]
+                _count(low, needed, 0, middle, begin_low, end_low, more_wrong)
+                if middle == width:  # most clips have one label
+                    precisions = table[right[label], wrong[label] :]
+                    for i in range(end_low - begin_low):
+                        row[place + i] += precisions[more_wrong[i]]
+                else:
+                    _count(low, needed, middle, width, begin_low, end_low, more_right)
+                    for i in range(end_low - begin_low):
+                        row[place + i] += table[right[label] + more_right[i], wrong[label] + more_wrong[i]]
+
+
+@_compiled
+def _toggle(needed: Any, difference: Any, change: int, begin: int, width: int) -> None:
+    """Lower what the low part needs by the member that comes in, or raise it by the one that goes out."""
+    if change >= 0:
+        values = difference[change, begin : begin + width]
+        for pair in range(width):
+            needed[pair] -= values[pair]
+    else:
+        values = difference[-1 - change, begin : begin + width]
+        for pair in range(width):
+            needed[pair] += values[pair]
+
+
+@_compiled
+def _count(low: Any, needed: Any, begin: int, end: int, first: int, last: int, out: Any) -> None:
+    """Count, for each low part, the pairs begin .. end that reach what is needed.
+
+    Four pairs at a time, so that counts are read and written a fourth as often; with AVX-512 an instruction
+    compares 16 low parts.
+    """
+    lows = last - first
+    out[:lows] = 0
+    fours = begin + (end - begin) // 4 * 4
+    for pair in range(begin, fours, 4):
+        a, b, c, d = needed[pair], needed[pair + 1], needed[pair + 2], needed[pair + 3]
+        low_a, low_b = low[pair, first:last], low[pair + 1, first:last]
+        low_c, low_d = low[pair + 2, first:last], low[pair + 3, first:last]
+        for i in range(lows):
+            out[i] += (
+                np.int32(low_a[i] >= a) + np.int32(low_b[i] >= b) + np.int32(low_c[i] >= c) + np.int32(low_d[i] >= d)
+            )
+    for pair in range(fours, end):
+        limit, values = needed[pair], low[pair, first:last]
+        for i in range(lows):
+            out[i] += np.int32(values[i] >= limit)

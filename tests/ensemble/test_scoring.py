@@ -1,0 +1,101 @@
+"""Every sum of precisions is scikit-learn's lwlrap of the same integers, on numba and on torch alike."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tagging.ensemble.blend import Blend, weighted_mean
+from tagging.ensemble.on_torch import TorchSums
+from tagging.ensemble.pairs import PRECISION_ONE, undecided_pairs
+from tagging.ensemble.pool import METHODS
+from tagging.ensemble.scoring import Scorer
+from tagging.ensemble.subsets import Limits, members_of, plan
+from tagging.metrics import lwlrap, lwlrap_per_clip
+from tests.ensemble.pools import pools, random_pool, reference
+
+methods = pytest.mark.parametrize("method", METHODS)
+
+
+@methods
+@settings(max_examples=25, deadline=None)
+@given(pool=pools, data=st.data())
+def test_every_subset_is_scored_as_scikit_learn_does(method, pool, data):
+    must = tuple(data.draw(st.sets(st.integers(0, len(pool) - 1), max_size=len(pool) - 1)))
+    subsets = plan(len(pool), Limits(must=must))
+    scorer = Scorer(pool, method, threads=2)
+    sums = scorer.subset_sums(subsets)
+    for members, of_folds in zip(members_of(subsets.masks(), len(pool)), sums.T, strict=True):
+        assert scorer.lwlrap(of_folds) == pytest.approx(reference(pool, method, members.astype(int)), abs=1e-9)
+        for fold, of_fold in enumerate(of_folds):
+            expected = reference(pool, method, members.astype(int), pool.fold == fold) * scorer.labels[fold]
+            assert of_fold / PRECISION_ONE == pytest.approx(expected, abs=1e-9)
+
+
+@methods
+@settings(max_examples=25, deadline=None)
+@given(pool=pools, data=st.data())
+def test_numba_and_torch_agree_to_the_bit(method, pool, data):
+    counts = data.draw(st.lists(st.integers(0, 50), min_size=len(pool), max_size=len(pool)).filter(any))
+    compiled, tensors = Scorer(pool, method, threads=2), TorchSums(pool, method, "cpu")
+    rows = np.array([counts, [1] * len(pool)])
+    np.testing.assert_array_equal(compiled.clip_sums(rows), tensors.clip_sums(rows))
+    subsets = plan(len(pool), Limits())
+    np.testing.assert_array_equal(compiled.subset_sums(subsets), tensors.subset_sums(subsets))
+
+
+@methods
+def test_more_high_parts_than_a_block_holds(method):
+    pool = random_pool(candidates=15, clips=12)
+    subsets = plan(15, Limits())
+    sums = Scorer(pool, method).subset_sums(subsets)
+    np.testing.assert_array_equal(sums, TorchSums(pool, method, "cpu").subset_sums(subsets))
+
+
+@methods
+def test_weights_are_scored_as_scikit_learn_does(method):
+    pool = random_pool(levels=4)
+    counts = np.random.default_rng(0).integers(0, 30, (20, len(pool))) + np.eye(20, len(pool), dtype=int)
+    scorer = Scorer(pool, method)
+    for row, of_folds in zip(counts, scorer.fold_sums(counts), strict=True):
+        assert scorer.lwlrap(of_folds) == pytest.approx(reference(pool, method, row), abs=1e-9)
+
+
+@methods
+def test_a_score_is_the_lwlrap_of_the_blended_probabilities(method):
+    pool = random_pool(clips=300)
+    counts = (3, 0, 1, 2, 0)
+    blended = weighted_mean(pool.probabilities, counts, method)
+    scorer = Scorer(pool, method)
+    assert scorer.lwlrap(scorer.fold_sums([counts])[0]) == pytest.approx(lwlrap(pool.truth, blended), abs=1e-9)
+    of_clips = scorer.clip_sums([counts])[0] / PRECISION_ONE / np.maximum(pool.truth.sum(axis=1), 1)
+    np.testing.assert_allclose(of_clips, np.nan_to_num(lwlrap_per_clip(pool.truth, blended)), atol=1e-9)
+
+
+def test_only_undecided_pairs_are_added_up():
+    pool = random_pool(skill=60.0)  # every candidate has every label on top
+    assert undecided_pairs(pool, "geometric").difference.shape == (5, 0)
+    scorer = Scorer(pool, "geometric")
+    assert scorer.lwlrap(scorer.fold_sums([[1, 1, 0, 0, 0]])[0]) == 1
+    assert set(scorer.subset_sums(plan(5, Limits())).sum(axis=0)) == {pool.truth.sum() * PRECISION_ONE}
+
+
+def test_a_selection_scores_each_fold_by_what_was_chosen_without_it():
+    pool = random_pool()
+    chosen = [Blend("geometric", row) for row in [(1, 0, 0, 0, 0), (0, 1, 0, 0, 0), (0, 0, 2, 1, 0)]]
+    found = Scorer(pool, "geometric").selection(Blend("geometric", (1, 1, 1, 0, 0)), chosen)
+    assert found.score == pytest.approx(reference(pool, "geometric", (1, 1, 1, 0, 0)), abs=1e-9)
+    of_folds = [reference(pool, "geometric", blend.counts, pool.fold == k) for k, blend in enumerate(chosen)]
+    np.testing.assert_allclose(found.fold_scores, of_folds, atol=1e-9)
+    assert found.nested == pytest.approx(np.average(of_folds, weights=pool.labels_per_fold), abs=1e-9)
+
+
+def test_a_fold_without_labels_has_no_score():
+    pool = random_pool(folds=2, clips=30)
+    truth = pool.truth & (pool.fold == 0)[:, None]
+    truth[0, 0] = True
+    emptied = type(pool)(pool.names, list(pool.probabilities), truth, pool.fold)
+    blend = Blend("geometric", (1, 0, 0, 0, 0))
+    found = Scorer(emptied, "geometric").selection(blend, [blend, blend])
+    assert np.isnan(found.fold_scores[1])
+    assert found.nested == found.score
