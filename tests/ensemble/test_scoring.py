@@ -18,7 +18,7 @@ methods = pytest.mark.parametrize("method", METHODS)
 
 
 @methods
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(pool=pools, data=st.data())
 def test_every_subset_is_scored_as_scikit_learn_does(method, pool, data):
     must = tuple(data.draw(st.sets(st.integers(0, len(pool) - 1), max_size=len(pool) - 1)))
@@ -33,7 +33,7 @@ def test_every_subset_is_scored_as_scikit_learn_does(method, pool, data):
 
 
 @methods
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(pool=pools, data=st.data())
 def test_numba_and_torch_agree_to_the_bit(method, pool, data):
     counts = data.draw(st.lists(st.integers(0, 50), min_size=len(pool), max_size=len(pool)).filter(any))
