@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "models": ({"torch", "timm"}, set()),
     "training": ({"torch", "numpy", "safetensors"}, {"augment", "features", "metrics"}),
     "inference": ({"torch", "numpy"}, {"features"}),
+    "ensemble": ({"numpy", "scipy", "torch", "numba"}, {"metrics"}),
     "report": ({"numpy", "pandas", "matplotlib"}, {"metrics"}),
     "tracking": ({"mlflow", "pandas", "filelock", "psutil", "pynvml", "sqlalchemy"}, set()),
     "commands": ({"numpy", "pandas", "torch", "pydantic", "rich"}, None),
@@ -85,11 +86,19 @@ def test_a_room_imports_what_it_may_and_no_more(room: str) -> None:
 
 
 def test_the_core_knows_no_config_and_no_store() -> None:
-    for room in ("features", "augment", "models", "inference", "metrics.py"):
+    for room in ("features", "augment", "models", "inference", "ensemble", "metrics.py"):
         assert not MAY_IMPORT[room][0] & {"pydantic", "mlflow", "pandas"}
     for name in ("losses.py", "sampling.py"):
         used = {module for module in imports(TAGGING / "training" / name) if module.startswith("tagging")}
         assert {module.split(".")[1] for module in used if "." in module} <= {"sources"}
+
+
+def test_numba_is_imported_in_one_place_which_only_a_function_imports() -> None:
+    for path in TAGGING.rglob("*.py"):
+        used = {module.partition(".")[0] for module in imports(path)}
+        assert "numba" not in used or path.name == "on_numba.py", path
+        at_the_top = {node.module for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)}
+        assert "tagging.ensemble.on_numba" not in at_the_top, path
 
 
 def test_ray_and_optuna_are_imported_under_tune_alone_which_nothing_else_imports() -> None:
