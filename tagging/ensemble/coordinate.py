@@ -41,7 +41,9 @@ def _climb(scorer: Scorer, view: NDArray[np.bool_], blend: Blend, grid: int) -> 
     best = int(scorer.fold_sums(counts[None])[:, view].sum())
     while True:
         moved = np.concatenate([_moves(counts, share * number) for number in _SHARES])
-        sums = scorer.fold_sums(moved)[:, view].sum(axis=1) if len(moved) else np.zeros(1, dtype=np.int64)
+        if not len(moved):
+            return counts
+        sums = scorer.fold_sums(moved)[:, view].sum(axis=1)
         if sums.max() <= best:
             return counts
         counts, best = moved[sums.argmax()], int(sums.max())

@@ -114,7 +114,7 @@ def _probe(pool: Pool, limits: Limits) -> tuple[Pool, Plan]:
     """Return a pool that can be enumerated, the given members first, and some subsets of it."""
     others = [position for position in range(len(pool)) if position not in limits.must]
     part = pool.take([*limits.must, *others][:MOST_CANDIDATES])
-    given = tuple(range(len(limits.must)))
+    given = tuple(range(min(len(limits.must), MOST_CANDIDATES)))
     for candidates in range(len(part), 0, -1):
         smaller = Limits(min(limits.smallest, candidates), limits.largest, given)
         if count_subsets(candidates, smaller) <= _PROBED_OF:

@@ -38,6 +38,8 @@ class Scorer:
     def __init__(self, pool: Pool, method: Method, threads: int = 1, device: str = "cpu") -> None:
         self.pool, self.method = pool, method
         self.labels = pool.labels_per_fold
+        self._by_fold = np.argsort(pool.fold, kind="stable")
+        self._fold_starts = np.searchsorted(pool.fold[self._by_fold], np.arange(len(self.labels)))
         self._backend = _backend(pool, method, threads, device)
 
     def clip_sums(self, counts: ArrayLike) -> Sums:
@@ -46,9 +48,7 @@ class Scorer:
 
     def fold_sums(self, counts: ArrayLike) -> Sums:
         """Return the sum of each fold [S, K] under each row of counts [S, N]."""
-        order = np.argsort(self.pool.fold, kind="stable")
-        starts = np.searchsorted(self.pool.fold[order], np.arange(len(self.labels)))
-        return np.add.reduceat(self.clip_sums(counts)[:, order], starts, axis=1)
+        return np.add.reduceat(self.clip_sums(counts)[:, self._by_fold], self._fold_starts, axis=1)
 
     def subset_sums(self, plan: Plan) -> Sums:
         """Return the sum of each fold [K, S] under the equal mean of each subset of a plan."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tagging.ensemble.blend import Blend
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,12 @@ class Selection:
     fold_scores: tuple[float, ...]
 
 
-def best_by_score(selections: Mapping[str, Selection]) -> str:
+def best_by_score(selections: Mapping[Key, Selection]) -> Key:
     """Return the key of the highest CV score; of equal ones the first."""
     return max(selections, key=lambda key: selections[key].score)
 
 
-def best_by_nested(selections: Mapping[str, Selection]) -> str:
+def best_by_nested(selections: Mapping[Key, Selection]) -> Key:
     """Return the key of the highest nested estimate; of equal ones the first.
 
     The estimate of the winner is itself the highest of several, so slightly optimistic.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tagging.ensemble.blend import Blend, weighted_mean
 from tagging.ensemble.on_torch import TorchSums
 from tagging.ensemble.pairs import PRECISION_ONE, undecided_pairs
-from tagging.ensemble.pool import METHODS
+from tagging.ensemble.pool import METHODS, Pool
 from tagging.ensemble.scoring import Scorer
 from tagging.ensemble.subsets import Limits, members_of, plan
 from tagging.metrics import lwlrap, lwlrap_per_clip
@@ -99,3 +99,18 @@ def test_a_fold_without_labels_has_no_score():
     found = Scorer(emptied, "geometric").selection(blend, [blend, blend])
     assert np.isnan(found.fold_scores[1])
     assert found.nested == found.score
+
+
+@methods
+def test_the_largest_sums_fit(method):
+    truth = np.eye(3)
+    worst = np.where(truth, 0, 1).astype(np.float32)  # the widest difference there is, 62 times
+    pool = Pool([f"run {index}" for index in range(62)], [worst] * 62, truth, [0, 1, 1])
+    subsets, scorer = plan(62, Limits(smallest=61)), Scorer(pool, method)
+    # decided pairs are never added up: one candidate that knows the truth leaves them open
+    doubtful = Pool(pool.names, [*([worst] * 61), truth], truth, [0, 1, 1])
+    assert undecided_pairs(doubtful, method).difference.shape == (62, 6)
+    for one, of_one in ((pool, scorer), (doubtful, Scorer(doubtful, method))):
+        sums = of_one.subset_sums(subsets)
+        np.testing.assert_array_equal(sums, TorchSums(one, method, "cpu").subset_sums(subsets))
+        np.testing.assert_allclose([of_one.lwlrap(of_folds) for of_folds in sums.T], 1 / 3, atol=1e-12)
