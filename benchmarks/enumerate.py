@@ -5,6 +5,7 @@ python -m benchmarks.enumerate [--noise]
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 
@@ -54,8 +55,10 @@ def _all_of_them(pool: Pool) -> None:
     started, used = time.perf_counter(), time.process_time()
     found = enumerate_subsets(pool, "geometric", Limits(), threads=2)
     wall, used = time.perf_counter() - started, time.process_time() - used
-    one = found.any_size
-    print(f"{found.subsets:,} subsets on two cores: {wall:.1f} s ({used:.1f} s of processor time)")
+    one, peak = found.any_size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(
+        f"{found.subsets:,} subsets on two cores: {wall:.1f} s ({used:.1f} s of processor time), at most {peak:.2f} GB"
+    )
     print(f"best {one.score:.4f} with {len(one.blend.members)} members, nested estimate {one.nested:.4f}")
 
 

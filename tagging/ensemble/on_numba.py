@@ -20,6 +20,7 @@ from tagging.ensemble.subsets import Plan, members_of
 _compiled: Any = njit(cache=True)  # Any: numba's own types say that a compiled function takes nothing
 _compiled_parallel: Any = njit(parallel=True, cache=True)
 BLOCK = 128  # high parts that a thread takes at once: their sums over 64 low parts fill 64 KB of the cache
+ROWS = 64  # rows of weights that a thread takes at once: for fewer, waiting for another costs more than it brings
 
 
 class NumbaSums:
@@ -35,8 +36,8 @@ class NumbaSums:
         """Return the summed precisions of each clip [S, n] under each row of counts [S, N]."""
         out = np.tile(self._pairs.decided, (len(counts), 1))
         if len(self._pairs.clip):
-            numba.set_num_threads(self._threads)
-            _sums_of_weights(*self._labels(), self._pairs.clip, counts, out)
+            numba.set_num_threads(min(self._threads, 1 + (len(counts) - 1) // ROWS))
+            _sums_of_weights(*self._labels(), self._pairs.clip, *_changes(counts), out)
         return out
 
     def subset_sums(self, plan: Plan) -> NDArray[np.int64]:
@@ -58,6 +59,15 @@ class NumbaSums:
         return pairs.difference, pairs.starts, pairs.split, pairs.wrong, pairs.right, self._table
 
 
+def _changes(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return how each row of counts follows from the one before it in its block: (starts [S + 1], member, change)."""
+    before = np.concatenate([np.zeros_like(counts[:1]), counts[:-1]])
+    before[::ROWS] = 0
+    row, member = np.nonzero(counts - before)
+    change = (counts - before)[row, member].astype(np.float64)
+    return np.searchsorted(row, np.arange(len(counts) + 1)), member, change
+
+
 def _toggles(high: NDArray[np.int64], candidates: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return how each high part follows from the one before it in its block: (starts [H + 1], toggled).
 
@@ -72,25 +82,36 @@ def _toggles(high: NDArray[np.int64], candidates: int) -> tuple[NDArray[np.int64
 
 @_compiled_parallel
 def _sums_of_weights(
-    difference: Any, starts: Any, split: Any, wrong: Any, right: Any, table: Any, clip: Any, counts: Any, out: Any
+    difference: Any,
+    starts: Any,
+    split: Any,
+    wrong: Any,
+    right: Any,
+    table: Any,
+    clip: Any,
+    change_starts: Any,
+    member: Any,
+    change: Any,
+    out: Any,
 ) -> None:
-    """Add to out [S, n] the precisions of each clip's labels under every row of counts [S, N] >= 0."""
+    """Add to out [S, n] the precisions of each clip's labels under every row of weights.
+
+    change_starts, member, change: from `_changes`; a greedy step or a move changes two members at a time.
+    """
     widest = np.max(starts[1:] - starts[:-1])
-    for row in prange(len(counts)):
+    for block in prange((len(out) + ROWS - 1) // ROWS):
         above = np.empty(widest, np.float64)  # integers below 2^53, so exact
         for label in range(len(split)):
             begin, width = starts[label], starts[label + 1] - starts[label]
             middle = split[label] - begin
             above[:width] = 0
-            for member in range(counts.shape[1]):
-                weight = np.float64(counts[row, member])
-                if weight > 0:
-                    values = difference[member, begin : begin + width]
+            for row in range(block * ROWS, min((block + 1) * ROWS, len(out))):
+                for index in range(change_starts[row], change_starts[row + 1]):
+                    values = difference[member[index], begin : begin + width]
                     for pair in range(width):
-                        above[pair] += weight * values[pair]
-            more_wrong = (above[:middle] >= 0).sum()
-            more_right = (above[middle:width] >= 0).sum()
-            out[row, clip[label]] += table[right[label] + more_right, wrong[label] + more_wrong]
+                        above[pair] += change[index] * values[pair]
+                more_wrong, more_right = _reached(above, 0, middle), _reached(above, middle, width)
+                out[row, clip[label]] += table[right[label] + more_right, wrong[label] + more_wrong]
 
 
 @_compiled_parallel
@@ -146,6 +167,15 @@ def _sums_of_subsets(
                     _count(low, needed, middle, width, begin_low, end_low, more_right)
                     for i in range(end_low - begin_low):
                         row[place + i] += table[right[label] + more_right[i], wrong[label] + more_wrong[i]]
+
+
+@_compiled
+def _reached(above: Any, begin: int, end: int) -> int:
+    """Count the pairs begin .. end whose sum is at least 0; a loop, since a mask would be allocated each time."""
+    number = 0
+    for pair in range(begin, end):
+        number += above[pair] >= 0
+    return number
 
 
 @_compiled

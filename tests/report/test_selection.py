@@ -33,7 +33,7 @@ def test_scores_intervals_and_nested_estimates_stand_at_their_sizes(largest):
     assert_texts_apart(figure, [*legend, axes.xaxis.label, axes.yaxis.label])
 
 
-@pytest.mark.parametrize("number", [1, 3, 20])
+@pytest.mark.parametrize("number", [1, 3, 12])
 def test_correlations_are_written_into_their_cells(number):
     rng = np.random.default_rng(0)
     values = rng.uniform(0.5, 1, (number, number))
