@@ -18,7 +18,7 @@ class TorchSums:
 
     def __init__(self, pool: Pool, method: Method, device: str) -> None:
         fixed = torch.from_numpy(fixed_point(pool, method)).to(device)
-        # float64 holds these sums of integers exactly, and has a matrix product on every device
+        # float64 holds these sums of integers exactly; CUDA has no matrix product of integers
         self._values = fixed.double().flatten(1)
         self._shape = pool.truth.shape
         truth = torch.from_numpy(pool.truth).to(device)

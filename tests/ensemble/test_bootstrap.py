@@ -20,8 +20,8 @@ def drawn_pool(pool, times):
 @pytest.mark.parametrize("method", METHODS)
 def test_intervals_and_choices_are_those_of_resampled_pools(method):
     pool = random_pool(candidates=3, skill=1.0)
-    boot = Bootstrap(pool, samples=12, seed=5)
-    samples = [drawn_pool(pool, times) for times in _times_drawn(pool.clips, 12, 5)]
+    boot = Bootstrap(pool, samples=8, seed=5)
+    samples = [drawn_pool(pool, times) for times in _times_drawn(pool.clips, 8, 5)]
     blend, single = Blend(method, (1, 2, 0)), equal_blend(method, [2], 3)
     scores = np.array([reference(sample, method, blend.counts) for sample in samples])
     others = np.array([reference(sample, method, single.counts) for sample in samples])

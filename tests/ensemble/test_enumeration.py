@@ -44,7 +44,7 @@ def assert_is(found, expected):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(pool=pools, data=st.data())
 def test_best_and_nested_are_those_of_a_plain_loop(method, pool, data):
     must = tuple(data.draw(st.sets(st.integers(0, len(pool) - 1), max_size=2)))
