@@ -50,6 +50,42 @@ def lwlrap_per_clip(truth: ArrayLike, scores: ArrayLike) -> Floats:
     return _grouped_mean(clips, precision, truth.shape[0])
 
 
+def bootstrap_lwlrap(
+    truth: ArrayLike, scores: ArrayLike, samples: int, generator: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Return the lwlrap of `samples` draws of N clips with replacement, overall [S] and of every class [S, C].
+
+    truth [N, C] 0/1 with a label a clip, scores [N, C]. A class is NaN in a sample without a clip of it.
+    Raises as `lwlrap` does. Efron, "Bootstrap methods: another look at the jackknife", Annals of
+    Statistics 7(1), 1979.
+    """
+    truth, scores = _checked(truth, scores)
+    clips, classes, precision = _precisions(truth, scores)
+    if not len(precision):
+        raise ValueError("lwlrap needs at least one clip with a label")
+    precisions = np.zeros(truth.shape)
+    precisions[clips, classes] = precision
+    count = len(truth)
+    draws = (generator.integers(count, size=count) for _ in range(samples))
+    # lwlrap is a sum over clips divided by another, so a sample is how often each clip is in it
+    times = np.stack([np.bincount(draw, minlength=count) for draw in draws]).astype(np.float64)
+    sums, labels = times @ precisions, times @ truth
+    by_class = np.divide(sums, labels, out=np.full(sums.shape, np.nan), where=labels > 0)
+    return sums.sum(axis=1) / labels.sum(axis=1), by_class
+
+
+def interval(samples: Floats, level: float = 0.95) -> Floats:
+    """Return the bounds [2, ...] within which the middle `level` of samples [S, ...] lie, NaN where all are NaN.
+
+    Samples that are NaN do not count. The percentile interval of the bootstrap.
+    """
+    bounds = np.full((2, *samples.shape[1:]), np.nan)
+    known = ~np.isnan(samples).all(axis=0)
+    tail = (1 - level) / 2
+    bounds[:, known] = np.nanquantile(samples[:, known], [tail, 1 - tail], axis=0)
+    return bounds
+
+
 def is_single_label(truth: ArrayLike) -> bool:
     """Tell whether every clip of truth [N, C] carries exactly one label."""
     return bool((np.asarray(truth).sum(axis=1) == 1).all())

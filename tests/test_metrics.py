@@ -107,6 +107,34 @@ def test_what_cannot_be_ranked_is_refused(truth, scores, message):
         metrics.lwlrap(truth, scores)
 
 
+@pytest.mark.parametrize("levels", [None, 3], ids=["distinct", "ties"])
+def test_bootstrap_samples_are_the_lwlrap_of_the_clips_drawn(levels):
+    truth, scores = random_set(7, clips=30, classes=6, levels=levels)
+    truth[:, 5] = 0
+    overall, by_class = metrics.bootstrap_lwlrap(truth, scores, 20, np.random.default_rng(3))
+    again = np.random.default_rng(3)
+    for value, classes in zip(overall, by_class, strict=True):
+        rows = again.integers(30, size=30)
+        assert value == pytest.approx(sklearn_lwlrap(truth[rows], scores[rows]), abs=1e-12)
+        np.testing.assert_allclose(classes, metrics.lwlrap_per_class(truth[rows], scores[rows])[0], atol=1e-12)
+
+
+def test_the_bootstrap_spreads_as_the_mean_of_independent_clips_does():
+    truth, scores = random_set(11, clips=400, labels=0)
+    truth[np.arange(400), np.arange(400) % 12] = 1
+    overall, _ = metrics.bootstrap_lwlrap(truth, scores, 2000, np.random.default_rng(0))
+    # with one label a clip, lwlrap is a mean over clips
+    expected = metrics.lwlrap_per_clip(truth, scores).std() / np.sqrt(400)
+    assert overall.std() == pytest.approx(expected, rel=0.06)
+    low, high = metrics.interval(overall)
+    assert high - low == pytest.approx(2 * 1.96 * expected, rel=0.1)
+
+
+def test_an_interval_leaves_out_what_is_not_known():
+    samples = np.array([[0.1, np.nan, np.nan], [0.3, np.nan, 0.2], [0.2, np.nan, 0.4]])
+    np.testing.assert_allclose(metrics.interval(samples, level=1), [[0.1, np.nan, 0.2], [0.3, np.nan, 0.4]])
+
+
 def test_accuracy_counts_clips_whose_label_stands_alone_on_top():
     truth = np.eye(4)
     scores = [[0.9, 0.1, 0, 0], [0.9, 0.1, 0, 0], [0, 0, 0.9, 0], [0, 0, 0.5, 0.5]]
