@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagging.commandline import at_least, exit_status, folder
+from tagging.errors import UserError
 
 if TYPE_CHECKING:
     from tagging.config import Experiment
@@ -19,6 +20,7 @@ Train audio taggers over folds, with every run tracked in MLflow.
   features NAME         compute its log-mels ahead of training
   predict --run RUN     predict its own clips again, or tag a FOLDER of sound
   submit --run RUN      write ./submission.csv
+  evaluate --truth FILE score runs or a submission against labels of test clips
   download NAME         fetch a public data set: fsdkaggle2019
   demo FOLDER           write synthetic sound to try things on
   show ...              experiment NAME, schema, runs
@@ -61,6 +63,18 @@ def _parser() -> argparse.ArgumentParser:
     submit = commands.add_parser("submit", description="Write the submission of a run with test predictions.")
     submit.add_argument("--run", default="", help=f"{RUN_HELP}; default: the newest with test predictions")
     submit.add_argument("--out", default="", metavar="FILE", help="default: ./submission.csv")
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        description="Score runs, or a submission, against a table of true labels of test clips.",
+    )
+    evaluate.add_argument("--truth", required=True, metavar="FILE", help="a CSV table with the columns fname,labels")
+    evaluate.add_argument(
+        "--run", nargs="+", default=[], help="an id, its beginning, or a name without blanks; several are compared"
+    )
+    evaluate.add_argument("--submission", default="", metavar="FILE", help="a submission in place of a run")
+    evaluate.add_argument("--group", default="", metavar="COLUMN", help="parts the clips; default: usage, if there")
+    evaluate.add_argument("--out", default="", metavar="FILE", help="of several runs: default ./cv_against_test.png")
 
     download = commands.add_parser("download", description="Fetch a public data set and lay it out for training.")
     download.add_argument("name", choices=["fsdkaggle2019"], help="fsdkaggle2019: Zenodo record 3612637")
@@ -152,6 +166,19 @@ def _submit(parsed: argparse.Namespace) -> None:
     submit(parsed.run, Path(parsed.out or "submission.csv"))
 
 
+def _evaluate(parsed: argparse.Namespace) -> None:
+    # as one text, too, since a parameter of `mlflow run` is one
+    runs = [text for given in parsed.run for text in given.split()]
+    if bool(runs) == bool(parsed.submission):
+        raise UserError("give either --run RUN, one or several, or --submission FILE")
+    from tagging.commands.evaluate import evaluate_runs, evaluate_submission
+
+    if parsed.submission:
+        evaluate_submission(Path(parsed.truth), Path(parsed.submission), parsed.group)
+    else:
+        evaluate_runs(Path(parsed.truth), runs, parsed.group, Path(parsed.out) if parsed.out else None)
+
+
 def _download(parsed: argparse.Namespace) -> None:
     from tagging.commands.download import download
 
@@ -189,6 +216,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "features": _features,
     "predict": _predict,
     "submit": _submit,
+    "evaluate": _evaluate,
     "download": _download,
     "demo": _demo,
     "show": _show,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pandas as pd
 
 from tagging.errors import UserError
+from tagging.inference.blend import geometric_mean
 from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
 from tagging.tracking.store import Run, Store
 
@@ -37,6 +39,24 @@ def finished_folds(store: Store, run: Run) -> dict[int, Run]:
     if not folds:
         raise UserError(f"run {run.name} ({run.id}) has no finished fold; train it first")
     return folds
+
+
+def test_probabilities(store: Store, run: Run) -> tuple[pd.DataFrame, int]:
+    """Return what a run says of the test clips, and how many folds that is the geometric mean of.
+
+    The table has fname and one float32 column a class. Raises UserError where the run has no test predictions.
+    """
+    paths = [path for path in store.list_files(run.id, "predictions/test") if re.search(r"/fold_\d+\.parquet$", path)]
+    if not paths:
+        raise UserError(
+            f"run {run.name} ({run.id}) has no test predictions: {run.dataset} has no test clips; "
+            f"`python -m tagging predict --run {run.name} FOLDER` tags a folder"
+        )
+    tables = [store.read_table(run.id, path) for path in paths]
+    classes = class_columns(tables[0])
+    blend = pd.DataFrame(geometric_mean([table[classes].to_numpy() for table in tables]), columns=classes)
+    blend.insert(0, "fname", tables[0]["fname"])
+    return blend, len(tables)
 
 
 def class_columns(predictions: pd.DataFrame) -> list[str]:

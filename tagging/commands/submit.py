@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.finished import class_columns, finished_folds, open_run, open_store
+from tagging.commands.finished import open_run, open_store, test_probabilities
 from tagging.errors import UserError
-from tagging.inference.blend import geometric_mean
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run, Store
@@ -22,20 +21,7 @@ def submit(run_text: str, out: Path) -> pd.DataFrame:
     run has no test predictions.
     """
     store, run = open_run(run_text) if run_text else _newest()
-    tables = [
-        store.read_table(run.id, f"predictions/test/fold_{fold}.parquet")
-        for fold in finished_folds(store, run)
-        if store.has_file(run.id, f"predictions/test/fold_{fold}.parquet")
-    ]
-    if not tables:
-        raise UserError(
-            f"run {run.name} ({run.id}) has no test predictions: {run.dataset} has no test clips; "
-            f"`python -m tagging predict --run {run.name} FOLDER` tags a folder"
-        )
-    classes = class_columns(tables[0])
-    blend = geometric_mean([table[classes].to_numpy() for table in tables])
-    submission = pd.DataFrame(blend, columns=classes)
-    submission.insert(0, "fname", tables[0]["fname"])
+    submission, folds = test_probabilities(store, run)
     text = submission.to_csv(index=False, float_format="%.8g")
     try:
         out.write_text(text, encoding="utf-8")
@@ -43,7 +29,7 @@ def submit(run_text: str, out: Path) -> pd.DataFrame:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from None
     store.log_text(run.id, text, "submission.csv")
     _warn_of_missing(store, run)
-    say(f"wrote {out}: {len(submission)} clips by {len(tables)} folds of run {run.name} ({run.id})")
+    say(f"wrote {out}: {len(submission)} clips by {folds} folds of run {run.name} ({run.id})")
     return submission
 
 

@@ -101,7 +101,8 @@ def _log_tables_and_figures(prepared: Prepared, scores: np.ndarray, parent: Run,
     store.log_table(parent.id, per_class, "tables/per_class.parquet")
     per_clip = per_clip_table(curated.fnames, prepared.folds, classes, curated.labels, scores)
     store.log_table(parent.id, per_clip, "tables/per_clip.parquet")
-    store.log_figure(parent.id, figures.class_lwlrap(name, classes, by_class, counts), "figures/class_lwlrap.png")
+    bars = figures.class_lwlrap(name, "out of fold", classes, by_class, counts)
+    store.log_figure(parent.id, bars, "figures/class_lwlrap.png")
     store.log_figure(parent.id, figures.confusions(name, named), "figures/confusions.png")
 
 

@@ -66,18 +66,26 @@ def learning_curves(experiment: str, histories: Mapping[int, pd.DataFrame | Sequ
 
 
 def class_lwlrap(
-    experiment: str, classes: Sequence[str], lwlrap: NDArray[np.float64], counts: NDArray[np.int64]
+    experiment: str,
+    on: str,
+    classes: Sequence[str],
+    lwlrap: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    bounds: NDArray[np.float64] | None = None,
 ) -> Figure:
     """Draw the lwlrap of every class as a bar, the best on top.
 
-    `lwlrap` [C] in 0..1, NaN where no clip carries the class (listed last, without a bar); `counts` [C]
-    clips that carry it. A line marks their weighted mean, which is the overall lwlrap.
+    `on` says of which clips; `lwlrap` [C] in 0..1, NaN where no clip carries the class (listed last,
+    without a bar); `counts` [C] clips that carry it; `bounds` [2, C] the ends of whiskers, if given. A
+    line marks the classes' weighted mean, which is the overall lwlrap.
     """
     figure, axes = _bar_picture(len(classes))
-    figure.suptitle(f"{experiment}: lwlrap of {count(len(classes), 'class')}, out of fold")
+    figure.suptitle(f"{experiment}: lwlrap of {count(len(classes), 'class')}, {on}")
     order = np.argsort(-np.nan_to_num(lwlrap, nan=-1.0), kind="stable")
     values, clips = lwlrap[order], counts[order]
     axes.barh(np.arange(len(order)), np.nan_to_num(values), color=BAR)
+    if bounds is not None:
+        axes.hlines(np.arange(len(order)), *bounds[:, order], color="black", linewidth=1)
     # the numbers stand in a column of their own, where the line of the mean cannot cross them
     numbers = axes.secondary_yaxis("right")
     texts = ["no clip" if np.isnan(value) else f"{value:.3f}" for value in values]

@@ -23,6 +23,9 @@ _RANKING_COLUMNS = {
     _NAME: 200,
     "metrics.`cv_lwlrap`": 95,
     "metrics.`fold_lwlrap_std`": 115,
+    "metrics.`test_lwlrap`": 95,  # these three of runs that were evaluated; the groups are FSDKaggle2019's
+    "metrics.`test_lwlrap_public`": 140,
+    "metrics.`test_lwlrap_private`": 140,
     "tags.`differs`": 330,
     "tags.`worst`": 280,
     "tags.`error`": 280,

@@ -87,7 +87,7 @@ def test_class_bars_are_sorted_and_legible(count):
     classes = [f"Accelerating_and_revving_{index}" for index in range(count)]
     lwlrap, clips = rng.random(count), rng.integers(1, 75, count)
     lwlrap[3], clips[3] = np.nan, 0
-    figure = class_lwlrap("smoke", classes, lwlrap, clips)
+    figure = class_lwlrap("smoke", "out of fold", classes, lwlrap, clips)
     (axes,) = figure.axes
     order = np.argsort(-lwlrap)  # NaN last
     np.testing.assert_array_equal([bar.get_width() for bar in axes.patches], np.nan_to_num(lwlrap[order]))

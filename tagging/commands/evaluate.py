@@ -1,0 +1,181 @@
+"""Score finished runs, or a submission, against true labels of test clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tagging import seeds
+from tagging.commands.finished import class_columns, open_store, test_probabilities
+from tagging.commands.show_evaluation import say_scores, show_classes, show_runs
+from tagging.data.findings import Findings, quoted
+from tagging.data.submission import read_submission
+from tagging.data.truth import Truth, read_truth
+from tagging.errors import UserError
+from tagging.progress import say, warn
+from tagging.report.comparison import Scored, cv_against_test
+from tagging.report.evaluation import ALL, class_table, score_table
+from tagging.report.figures import class_lwlrap
+from tagging.report.wording import count
+from tagging.tracking.launch import link_launch
+from tagging.tracking.store import Run, Store
+
+DIGEST = "test.truth"  # the tag that says by which truth a run's figures came
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Scores of clips, fname and one column a class, by a run or a file that messages call `title`."""
+
+    title: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a truth says of a run or a file: `scores` a row a group, `classes` a row a class."""
+
+    scores: pd.DataFrame
+    classes: pd.DataFrame
+
+
+def evaluate_runs(truth_path: Path, run_texts: Sequence[str], group: str, out: Path | None) -> list[Evaluation]:
+    """Score the test probabilities of finished runs against a truth table, log and print what comes out.
+
+    `group` names the column that parts the clips, "" the default one. Several runs are compared, and their CV is drawn
+    against the test into `out`, by default ./cv_against_test.png. Raises UserError, with all problems at once, for runs
+    without test predictions or of other classes than the first, and for all that `read_truth` refuses.
+    """
+    store, launch = open_store()
+    runs, predicted = _read_runs(store, run_texts)
+    if out and len(runs) == 1:
+        raise UserError(f"--out {out} is for the picture of CV against test, which needs two runs or more in --run")
+    truth = _read_truth(truth_path, predicted, group)
+    evaluations = [_evaluation(truth, one) for one in predicted]
+    for run, evaluation in zip(runs, evaluations, strict=True):
+        _log(store, run, truth, evaluation)
+        if launch:
+            link_launch(store, launch, run)
+    if len(runs) == 1:
+        show_classes(evaluations[0].classes, list(truth.groups))
+        say_scores(_title(predicted[0], truth, truth_path), evaluations[0].scores, runs[0].metrics)
+    else:
+        scored = [_scored(run, evaluation) for run, evaluation in zip(runs, evaluations, strict=True)]
+        show_runs(f"{count(len(truth.fnames), 'clip')} in {truth_path}", scored)
+        _draw(runs[0].dataset, scored, out or Path("cv_against_test.png"))
+    return evaluations
+
+
+def evaluate_submission(truth_path: Path, submission: Path, group: str) -> Evaluation:
+    """Score a submission against a truth table and print what comes out; errors as `evaluate_runs`."""
+    fnames, classes, scores = read_submission(submission)
+    table = pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(scores, columns=list(classes))], axis=1)
+    predicted = Predicted(str(submission), table)
+    truth = _read_truth(truth_path, [predicted], group)
+    evaluation = _evaluation(truth, predicted)
+    show_classes(evaluation.classes, list(truth.groups))
+    say_scores(_title(predicted, truth, truth_path), evaluation.scores, {})
+    return evaluation
+
+
+def _read_runs(store: Store, run_texts: Sequence[str]) -> tuple[list[Run], list[Predicted]]:
+    """Return the runs that are meant, each once, and what they predicted of the test clips."""
+    runs: dict[str, Run] = {}
+    predicted: list[Predicted] = []
+    problems: list[str] = []
+    for text in run_texts:
+        try:
+            run = store.resolve(text)
+            if run.id not in runs:
+                predicted.append(Predicted(f"run {run.name} ({run.id[:8]})", test_probabilities(store, run)[0]))
+                runs[run.id] = run
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(*problems)
+    return list(runs.values()), predicted
+
+
+def _read_truth(path: Path, predicted: Sequence[Predicted], group: str) -> Truth:
+    first, *others = predicted
+    classes = class_columns(first.table)
+    findings = Findings()
+    for other in others:
+        names = set(class_columns(other.table))
+        sides = (("there", names - set(classes)), ("here", set(classes) - names))
+        if parts := [f"only {place} {quoted(sorted(some))}" for place, some in sides if some]:
+            findings.problems.append(
+                f"{other.title} predicts other classes than {first.title} ({'; '.join(parts)}); evaluate it by itself"
+            )
+    return read_truth(path, classes, {one.title: list(one.table["fname"]) for one in predicted}, group, findings)
+
+
+def _evaluation(truth: Truth, predicted: Predicted) -> Evaluation:
+    table = predicted.table.set_index("fname")
+    scores = table.loc[list(truth.fnames), list(truth.classes)].to_numpy()
+    # the same for every run, so that runs are compared on the same draws
+    generator = np.random.default_rng(seeds.derive(0, "bootstrap"))
+    return Evaluation(
+        score_table(truth.labels, scores, truth.groups, generator),
+        class_table(truth.classes, truth.labels, scores, truth.groups, generator),
+    )
+
+
+def _log(store: Store, run: Run, truth: Truth, evaluation: Evaluation) -> None:
+    """Log figures, tables and a picture with the run; those of an earlier evaluation are replaced."""
+    if run.tags.get(DIGEST, truth.digest) != truth.digest:
+        warn(
+            f"run {run.name} ({run.id[:8]}) was evaluated by another truth before: its figures are replaced, save "
+            "those of groups that this truth does not have"
+        )
+    table = evaluation.classes
+    figure = class_lwlrap(
+        run.name,
+        f"{count(len(truth.fnames), 'test clip')}, 95 % intervals",
+        list(truth.classes),
+        table["lwlrap"].to_numpy(),
+        table["clips"].to_numpy(),
+        table[["lwlrap_low", "lwlrap_high"]].to_numpy().T,
+    )
+    store.log_table(run.id, evaluation.scores, "tables/test_scores.parquet")
+    store.log_table(run.id, table, "tables/test_per_class.parquet")
+    store.log_figure(run.id, figure, "figures/test_class_lwlrap.png")
+    metrics: dict[str, float] = {}
+    for row in evaluation.scores.to_dict("records"):
+        ending = "" if row["group"] == ALL else f"_{row['group']}"
+        metrics |= {f"test_{name}{ending}": row[name] for name in ("lwlrap", "accuracy") if name in row}
+    store.log_metrics(run.id, metrics)
+    store.set_tags(run.id, {DIGEST: truth.digest, "test.clips": len(truth.fnames)})
+
+
+def _title(predicted: Predicted, truth: Truth, path: Path) -> str:
+    total, known = len(predicted.table), len(truth.fnames)
+    part = "" if known == total else f" of the {total:,} that are predicted"
+    return f"{predicted.title}: {count(known, 'clip')}{part} in {path}"
+
+
+def _scored(run: Run, evaluation: Evaluation) -> Scored:
+    unknown = float("nan")
+    return Scored(
+        name=run.name,
+        id=run.id,
+        cv_lwlrap=run.metrics.get("cv_lwlrap", unknown),
+        spread=run.metrics.get("fold_lwlrap_std", unknown),
+        scores=evaluation.scores,
+    )
+
+
+def _draw(dataset: str, scored: Sequence[Scored], out: Path) -> None:
+    known = [run for run in scored if not np.isnan(run.cv_lwlrap)]
+    if not known:
+        warn("no run has a CV lwlrap, so there is no picture; a CV lwlrap needs all folds")
+        return
+    try:
+        cv_against_test(dataset, known).savefig(out)
+    except (OSError, ValueError) as error:  # matplotlib's for a suffix it does not know
+        raise UserError(f"{out}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    say(f"wrote {out}: CV against test of {count(len(known), 'run')}")

@@ -1,0 +1,115 @@
+"""A table of true labels for clips that were predicted, checked against what was predicted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tagging.data.findings import Findings, limited
+from tagging.data.labels import encode_labels, say_unknown
+from tagging.data.tables import Table, read_table
+from tagging.errors import UserError
+
+USAGE = "usage"  # the column by which FSDKaggle2019 parts its test clips into Public and Private
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The true labels of N clips, and the groups that a column of the table parts them into.
+
+    `labels` [N, C] float32, 0 or 1, at least one a clip, in the order of `classes` [C]; `groups` maps a lower-cased value of the column, in their
+    alphabetical order, to its mask [N] bool. `digest` stands for all of it: the first 12 hex digits of a sha256.
+    """
+
+    fnames: tuple[str, ...]
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    groups: dict[str, np.ndarray]
+    digest: str
+
+
+def read_truth(
+    path: Path, classes: Sequence[str], predicted: Mapping[str, Sequence[str]], group: str, findings: Findings
+) -> Truth:
+    """Read a table with the columns fname and labels, and `group` where that is not empty.
+
+    Without `group`, a column `usage` parts the clips where there is one. `predicted` maps what predicted, as a
+    message names it, to the clips that it predicted, which may be more than the table's.
+
+    Raises UserError with the problems of `findings` and all of the table at once: a file or column that is missing, no
+    clip, a clip listed twice, a label that is no class, no label, no group, and a clip that was not predicted.
+    """
+    table = _read(path, ("fname", "labels", *([group] if group else [])), findings)
+    column = group or (USAGE if USAGE in table.columns else "")
+    fnames = table.columns["fname"]
+    labels = _labels(table, classes, findings)
+    _check_clips(table, predicted, findings)
+    groups = _groups(table, column, findings) if column else {}
+    findings.stop_if_any()
+    rows = sorted(zip(*(table.columns[name] for name in ("fname", "labels", column) if name), strict=True))
+    digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+    return Truth(fnames, tuple(classes), labels, groups, digest)
+
+
+def _read(path: Path, required: Sequence[str], findings: Findings) -> Table:
+    if not path.is_file():
+        what = "is a folder, not a table" if path.is_dir() else "there is no such table"
+        raise UserError(*findings.problems, f"{path}: {what}; name a CSV file with the columns fname,labels")
+    try:
+        return read_table(path, required)
+    except UserError as error:
+        raise UserError(*findings.problems, *error.problems) from None
+
+
+def _labels(table: Table, classes: Sequence[str], findings: Findings) -> np.ndarray:
+    fields = table.columns["labels"]
+    labels, unknown = encode_labels(fields, classes)
+
+    def say(found: tuple[int, str]) -> str:
+        row, label = found
+        allowed = f"labels must be among the {len(classes)} classes that are predicted"
+        return f"{table.where(row)}: {say_unknown(label, fields[row], classes, allowed)}"
+
+    findings.problems += limited(unknown, say, f"labels to mend in {table.path.name}")
+    return labels
+
+
+def _check_clips(table: Table, predicted: Mapping[str, Sequence[str]], findings: Findings) -> None:
+    fnames = table.columns["fname"]
+    if not fnames:
+        findings.problems.append(f"{table.path}: the table lists no clip; add a line for each clip")
+    first: dict[str, int] = {}
+    twice = [row for row, fname in enumerate(fnames) if first.setdefault(fname, row) != row]
+
+    def say_twice(row: int) -> str:
+        earlier = table.lines[first[fnames[row]]]
+        return (
+            f"{table.where(row)}: {fnames[row]!r} is listed already in line {earlier}; "
+            "leave one line a clip, its labels joined by commas"
+        )
+
+    findings.problems += limited(twice, say_twice, f"clips listed twice in {table.path.name}")
+    for title, known in predicted.items():
+        there = set(known)
+        absent = [row for row, fname in enumerate(fnames) if fname not in there]
+
+        def say_absent(row: int, title: str = title) -> str:
+            return f"{table.where(row)}: {title} has no prediction of {fnames[row]!r}; remove the line"
+
+        findings.problems += limited(absent, say_absent, f"clips that {title} has not predicted")
+
+
+def _groups(table: Table, column: str, findings: Findings) -> dict[str, np.ndarray]:
+    values = [value.lower() for value in table.columns[column]]
+    empty = [row for row, value in enumerate(values) if not value]
+
+    def say(row: int) -> str:
+        return f"{table.where(row)}: the column {column!r} is empty; fill it in, since it parts the clips into groups"
+
+    findings.problems += limited(empty, say, f"empty values in column {column!r}")
+    return {name: np.array([value == name for value in values], bool) for name in sorted(set(values))}

@@ -1,0 +1,72 @@
+"""Scores of test clips against scikit-learn and SciPy."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import label_ranking_average_precision_score
+
+from tagging.report.evaluation import class_table, rank_correlation, score_table
+
+CLASSES = [f"class {number}" for number in range(6)]
+
+
+def random_set(seed, clips=40, single=False):
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((clips, len(CLASSES))) < (0 if single else 0.2)).astype(np.float32)
+    truth[np.arange(clips), rng.integers(len(CLASSES) - 1, size=clips)] = 1
+    truth[:, -1] = 0  # a class that no clip carries
+    public = rng.random(clips) < 0.3
+    return truth, rng.random(truth.shape) + 0.5 * truth, {"private": ~public, "public": public}
+
+
+def test_a_row_for_all_clips_and_one_a_group():
+    truth, scores, groups = random_set(0)
+    table = score_table(truth, scores, groups, np.random.default_rng(0))
+    assert list(table.columns) == ["group", "clips", "lwlrap", "lwlrap_low", "lwlrap_high"]
+    assert list(table["group"]) == ["all", "private", "public"]
+    for row, mask in zip(table.itertuples(), [np.full(40, True), *groups.values()], strict=True):
+        expected = label_ranking_average_precision_score(
+            truth[mask], scores[mask], sample_weight=truth[mask].sum(axis=1)
+        )
+        assert (row.clips, row.lwlrap) == (mask.sum(), pytest.approx(expected, abs=1e-12))
+        assert row.lwlrap_low < row.lwlrap < row.lwlrap_high
+    again = score_table(truth, scores, groups, np.random.default_rng(0))
+    pd.testing.assert_frame_equal(again, table)
+
+
+def test_one_label_a_clip_gives_an_accuracy():
+    truth, scores, groups = random_set(1, single=True)
+    table = score_table(truth, scores, groups, np.random.default_rng(0))
+    right = scores.argmax(axis=1) == truth.argmax(axis=1)
+    expected = [right.mean(), right[groups["private"]].mean(), right[groups["public"]].mean()]
+    np.testing.assert_allclose(table["accuracy"], expected)
+
+
+def test_a_row_a_class_with_each_group():
+    truth, scores, groups = random_set(2)
+    table = class_table(CLASSES, truth, scores, groups, np.random.default_rng(0)).set_index("label")
+    alone = class_table(CLASSES, truth[groups["public"]], scores[groups["public"]], {}, np.random.default_rng(0))
+    np.testing.assert_array_equal(table["lwlrap_public"], alone["lwlrap"])
+    np.testing.assert_array_equal(table["clips_public"], alone["clips"])
+    assert (table["clips_public"] + table["clips_private"] == table["clips"]).all()
+    known, empty = table.iloc[:-1], table.iloc[-1]
+    assert (known["lwlrap_low"] <= known["lwlrap"]).all()
+    assert (known["lwlrap"] <= known["lwlrap_high"]).all()
+    truth[1:, 4] = 0
+    truth[0, 4] = 1
+    single = class_table(CLASSES, truth, scores, {}, np.random.default_rng(0)).iloc[4]
+    assert single["lwlrap"] > 0
+    assert single[["lwlrap_low", "lwlrap_high"]].isna().all()
+    assert empty[["lwlrap", "lwlrap_low", "lwlrap_high", "lwlrap_public"]].isna().all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_rank_correlation_is_scipys(seed):
+    first, second = np.random.default_rng(seed).integers(6, size=(2, 12)) / 6  # with ties
+    assert rank_correlation(first, second) == pytest.approx(spearmanr(first, second).statistic, abs=1e-12)
+
+
+def test_too_few_or_equal_numbers_have_no_rank_correlation():
+    assert np.isnan(rank_correlation([0.1, 0.2], [0.3, 0.4]))
+    assert np.isnan(rank_correlation([0.1, 0.2, 0.3], [0.4, 0.4, 0.4]))
