@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 import pandas as pd
 
 from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
 from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
+from tagging.tracking.run import NAME
 from tagging.tracking.store import Run, Store
 
 
@@ -31,6 +33,37 @@ def open_run(run_text: str) -> tuple[Store, Run]:
     if launch:
         link_launch(store, launch, run)
     return store, run
+
+
+def named_run(store: Store, text: str, kinds: Sequence[str], dataset: str) -> Run:
+    """Return the finished run that a field of an experiment names: a name means one of `dataset` before others.
+
+    Raises UserError where there is no such run of these kinds, it is a fold, or it is not finished.
+    """
+    named = store.search({NAME: text}, dataset)
+    at_home = [run for run in named if run.kind in kinds and run.status == "FINISHED"]
+    run = at_home[0] if at_home else store.resolve(text, kinds)
+    if run.kind == "fold" and run.parent_id:
+        raise UserError(f"{run.name} ({run.id[:8]}) is a fold; give its run {run.parent_id[:8]}")
+    if run.status != "FINISHED":
+        raise UserError(
+            f"{run.name} ({run.id[:8]}) is {run.status}, not FINISHED; wait for its end, or go on with it by the "
+            "command that started it"
+        )
+    return run
+
+
+def other_classes(theirs: Sequence[str], ours: Sequence[str]) -> str:
+    """Say in brackets how the classes of another run differ from ours."""
+    parts = [
+        f"{name} {', '.join(some[:3])}{f' and {len(some) - 3} more' if len(some) > 3 else ''}"
+        for name, some in (
+            ("only there", [label for label in theirs if label not in ours]),
+            ("only here", [label for label in ours if label not in theirs]),
+        )
+        if some
+    ]
+    return f"({'; '.join(parts) or 'in another order'})"
 
 
 def finished_folds(store: Store, run: Run) -> dict[int, Run]:

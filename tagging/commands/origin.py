@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from tagging.commands import build
-from tagging.commands.finished import class_columns, finished_folds
+from tagging.commands.finished import class_columns, finished_folds, named_run, other_classes
 from tagging.commands.prepare import Prepared, dataset_name
 from tagging.config import Experiment, flatten
 from tagging.config.load import leaf_text
@@ -18,7 +18,6 @@ from tagging.config.sections.models import TimmModel
 from tagging.errors import UserError
 from tagging.progress import warn
 from tagging.report.wording import count
-from tagging.tracking.run import NAME
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import fits, weights_file
 
@@ -51,8 +50,7 @@ def find_origin(experiment: Experiment, store: Store) -> tuple[Experiment, Origi
     if not experiment.init.run:
         return experiment, None
     try:
-        run = _resolve(experiment, store)
-        _check_whole(run)
+        run = named_run(store, experiment.init.run, TRAINED, dataset_name(experiment))
         origin = Origin(run, finished_folds(store, run))
     except UserError as error:
         first, *rest = error.problems
@@ -64,22 +62,6 @@ def find_origin(experiment: Experiment, store: Store) -> tuple[Experiment, Origi
 def parentage(origin: Origin | None) -> dict[str, str]:
     """Return the tags by which a run says whose weights it started from; empty where they are its own."""
     return {"init.run": origin.run.id, "init.name": origin.run.name} if origin else {}
-
-
-def _resolve(experiment: Experiment, store: Store) -> Run:
-    named = store.search({NAME: experiment.init.run}, dataset_name(experiment))
-    at_home = [run for run in named if run.kind in TRAINED and run.status == "FINISHED"]
-    return at_home[0] if at_home else store.resolve(experiment.init.run, TRAINED)
-
-
-def _check_whole(run: Run) -> None:
-    if run.kind == "fold" and run.parent_id:
-        raise UserError(f"{run.name} ({run.id[:8]}) is a fold; give its run {run.parent_id[:8]}")
-    if run.status != "FINISHED":
-        raise UserError(
-            f"{run.name} ({run.id[:8]}) is {run.status}, not FINISHED; wait for its end, or go on with it by the "
-            "command that started it"
-        )
 
 
 def check_origin(origin: Origin, prepared: Prepared, store: Store) -> None:
@@ -103,17 +85,8 @@ def _check_classes(title: str, origin: Origin, prepared: Prepared, store: Store)
         return
     fold = origin.folds[prepared.folds_to_run[0]]
     theirs = class_columns(store.read_table(fold.id, "predictions/oof.parquet"))
-    ours = prepared.dataset.classes
-    parts = [
-        f"{name} {', '.join(some[:3])}{f' and {len(some) - 3} more' if len(some) > 3 else ''}"
-        for name, some in (
-            ("only there", [label for label in theirs if label not in ours]),
-            ("only here", [label for label in ours if label not in theirs]),
-        )
-        if some
-    ]
     raise UserError(
-        f"{title} was trained on other classes ({'; '.join(parts) or 'in another order'}); "
+        f"{title} was trained on other classes {other_classes(theirs, prepared.dataset.classes)}; "
         "name a run on the same classes"
     )
 
