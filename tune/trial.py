@@ -19,6 +19,7 @@ from tagging.commands.origin import check_origin, find_origin, parentage
 from tagging.commands.prepare import Prepared
 from tagging.commands.run_tree import fold_run, fold_runs, identity_tags, log_inputs
 from tagging.commands.summary import summarise
+from tagging.commands.teacher import attend, find_teacher, teacher_tags
 from tagging.config import Experiment
 from tagging.errors import UserError
 from tagging.tracking.epochs import EpochSender
@@ -102,14 +103,15 @@ def trial_steps(
     started = time.monotonic()
     store = Store.connect()
     experiment, origin = find_origin(trial_experiment(plan.space, values, plan.data), store)
+    experiment, teacher = find_teacher(experiment, store)
     prepared = prepare(experiment)
     if origin:
         check_origin(origin, prepared, store)
+    prepared = attend(teacher, prepared, store)
     lock = f"{plan.sweep_id[:10]}-{number}"
     with own(lock, patience=UNTIL_FREE):
-        run = _trial_run(
-            plan, number, values, {**identity_tags(prepared), **parentage(origin), LOCK: lock}, prepared, store
-        )
+        identity = {**identity_tags(prepared), **parentage(origin), **teacher_tags(teacher, experiment), LOCK: lock}
+        run = _trial_run(plan, number, values, identity, prepared, store)
         log_inputs(store, run, prepared)
         shared = stage(prepared)
         if shared.device.type == "cuda":

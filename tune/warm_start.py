@@ -50,10 +50,12 @@ def _values_in(space: Space, data: Path | None, run: Run) -> dict[str, Any] | No
     """Return the values by which the space gives this run's config, None where none do."""
     for values in _candidates(distributions(space), run.params):
         try:
-            leaves = deciding(experiment_of(space, values, data))
+            experiment = experiment_of(space, values, data)
         except UserError:
             continue
-        if all(run.params.get(path) == leaf_text(value) for path, value in leaves.items()):
+        # what is off stands in no leaf here, but may be on in the run
+        alike = experiment.teacher.off == ("teacher.run" not in run.tags)
+        if alike and all(run.params.get(path) == leaf_text(value) for path, value in deciding(experiment).items()):
             return values
     return None
 

@@ -43,7 +43,7 @@ class Stage:
     prepared: Prepared
     device: torch.device
     logmels: LogMels
-    targets: Tensor  # [rows of the store, C] training targets; test rows are zero
+    targets: Tensor  # [rows of the store, C] labels to train on; test rows are zero
 
 
 def stage(prepared: Prepared) -> Stage:
@@ -190,7 +190,7 @@ def batches_of(shared: Stage, fold: int) -> TrainingBatches:
     prepared, sampling = shared.prepared, shared.prepared.experiment.sampling
     return TrainingBatches(
         logmels=shared.logmels,
-        targets=shared.targets,
+        targets=prepared.lessons.targets(shared.targets, fold) if prepared.lessons else shared.targets,
         pools=SourcePools(
             {source: torch.from_numpy(pool) for source, pool in pools_of(prepared, fold).items()},
             {CURATED: sampling.curated, NOISY: sampling.noisy, TRUSTED: sampling.trusted},

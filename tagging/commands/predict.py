@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from tagging.commands import build
 from tagging.commands.apply import predict_rows, restore_model
 from tagging.commands.finished import class_columns, finished_folds, open_run
 from tagging.commands.fold import predict_fold, stage
+from tagging.commands.lessons import Lessons
 from tagging.commands.prepare import prepare
 from tagging.commands.summary import summarise
 from tagging.config import Experiment
@@ -42,6 +43,8 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
         )
     experiment = load_stored(store.fetch(run.id, "config.yaml"), overrides, data)
     prepared = prepare(experiment, weights=run.tags.get("weights.sha256", ""))
+    if digest := run.tags.get("teacher.sha256"):  # the teacher itself need not be there any more
+        prepared = replace(prepared, lessons=Lessons(digest, ()))
     for tag, digest in prepared.data_tags().items():
         if run.tags.get(tag) != digest:
             raise UserError(

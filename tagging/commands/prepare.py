@@ -12,6 +12,7 @@ import numpy as np
 
 from tagging import RECIPE_VERSION
 from tagging.commands.build import initial_weights, logmel_settings
+from tagging.commands.lessons import Lessons
 from tagging.config import Experiment
 from tagging.config.load import numbers_digest
 from tagging.data.audio import read_sound
@@ -50,6 +51,7 @@ class Prepared:
     label_lists: tuple[Path, ...]
     weights: str  # sha256 of the file the network's weights start from, "" without one
     warnings: tuple[str, ...]
+    lessons: Lessons | None = None  # what a teacher says of the clips
 
     @property
     def num_folds(self) -> int:
@@ -76,7 +78,10 @@ class Prepared:
         }
 
     def fingerprint(self) -> str:
-        """Return the sha256 of all that decides the numbers: config, classes, labels, folds, sound, initial weights."""
+        """Return the sha256 of all that decides the numbers.
+
+        That is config, classes, labels, folds, sound, initial weights, and what a teacher says.
+        """
         rows = _label_rows(self)
         parts = [
             str(RECIPE_VERSION),
@@ -84,6 +89,7 @@ class Prepared:
             json.dumps([self.dataset.classes, rows]),
             "".join(self.features.content),
             *([self.weights] if self.weights else []),
+            *([f"teacher {self.lessons.digest}"] if self.lessons else []),
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

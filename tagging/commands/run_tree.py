@@ -24,6 +24,7 @@ def identity_tags(prepared: Prepared) -> dict[str, object]:
         "fingerprint": prepared.fingerprint(),
         **prepared.data_tags(),
         **({"weights.sha256": prepared.weights} if prepared.weights else {}),
+        **({"teacher.sha256": prepared.lessons.digest} if prepared.lessons else {}),
         "git.commit": git.commit,
         "git.dirty": "yes" if git.dirty else "no",
         "warnings": len(prepared.warnings),

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tagging.commands.prepare import Prepared
+from tagging.commands.teacher import LEAKS
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.report import figures
-from tagging.report.description import Corrected, Rival, StartedFrom, Summary, describe, worst_classes
+from tagging.report.description import Corrected, Rival, StartedFrom, Summary, TaughtBy, describe, worst_classes
 from tagging.report.tables import per_class_table, per_clip_table
 from tagging.tracking.store import Run, Store
 
@@ -109,7 +110,9 @@ def _log_tables_and_figures(prepared: Prepared, scores: np.ndarray, parent: Run,
 def _rival(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
     """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
     found = store.search({"kind": "experiment", "candidate": "yes", **prepared.data_tags()}, parent.dataset)
-    others = [run for run in found if run.id != parent.id and run.status == "FINISHED" and "cv_lwlrap" in run.metrics]
+    # one that is excluded may have a CV that no other run can be held against
+    fair = [run for run in found if run.id != parent.id and run.tags.get("ensemble") != "exclude"]
+    others = [run for run in fair if run.status == "FINISHED" and "cv_lwlrap" in run.metrics]
     best = max(others, key=lambda run: run.metrics["cv_lwlrap"], default=None)
     if best is None:
         return None
@@ -156,6 +159,7 @@ def _words(
         best_epoch_gain=metrics.get("best_epoch_gain"),
         rival=rival,
         started_from=_started_from(parent),
+        taught_by=_taught_by(prepared, parent),
         corrected=_corrected(prepared, metrics),
     )
 
@@ -170,3 +174,17 @@ def _corrected(prepared: Prepared, metrics: Mapping[str, float]) -> Corrected | 
 def _started_from(parent: Run) -> StartedFrom | None:
     run, name = parent.tags.get("init.run"), parent.tags.get("init.name")
     return StartedFrom(name=name, link=f"#/runs/{run}") if run and name else None
+
+
+def _taught_by(prepared: Prepared, parent: Run) -> TaughtBy | None:
+    run, name = parent.tags.get("teacher.run"), parent.tags.get("teacher.name")
+    if not (run and name):
+        return None
+    shares = prepared.experiment.teacher
+    return TaughtBy(
+        name=name,
+        link=f"#/runs/{run}",
+        curated=shares.curated,
+        noisy=shares.noisy,
+        leaks=LEAKS in parent.tags,
+    )

@@ -12,6 +12,7 @@ from tagging.commands.origin import Origin, check_origin, find_origin, parentage
 from tagging.commands.prepare import Prepared, prepare
 from tagging.commands.run_tree import ending, fold_run, fold_runs, identity_tags, log_inputs
 from tagging.commands.summary import summarise
+from tagging.commands.teacher import attend, find_teacher, teacher_tags, tell_teacher
 from tagging.config import Experiment
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
@@ -31,9 +32,11 @@ def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = Fals
     for closed in close_abandoned(store):
         say(f"run {closed.name} ({closed.id[:8]}) was broken off without a word; it is marked as KILLED")
     experiment, origin = find_origin(experiment, store)
+    experiment, teacher = find_teacher(experiment, store)
     prepared = prepare(experiment)
     if origin:
         check_origin(origin, prepared, store)
+    prepared = attend(teacher, prepared, store)
     fingerprint = prepared.fingerprint()
     _introduce(prepared)
     with own(fingerprint):
@@ -43,9 +46,11 @@ def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = Fals
         if run and not _missing(prepared, run, store):
             _tell_done(run, experiment)
         else:
-            tags = {**lineage, **parentage(origin)}
+            tags = {**lineage, **parentage(origin), **teacher_tags(teacher, experiment)}
             if origin:
                 _tell_origin(origin.run)
+            if teacher:
+                tell_teacher(teacher, experiment)
             run = _resume(store, run) if run else _start(store, prepared, tags)
             if launch:
                 link_launch(store, launch, run)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from tagging.config.renamed import with_new_names
 from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment
+from tagging.config.sections.fields import Section
 from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml
 from tagging.errors import UserError
 
@@ -94,9 +95,16 @@ def to_yaml(experiment: Experiment) -> str:
 
 
 def deciding(experiment: Experiment) -> dict[str, Any]:
-    """Return the leaves that decide numbers: all but names, paths, devices and which folds to run."""
+    """Return the leaves that decide numbers: all but names, paths, devices, which folds to run, and what is off.
+
+    So a section that is off leaves the fingerprints as they were before there was such a section.
+    """
+    sections = ((name, getattr(experiment, name)) for name in type(experiment).model_fields)
+    off = tuple(f"{name}." for name, section in sections if isinstance(section, Section) and section.off)
     leaves = flatten(experiment)
-    return {path: value for path, value in leaves.items() if path not in WHERE and not path.startswith(WHERE_SECTIONS)}
+    return {
+        path: value for path, value in leaves.items() if path not in WHERE and not path.startswith(WHERE_SECTIONS + off)
+    }
 
 
 def numbers_digest(experiment: Experiment) -> str:

@@ -27,6 +27,7 @@ from tagging.config.sections.training import (
     Plateau,
     Predict,
     Sampling,
+    Teacher,
     Training,
 )
 
@@ -51,6 +52,7 @@ class Experiment(Section):
     mixer: Mixer = Mixer()
     model: Model = AuxSkipAttentionModel()
     init: Init = Init()
+    teacher: Teacher = Teacher()
     loss: Loss = Loss()
     optimizer: Optimizer = Optimizer()
     scheduler: Annotated[Plateau | Constant | Cosine | OneCycle, Field(discriminator="kind")] = Plateau()

@@ -48,6 +48,20 @@ class StartedFrom:
 
 
 @dataclass(frozen=True)
+class TaughtBy:
+    """The run whose probabilities are in the targets, and its shares in those of each half.
+
+    `link` opens it in the UI; `leaks` where labels of held-out clips reach the targets through it.
+    """
+
+    name: str
+    link: str
+    curated: float
+    noisy: float
+    leaks: bool
+
+
+@dataclass(frozen=True)
 class Summary:
     """What the description of a finished run tells.
 
@@ -75,6 +89,7 @@ class Summary:
     best_epoch_gain: float | None = None
     rival: Rival | None = None
     started_from: StartedFrom | None = None
+    taught_by: TaughtBy | None = None
     corrected: Corrected | None = None
 
 
@@ -90,6 +105,7 @@ def describe(summary: Summary) -> str:
         *([_correction(summary.corrected)] if summary.corrected else []),
         _differences(summary),
         *([f"**Started from** the weights of {_link(summary.started_from)}"] if summary.started_from else []),
+        *([_teaching(summary.taught_by)] if summary.taught_by else []),
         f"**Experiment** `{summary.experiment}`" + (f": {notes}" if notes else ""),
         f"**Data set** `{summary.dataset}`: {_clips(summary)}; {count(len(summary.class_lwlrap), 'class')}",
         f"**Best classes:** {_scores(ranked[:SHOWN])}",
@@ -150,7 +166,20 @@ def _correction(corrected: Corrected) -> str:
     )
 
 
-def _link(run: Rival | StartedFrom) -> str:
+def _teaching(teacher: TaughtBy) -> str:
+    halves = ((teacher.curated, "curated"), (teacher.noisy, "noisy"))
+    shares = " and ".join(f"{share:.0%} of {half} clips" for share, half in halves if share)
+    leak = (
+        ". Labels of the clips held out here reach the targets, so the CV is too good, and this run stays out of "
+        "ensembles unless its tag `ensemble` is set to include (docs/distil.md)"
+    )
+    return (
+        f"**Learns from** {_link(teacher)}: its probabilities make up {shares} in the training targets. "
+        f"Scores count labels alone{leak if teacher.leaks else ''}"
+    )
+
+
+def _link(run: Rival | StartedFrom | TaughtBy) -> str:
     name = re.sub(r"[][`]", "", run.name)
     return f"[{name}]({run.link})"
 

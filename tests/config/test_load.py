@@ -138,9 +138,27 @@ def test_only_names_paths_and_devices_do_not_decide_numbers() -> None:
         *("data.kind", "data.folder", "data.name"),
         *("demo.seed", "demo.curated", "demo.noisy", "demo.test"),
         *("labels.corrections", "labels.noisy_selection"),
+        *("teacher.run", "teacher.curated", "teacher.noisy"),  # while there is none
     }
     assert numbers_digest(load("base", ["name=x device=cpu"])) == numbers_digest(base)
     assert numbers_digest(load("base", ["seed=1"])) != numbers_digest(base)
+
+
+def test_a_section_that_is_off_leaves_fingerprints_as_they_were_before_it() -> None:
+    base = load("base")
+    # of version 3 of the recipe, before there were teachers
+    assert numbers_digest(base) == "0be873f1e2b7c69926e49c59db68e63663e990cd825e92c42cf9ed2870aefffc"
+    assert numbers_digest(load("base", ["teacher.run=x"])) == numbers_digest(base)
+    for share in ("teacher.noisy=0.5", "teacher.curated=0.5"):
+        taught = load("base", ["teacher.run=x", share])
+        assert numbers_digest(taught) != numbers_digest(base)
+        assert numbers_digest(load("base", ["teacher.run=y", share])) != numbers_digest(taught)
+
+
+def test_a_share_without_a_teacher_stops() -> None:
+    with pytest.raises(UserError) as error:
+        load("base", ["teacher.noisy=0.5"])
+    assert str(error.value) == ("--set teacher.noisy: teacher: noisy is 0.5, but no run is named; give teacher.run=RUN")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tagging.report.description import Corrected, Rival, StartedFrom, Summary, describe, worst_classes
+from tagging.report.description import Corrected, Rival, StartedFrom, Summary, TaughtBy, describe, worst_classes
 from tagging.report.wording import count
 
 RIVAL = Rival(
@@ -86,6 +86,18 @@ def test_what_a_run_has_not_is_left_out():
     assert "other run" not in text
     assert "warning" not in text
     assert "best epoch" not in text
+
+
+def test_a_teacher_is_told_and_what_it_makes_of_the_score():
+    teacher = TaughtBy("seven [1]", "#/runs/ab", curated=0, noisy=0.7, leaks=False)
+    said = "**Learns from** [seven 1](#/runs/ab): its probabilities make up 70% of noisy clips in the training targets."
+    text = describe(replace(SUMMARY, taught_by=teacher))
+    assert f"\n\n{said} Scores count labels alone\n\n" in text
+    text = describe(replace(SUMMARY, taught_by=replace(teacher, leaks=True)))
+    assert (
+        f"{said} Scores count labels alone. Labels of the clips held out here reach the targets, so the CV is too "
+        "good, and this run stays out of ensembles unless its tag `ensemble` is set to include (docs/distil.md)\n"
+    ) in text
 
 
 def test_corrected_labels_and_where_weights_started_from_are_told():

@@ -65,6 +65,13 @@ def test_a_run_outside_the_space_is_not(store: Store, overrides: tuple[str, ...]
     assert known(store) == []
 
 
+def test_a_run_that_had_a_teacher_where_the_space_has_none_is_not(store: Store) -> None:
+    add_run(store, *INSIDE, "teacher.run=x teacher.noisy=0.5", **{"teacher.run": "x"})
+    assert known(store) == []
+    add_run(store, *INSIDE, "teacher.run=x")  # without a share it is no teacher
+    assert len(known(store)) == 1
+
+
 def test_only_finished_runs_of_the_same_data_and_recipe_count(store: Store) -> None:
     add_run(store, *INSIDE, end="FAILED")
     add_run(store, *INSIDE, **{"data.folds": "others"})

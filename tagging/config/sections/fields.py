@@ -12,6 +12,11 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    @property
+    def off(self) -> bool:
+        """Whether nothing in it changes a number, so that no fingerprint knows of it."""
+        return False
+
 
 def _no_nulls(value: object) -> object:
     return None if value in ("null", "none", "~", "") else value

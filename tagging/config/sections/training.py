@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tagging.config.sections.fields import OptionalCount, Positive, Probability, Section, Weight
+from tagging.config.sections.fields import OptionalCount, Positive, Probability, Section, Share, Weight
 
 
 class Init(Section):
@@ -15,6 +15,28 @@ class Init(Section):
     run: str = Field(
         "", description="RUN: a finished run; its fold of the same number gives the weights; empty: the seed"
     )
+
+
+class Teacher(Section):
+    """A finished run whose probabilities are mixed into the training targets."""
+
+    run: str = Field(
+        "", description="RUN: an ensemble, experiment, stacker or trial on the same clips and folds; empty: none"
+    )
+    curated: Share = Field(0.0, description="its share in the targets of curated clips, out of fold; leaks a little")
+    noisy: Share = Field(0.0, description="its share in the targets of noisy and trusted clips, fold by fold")
+
+    @property
+    def off(self) -> bool:
+        """Whether there is no teacher, or one without a share."""
+        return not self.run or self.curated == self.noisy == 0
+
+    @model_validator(mode="after")
+    def _has_a_run(self) -> Teacher:
+        if not self.run and (self.curated or self.noisy):
+            share = f"curated is {self.curated:g}" if self.curated else f"noisy is {self.noisy:g}"
+            raise ValueError(f"{share}, but no run is named; give teacher.run=RUN")
+        return self
 
 
 class Sampling(Section):
