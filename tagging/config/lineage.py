@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagging.config.load import EXPERIMENTS, base_path, find, flatten, leaf_text, load
-from tagging.config.schema import WHERE, Experiment
+from tagging.config.load import EXPERIMENTS, AnyRecipe, base_path, find, flatten, leaf_text, load
+from tagging.config.schema import WHERE
 from tagging.config.tree import read_overrides
 from tagging.errors import UserError
 
 
 def lineage(
-    experiment: str | Path, resolved: Experiment, overrides: Sequence[str] = (), folder: Path = EXPERIMENTS
+    experiment: str | Path, resolved: AnyRecipe, overrides: Sequence[str] = (), folder: Path = EXPERIMENTS
 ) -> dict[str, str]:
     """Compare an experiment, resolved with its overrides, with the base that its file names.
 
@@ -21,7 +21,7 @@ def lineage(
     experiment without a base is compared with the schema's defaults.
     """
     base = base_path(find(str(experiment), folder), folder)
-    below = Experiment()
+    below: AnyRecipe = type(resolved)()
     if base is not None:
         try:
             below = load(base, folder=folder)
@@ -36,7 +36,7 @@ def lineage(
     return {key: text for key, text in said.items() if text}
 
 
-def _leaves(experiment: Experiment) -> dict[str, str]:
+def _leaves(experiment: AnyRecipe) -> dict[str, str]:
     leaves = flatten(experiment).items()
     own = {path: value for path, value in leaves if path not in WHERE and not path.startswith("demo.")}
     return {path: f"{value:.12g}" if isinstance(value, float) else leaf_text(value) for path, value in own.items()}

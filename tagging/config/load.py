@@ -8,18 +8,22 @@ import json
 import types
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from tagging.config.renamed import with_new_names
-from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment
+from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment, Recipe
 from tagging.config.sections.fields import Section
+from tagging.config.stacker import Stacker
 from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml
 from tagging.errors import UserError
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+
+AnyRecipe = Experiment | Stacker
+R = TypeVar("R", bound=AnyRecipe)
 
 
 def experiment_names(folder: Path = EXPERIMENTS) -> list[str]:
@@ -32,8 +36,8 @@ def load(
     overrides: Sequence[str] = (),
     data: Path | None = None,
     folder: Path = EXPERIMENTS,
-) -> Experiment:
-    """Load an experiment by name or by the path of its YAML file.
+) -> AnyRecipe:
+    """Load an experiment, or a stacker (`kind: stacker`), by name or by the path of its YAML file.
 
     `data` replaces the data section by a folder; `overrides` ("optimizer.lr=1e-3") come last.
     Raises UserError with all problems at once: unknown experiment, field or value, each with the
@@ -47,29 +51,57 @@ def load(
 def load_stored(path: Path, overrides: Sequence[str] = (), data: Path | None = None) -> Experiment:
     """Load the `config.yaml` of a run, which may have been written before some fields were renamed.
 
-    Arguments and errors as `load`.
+    Arguments and errors as `load`; UserError too for the config of a stacker.
     """
+    return as_experiment(load_any_stored(path, overrides, data))
+
+
+def load_any_stored(path: Path, overrides: Sequence[str] = (), data: Path | None = None) -> AnyRecipe:
+    """Load the `config.yaml` of a run, be it of an experiment or a stacker; arguments and errors as `load`."""
     tree, origins = read_yaml(path)
     return _validated(with_new_names(tree), origins, overrides, data, path)
 
 
-def override(experiment: Experiment, overrides: Sequence[str]) -> Experiment:
-    """Lay overrides over a loaded experiment and check it again; errors as `load`."""
-    return _validated(experiment.model_dump(mode="json"), {}, overrides, None, Path(experiment.name))
+def as_experiment(recipe: AnyRecipe) -> Experiment:
+    """Return what must be an experiment; UserError for a stacker."""
+    if isinstance(recipe, Stacker):
+        raise UserError(f"{recipe.name} is a stacker, which hears no sound itself; give an experiment, as its members")
+    return recipe
 
 
-def _validated(tree: Tree, origins: Origins, overrides: Sequence[str], data: Path | None, path: Path) -> Experiment:
+def override(experiment: R, overrides: Sequence[str]) -> R:
+    """Lay overrides over a loaded experiment or stacker and check it again; errors as `load`."""
+    checked = _validated(experiment.model_dump(mode="json"), {}, overrides, None, Path(experiment.name))
+    assert isinstance(checked, type(experiment))  # overrides change no kind
+    return checked
+
+
+def _validated(tree: Tree, origins: Origins, overrides: Sequence[str], data: Path | None, path: Path) -> AnyRecipe:
+    schema = _schema_of(tree, origins)
     if data is not None:
         kept = {key: value for key, value in tree.get("data", {}).items() if key == "skip_unreadable"}
         tree["data"] = {"kind": "folder", "folder": str(data), **kept}
     changes, change_origins = read_overrides(list(overrides))
+    if "kind" in changes:
+        raise UserError("--set kind: what a file is stands in the file alone; name another one")
     # laid over the defaults, so that a section whose kind is not given has one
-    tree = merge(merge(Experiment().model_dump(mode="json"), tree), changes)
+    tree = merge(merge(schema().model_dump(mode="json"), tree), changes)
     tree["name"] = tree["name"] or path.stem
     try:
-        return Experiment.model_validate(tree)
+        return schema.model_validate(tree)
     except ValidationError as error:
-        raise UserError(*problems_of(error, origins | change_origins, path)) from None
+        raise UserError(*problems_of(error, origins | change_origins, path, schema)) from None
+
+
+def _schema_of(tree: Tree, origins: Origins) -> type[Experiment] | type[Stacker]:
+    kind = tree.get("kind")
+    if kind is None:
+        return Experiment
+    if kind == "stacker":
+        return Stacker
+    near = difflib.get_close_matches(str(kind), ["stacker"], n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UserError(f"{origins['kind']}: kind is {kind!r}; {hint}allowed: 'stacker', and none for an experiment")
 
 
 def flatten(experiment: BaseModel) -> dict[str, Any]:
@@ -89,12 +121,12 @@ def leaf_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def to_yaml(experiment: Experiment) -> str:
+def to_yaml(experiment: Recipe) -> str:
     """Return the whole experiment as YAML that `load` reads back to an equal tree."""
     return yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
 
 
-def deciding(experiment: Experiment) -> dict[str, Any]:
+def deciding(experiment: Recipe) -> dict[str, Any]:
     """Return the leaves that decide numbers: all but names, paths, devices, which folds to run, and what is off.
 
     So a section that is off leaves the fingerprints as they were before there was such a section.
@@ -107,7 +139,7 @@ def deciding(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def numbers_digest(experiment: Experiment) -> str:
+def numbers_digest(experiment: Recipe) -> str:
     """Return the sha256 of the leaves that decide numbers."""
     return hashlib.sha256(json.dumps(deciding(experiment), sort_keys=True).encode()).hexdigest()
 
@@ -152,6 +184,8 @@ def _chain(path: Path, folder: Path, above: tuple[Path, ...]) -> tuple[Tree, Ori
         return tree, origins
     del tree["base"]
     below, below_origins = _chain(base, folder, (*above, path))
+    if tree.get("kind", below.get("kind")) != below.get("kind"):
+        raise UserError(f"{origins['base']}: base: {base.stem!r} is no {tree['kind']}, as this file is")
     # a name and notes describe one file, they are not handed down
     below = {key: value for key, value in below.items() if key not in ("name", "notes")}
     return merge(below, tree), below_origins | origins

@@ -18,22 +18,21 @@ from tagging.config.sections.fields import Section, Seed
 from tagging.config.sections.losses import Loss
 from tagging.config.sections.models import AuxSkipAttentionModel, Model, TimmModel
 from tagging.config.sections.training import (
-    Constant,
-    Cosine,
     EarlyStopping,
     Init,
-    OneCycle,
     Optimizer,
     Plateau,
     Predict,
     Sampling,
+    Scheduler,
     Teacher,
     Training,
+    check_schedule,
 )
 
 
-class Experiment(Section):
-    """One experiment: everything that decides its numbers, and where it runs."""
+class Recipe(Section):
+    """What every file of experiments/ begins with: its name, where it runs, and on which data."""
 
     name: str = Field("", description="name of the run; empty: the file's name")
     notes: str = Field("", description="why this experiment; shown on the run's page")
@@ -44,6 +43,11 @@ class Experiment(Section):
     threads: int = Field(0, ge=0, description="CPU threads; 0: all cores")
     data: Annotated[FolderData | DemoData, Field(discriminator="kind")] = FolderData()
     demo: Demo = Demo()
+
+
+class Experiment(Recipe):
+    """One experiment: everything that decides its numbers, and where it runs."""
+
     labels: Labels = Labels()
     folds: Annotated[RandomFolds | StratifiedFolds | ColumnFolds, Field(discriminator="kind")] = RandomFolds()
     features: Features = Features()
@@ -55,7 +59,7 @@ class Experiment(Section):
     teacher: Teacher = Teacher()
     loss: Loss = Loss()
     optimizer: Optimizer = Optimizer()
-    scheduler: Annotated[Plateau | Constant | Cosine | OneCycle, Field(discriminator="kind")] = Plateau()
+    scheduler: Scheduler = Plateau()
     early_stopping: EarlyStopping = EarlyStopping()
     training: Training = Training()
     predict: Predict = Predict()
@@ -75,17 +79,7 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _scheduled(self) -> Experiment:
-        schedule, steps = self.scheduler, self.training.epochs * self.sampling.steps
-        if isinstance(schedule, OneCycle) and schedule.rise * steps <= 1:
-            raise ValueError(
-                f"scheduler.rise {schedule.rise:g} of {steps} steps is {schedule.rise * steps:g}, which must be more "
-                "than 1; give a larger scheduler.rise, more training.epochs or a smaller sampling.batch_size"
-            )
-        if isinstance(schedule, Cosine) and schedule.min_lr > self.optimizer.lr:
-            raise ValueError(
-                f"scheduler.min_lr {schedule.min_lr:g} exceeds optimizer.lr {self.optimizer.lr:g}; "
-                "give a smaller scheduler.min_lr"
-            )
+        check_schedule(self.scheduler, self.optimizer.lr, self.training.epochs * self.sampling.steps)
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tagging.config import Experiment, flatten, load
+from tagging.config import AnyRecipe, flatten, load
 from tagging.config.load import EXPERIMENTS, leaf_text
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -22,10 +22,20 @@ FACTS = {
     "corr_noisy_007": ("aux_skip_attention", (0.01, 0.42, 0.57), 0.8, (0.8, 1.7, 2.3), "C73", "v2"),
     "corr_noisy_008": ("aux_skip_attention", (0.01, 0.42, 0.57), 0.8, (0.8, 1.7, 2.3), "C73", "v2"),
 }
+# stacker: reduction, dropout, learning rate, patience and factor of its schedule
+STACKERS = {
+    "stacking_008_fcnet_43040": (16, 0.0514108720891856, 4.5950585196710547e-05, 5, 0.657766056031002),
+    "stacking_008_fcnet_45041": (2, 0.48357033916143033, 3.897529465275052e-05, 9, 0.7953702239306087),
+    "stacking_008_fcnet_50013": (1, 0.1662788540244386, 2.5814932060476834e-05, 7, 0.5537460438294733),
+}
+FIRST_LEVEL = (
+    *("auxiliary_016", "auxiliary_019", "corr_noisy_003", "corr_noisy_004", "corr_noisy_007"),
+    *("corrections_002", "corrections_003"),
+)
 every_member = pytest.mark.parametrize("name", FACTS)
 
 
-def resolved(experiment: Experiment) -> str:
+def resolved(experiment: AnyRecipe) -> str:
     """Return every field but names, notes and places as a flat text."""
     leaves = {path: leaf_text(value) for path, value in flatten(experiment).items()}
     left_out = ("name", "notes", "device", "threads", "data.", "demo.")
@@ -65,13 +75,26 @@ def test_the_member_as_committed_has_the_bugs_pool() -> None:
     assert committed["sampling.noisy_pool"] == "trusted"
 
 
-@every_member
+@pytest.mark.parametrize("name", STACKERS)
+def test_a_stacker_is_as_published(name: str) -> None:
+    stacker = load(name)
+    assert stacker.members == FIRST_LEVEL
+    model, schedule = stacker.model, stacker.scheduler
+    assert (model.kind, model.base_size, schedule.kind) == ("fcnet", 512, "plateau")
+    assert (model.reduction, model.dropout, stacker.optimizer.lr, schedule.patience, schedule.factor) == STACKERS[name]
+    assert (stacker.sampling.batch_size, stacker.sampling.draws_per_epoch) == (128, 32768)
+    assert (stacker.augment.crop_prob, stacker.augment.subset_prob) == (0.5, 0.5)
+    assert (stacker.early_stopping.patience, stacker.training.epochs, schedule.min_lr) == (30, 700, 1e-8)
+    assert stacker.labels.corrections == "corrections_C73.json"
+
+
+@pytest.mark.parametrize("name", [*FACTS, *STACKERS])
 def test_a_member_is_small_and_says_why(name: str) -> None:
     assert len((EXPERIMENTS / f"{name}.yaml").read_text().splitlines()) <= 20
     assert load(name).notes
 
 
-@every_member
+@pytest.mark.parametrize("name", [*FACTS, *STACKERS])
 def test_a_changed_default_shows_which_members_move(name: str) -> None:
     """Where a change is meant, write the new text: `python -m tests.config.test_members`."""
     assert resolved(load(name)) == (GOLDEN / f"{name}.txt").read_text()
@@ -79,5 +102,5 @@ def test_a_changed_default_shows_which_members_move(name: str) -> None:
 
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
-    for member in FACTS:
+    for member in (*FACTS, *STACKERS):
         (GOLDEN / f"{member}.txt").write_text(resolved(load(member)))

@@ -35,10 +35,15 @@ class Demo(Section):
     test: int = Field(40, ge=0, description="clips without labels")
 
 
-class Labels(Section):
-    """Label lists, JSON: fname -> new labels or "remove"; relative to the data folder, or a path."""
+class Corrections(Section):
+    """A label list, JSON: fname -> new labels or "remove"; relative to the data folder, or a path."""
 
     corrections: str = Field("", description="corrected labels of curated clips; empty: none")
+
+
+class Labels(Corrections):
+    """Label lists, JSON: fname -> new labels or "remove"; relative to the data folder, or a path."""
+
     noisy_selection: str = Field("", description="noisy clips to trust or to drop; empty: none")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -39,11 +39,27 @@ class Teacher(Section):
         return self
 
 
-class Sampling(Section):
-    """What a training epoch draws: each draw picks a source by probability, then one of its clips."""
+class Draws(Section):
+    """How many clips a training epoch draws, with replacement."""
 
     batch_size: int = Field(128, ge=2, description="clips in a step")
     draws_per_epoch: int = Field(32768, ge=2, description="clips in an epoch, whatever the data's size")
+
+    @property
+    def steps(self) -> int:
+        """The number of batches in an epoch."""
+        return -(-self.draws_per_epoch // self.batch_size)
+
+    @model_validator(mode="after")
+    def _a_batch(self) -> Self:
+        if self.draws_per_epoch < self.batch_size:
+            raise ValueError(f"draws_per_epoch {self.draws_per_epoch} is less than batch_size {self.batch_size}")
+        return self
+
+
+class Sampling(Draws):
+    """What a training epoch draws: each draw picks a source by probability, then one of its clips."""
+
     frames: int = Field(256, ge=16, description="length of a crop, and of a tile in prediction")
     curated: Probability = Field(0.8, description="probability that a draw is a curated clip")
     noisy: Probability = Field(0.2, description="probability that a draw is a noisy clip")
@@ -53,18 +69,11 @@ class Sampling(Section):
         description="noisy draws are from all clips that labels.noisy_selection does not drop, or trusted ones alone",
     )
 
-    @property
-    def steps(self) -> int:
-        """The number of batches in an epoch."""
-        return -(-self.draws_per_epoch // self.batch_size)
-
     @model_validator(mode="after")
     def _sums(self) -> Sampling:
         total = self.curated + self.noisy + self.trusted
         if abs(total - 1) > 1e-6:
             raise ValueError(f"curated + noisy + trusted is {total:g}; the three must add up to 1")
-        if self.draws_per_epoch < self.batch_size:
-            raise ValueError(f"draws_per_epoch {self.draws_per_epoch} is less than batch_size {self.batch_size}")
         return self
 
 
@@ -118,11 +127,32 @@ class EarlyStopping(Section):
     patience: OptionalCount = Field(18, description="epochs without a rise that end the fold; null: never")
 
 
-class Training(Section):
+Scheduler = Annotated[Plateau | Constant | Cosine | OneCycle, Field(discriminator="kind")]
+
+
+def check_schedule(schedule: Scheduler, lr: float, steps: int) -> None:
+    """Raise ValueError where a schedule cannot be followed from learning rate `lr` over so many `steps`."""
+    if isinstance(schedule, OneCycle) and schedule.rise * steps <= 1:
+        raise ValueError(
+            f"scheduler.rise {schedule.rise:g} of {steps} steps is {schedule.rise * steps:g}, which must be more "
+            "than 1; give a larger scheduler.rise, more training.epochs or a smaller sampling.batch_size"
+        )
+    if isinstance(schedule, Cosine) and schedule.min_lr > lr:
+        raise ValueError(
+            f"scheduler.min_lr {schedule.min_lr:g} exceeds optimizer.lr {lr:g}; give a smaller scheduler.min_lr"
+        )
+
+
+class Epochs(Section):
     """The epoch loop."""
 
     epochs: int = Field(700, ge=1, description="at most this many")
     folds: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="folds to run, as [0, 2]; []: all")
+
+
+class Training(Epochs):
+    """The epoch loop."""
+
     precision: Literal["float32", "bf16", "fp16"] = Field("bf16", description="of autocast")
     compile: bool = Field(False, description="torch.compile the network; on a CPU with float32 alone")
     ema_decay: float = Field(0.0, ge=0, lt=1, description="decay a step of averaged weights; 0: none")
