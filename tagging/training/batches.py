@@ -17,7 +17,10 @@ from tagging.training.sampling import SourcePools
 
 @dataclass(frozen=True)
 class Batch:
-    """`inputs` [B, 3, M, T] float32, `targets` [B, C] float32 in 0..1, `sources` [B] int64, on one device."""
+    """`inputs` float32, [B, 3, M, T] of a network that hears, [B, F] of a stacker.
+
+    `targets` [B, C] float32 in 0..1 and `sources` [B] int64 lie on the same device.
+    """
 
     inputs: Tensor
     targets: Tensor

@@ -143,6 +143,13 @@ def weights_file(checkpoints: Path, which: str) -> Path:
     return checkpoints / which / "model.safetensors"
 
 
+def weights_of(checkpoints: Checkpoints, which: str) -> Path:
+    """Return the weights to predict with (`best`, `last` or `ema`) of a fold of one epoch or more, still in work."""
+    folder = checkpoints.best() if which == "best" else checkpoints.last()
+    assert folder is not None  # at least one epoch is trained
+    return folder / ("ema.safetensors" if which == "ema" else "model.safetensors")
+
+
 def load_weights(model: nn.Module, path: Path) -> None:
     """Set the weights of a network to those of a safetensors file; averaged ones are unwrapped.
 
@@ -151,6 +158,13 @@ def load_weights(model: nn.Module, path: Path) -> None:
     with _readable(path):
         state = load_file(path)
     model.load_state_dict(_unwrapped(state, path))
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write the weights of a network as a safetensors file; its folder is made where it is not there."""
+    with room_in(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _save(model.state_dict(), path)
 
 
 def fits(model: nn.Module, path: Path) -> bool:

@@ -14,13 +14,23 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 from tagging import seeds
 from tagging.errors import UserError
-from tagging.training.batches import Batch, TrainingBatches
+from tagging.training.batches import Batch
 from tagging.training.checkpoint import Checkpoints, Parts
 from tagging.training.history import EpochRecord, should_stop
 from tagging.training.losses import SourceLoss
 
 # Steps between two looks at the loss: each look waits for the device.
 LOSS_CHECK_STEPS = 32
+
+
+class Batches(Protocol):
+    """The batches of one fold: so many `steps` an epoch, so many rows each."""
+
+    steps: int
+    batch_size: int
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        """Make batch `step` of `epoch`: the same one whenever it is asked for."""
 
 
 class Tracker(Protocol):
@@ -66,7 +76,7 @@ Evaluate = Callable[[nn.Module], tuple[float, float]]  # network -> (val_loss, v
 
 def epochs(
     parts: Parts,
-    batches: TrainingBatches,
+    batches: Batches,
     loss: SourceLoss,
     evaluate: Evaluate,
     settings: LoopSettings,
@@ -103,7 +113,7 @@ def _epoch(
     epoch: int,
     parts: Parts,
     forward: Callable[[Tensor], Sequence[Tensor]],
-    batches: TrainingBatches,
+    batches: Batches,
     loss: SourceLoss,
     evaluate: Evaluate,
     settings: LoopSettings,
@@ -145,7 +155,8 @@ def train_step(
 ) -> Tensor:
     """Take one optimizer step on a batch and return its loss, a scalar on the device."""
     parts.optimizer.zero_grad(set_to_none=True)
-    inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
+    maps = batch.inputs.dim() == 4  # channels-last is the order in which convolutions run fastest
+    inputs = batch.inputs.contiguous(memory_format=torch.channels_last) if maps else batch.inputs
     with torch.autocast(settings.device.type, settings.dtype, enabled=settings.dtype != torch.float32):
         outputs = forward(inputs)
     value = loss(outputs, batch.targets, batch.sources)

@@ -1,0 +1,143 @@
+"""What a stacker is trained and validated on: probabilities of tiles, averaged clip by clip on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tagging import seeds
+from tagging.errors import UserError
+from tagging.metrics import lwlrap
+from tagging.sources import CURATED
+from tagging.training.batches import Batch
+from tagging.training.losses import SourceLoss
+
+
+@dataclass(frozen=True)
+class ClipTiles:
+    """The tiles of N clips, clip after clip: a clip has `lengths` [N] int64 of the rows of `rows` [T, F] float32.
+
+    `rows` lies on the device, `lengths` on the CPU, where draws are made.
+    """
+
+    rows: Tensor
+    lengths: Tensor
+
+    def means(self, picked: Tensor, counts: Tensor) -> Tensor:
+        """Return the mean [B, F] of `counts` [B] rows each, whose numbers follow one another in `picked`.
+
+        `picked` [sum of counts] and `counts` are int64 on the CPU, every count at least 1.
+        """
+        device = self.rows.device
+        first = (counts.cumsum(0) - counts).to(device)
+        return F.embedding_bag(picked.to(device), self.rows, first, mode="mean")
+
+    def clip_means(self) -> Tensor:
+        """Return the mean [N, F] over all tiles of each clip."""
+        return self.means(torch.arange(len(self.rows)), self.lengths)
+
+
+@dataclass(frozen=True)
+class TileDraws:
+    """Which tiles each of B clips is looked at by: at most `size` [B] of the `length` [B] from number `start` [B] on.
+
+    `keys` [sum of length] float64 in [0, 1): a clip's tiles with the smallest keys are those that count. All on the
+    CPU, int64 but for the keys; start + length is at most the clip's number of tiles, size is 1 to length.
+    """
+
+    start: Tensor
+    length: Tensor
+    size: Tensor
+    keys: Tensor
+
+
+def draw_tiles(lengths: Tensor, crop_prob: float, subset_prob: float, generator: torch.Generator) -> TileDraws:
+    """Draw the tiles of B clips that have `lengths` [B] int64 of them.
+
+    With `crop_prob` a run of them: its length is uniform in 1 to all, its start uniform. With `subset_prob` some of
+    these: their number is uniform in 1 to all, each set of that size as likely as any other.
+    """
+
+    def uniform(size: int) -> Tensor:
+        return torch.rand(size, generator=generator, dtype=torch.float64)
+
+    batch = len(lengths)
+    cropped, some = uniform(batch) < crop_prob, uniform(batch) < subset_prob
+    length = torch.where(cropped, 1 + (uniform(batch) * lengths).long(), lengths)
+    start = (uniform(batch) * (lengths - length + 1)).long()
+    size = torch.where(some, 1 + (uniform(batch) * length).long(), length)
+    return TileDraws(start, length, size, uniform(int(length.sum())))
+
+
+def picked_tiles(draws: TileDraws) -> Tensor:
+    """Return the numbers within their clips [sum of size] of the tiles that were drawn, clip after clip."""
+    slot = torch.repeat_interleave(draws.length)
+    first = draws.length.cumsum(0) - draws.length
+    order = (slot + draws.keys).argsort()
+    rank = torch.arange(len(slot)) - first[slot]
+    chosen = order[rank < draws.size[slot]]
+    return draws.start[slot[chosen]] + rank[chosen]
+
+
+class TileBatches:
+    """Makes the batches of one fold of a stacker.
+
+    `targets` [N, C] float32 lie where `tiles.rows` do; `clips` [n] int64 on the CPU are those that draws, uniform and
+    with replacement, come from. An epoch has as many batches as `draws_per_epoch` fills, the last one in full.
+    """
+
+    def __init__(
+        self,
+        tiles: ClipTiles,
+        targets: Tensor,
+        clips: Tensor,
+        crop_prob: float,
+        subset_prob: float,
+        batch_size: int,
+        draws_per_epoch: int,
+        seed: int,
+        fold: int,
+    ) -> None:
+        self.steps = -(-draws_per_epoch // batch_size)
+        self.batch_size = batch_size
+        self._tiles, self._targets, self._clips = tiles, targets, clips
+        self._first = tiles.lengths.cumsum(0) - tiles.lengths
+        self._probs = (crop_prob, subset_prob)
+        self._seed, self._fold = seed, fold
+
+    def batch(self, epoch: int, step: int) -> Batch:
+        """Make batch `step` of `epoch`: the same one whenever it is asked for."""
+        generator = seeds.generator(self._seed, self._fold, epoch, step, "batch")
+        place = torch.rand(self.batch_size, generator=generator, dtype=torch.float64)
+        clips = self._clips[(place * len(self._clips)).long()]
+        draws = draw_tiles(self._tiles.lengths[clips], *self._probs, generator)
+        rows = torch.repeat_interleave(self._first[clips], draws.size) + picked_tiles(draws)
+        targets = self._targets[clips.to(self._targets.device)]
+        sources = torch.full((self.batch_size,), CURATED, device=targets.device)
+        return Batch(self._tiles.means(rows, draws.size), targets, sources)
+
+
+@dataclass(frozen=True)
+class TileValidation:
+    """The held-out clips of a fold: `inputs` [n, F], means over all tiles, and `targets` [n, C] 0/1, on one device."""
+
+    inputs: Tensor
+    targets: Tensor
+    loss: SourceLoss
+
+    def __call__(self, model: nn.Module) -> tuple[float, float]:
+        """Return (val_loss, val_lwlrap)."""
+        model.eval()
+        sources = torch.full((len(self.targets),), CURATED, device=self.targets.device)
+        with torch.inference_mode():
+            outputs = model(self.inputs)
+            loss = self.loss(outputs, self.targets, sources)
+        # logits rank as their sigmoids do, but do not tie where those are rounded to 1
+        scores = outputs[0].cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise UserError("the stacker's output on the held-out fold is not finite; lower optimizer.lr")
+        return float(loss), lwlrap(self.targets.cpu().numpy(), scores)
