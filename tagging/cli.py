@@ -11,12 +11,12 @@ from tagging.commandline import at_least, exit_status, folder
 from tagging.errors import UserError
 
 if TYPE_CHECKING:
-    from tagging.config import Experiment
+    from tagging.config import AnyRecipe
 
 DESCRIPTION = """\
 Train audio taggers over folds, with every run tracked in MLflow.
 
-  train NAME            train an experiment's folds
+  train NAME            train the folds of an experiment or of a stacker
   features NAME         compute its log-mels ahead of training
   predict --run RUN     predict its own clips again, or tag a FOLDER of sound
   submit --run RUN      write ./submission.csv
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
 
-    train = commands.add_parser("train", help="train an experiment", description="Train an experiment's folds.")
+    train = commands.add_parser("train", description="Train the folds of an experiment or of a stacker.")
     _experiment_arguments(train)
     train.add_argument("--again", action="store_true", help="train anew what is finished already")
 
@@ -129,7 +129,7 @@ def _overrides(parsed: argparse.Namespace) -> list[str]:
     return [*parsed.set, *skip]
 
 
-def _load(parsed: argparse.Namespace) -> Experiment:
+def _load(parsed: argparse.Namespace) -> AnyRecipe:
     from tagging.config import load
 
     return load(parsed.experiment, _overrides(parsed), folder(parsed.data))
@@ -146,8 +146,9 @@ def _train(parsed: argparse.Namespace) -> None:
 def _features(parsed: argparse.Namespace) -> None:
     experiment = _load(parsed)
     from tagging.commands.features import features
+    from tagging.config.load import as_experiment
 
-    features(experiment)
+    features(as_experiment(experiment))
 
 
 def _predict(parsed: argparse.Namespace) -> None:

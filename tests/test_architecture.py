@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from tagging.config import flatten, load
+from tagging.config import Stacker, flatten, load
 from tagging.config.schema import Experiment
 from tagging.config.sections.features import Features
 from tagging.config.sections.training import Plateau
@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "models": ({"torch", "timm"}, set()),
     "training": ({"torch", "numpy", "safetensors"}, {"augment", "features", "metrics"}),
     "inference": ({"torch", "numpy"}, {"features"}),
-    "ensemble": ({"numpy", "scipy", "torch", "numba"}, {"metrics"}),
+    "ensemble": ({"numpy", "scipy", "torch", "numba", "sklearn"}, {"metrics"}),
     "report": ({"numpy", "pandas", "matplotlib"}, {"metrics"}),
     "tracking": ({"mlflow", "pandas", "filelock", "psutil", "pynvml", "sqlalchemy"}, set()),
     "commands": ({"numpy", "pandas", "torch", "pydantic", "rich"}, None),
@@ -123,7 +123,7 @@ def test_every_leaf_of_the_config_is_read_somewhere() -> None:
     code = "".join(path.read_text() for path in (TAGGING / "commands").rglob("*.py"))
     unread = [
         path
-        for path in flatten(Experiment())
+        for path in {**flatten(Experiment()), **flatten(Stacker())}
         if not path.startswith(tuple(WHOLE)) and not re.search(rf"\.{path.split('.')[-1]}\b", code)
     ]
     assert unread == []

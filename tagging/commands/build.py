@@ -20,15 +20,17 @@ from tagging.augment.resized_crop import ResizedCropSettings
 from tagging.augment.spec_augment import MaskSettings
 from tagging.augment.time_shift import TimeShiftSettings
 from tagging.augment.views import ViewSettings
-from tagging.config import Experiment
+from tagging.config import AnyRecipe, Experiment, Recipe, Stacker
 from tagging.config.sections.augment import Filter
 from tagging.config.sections.features import Features
 from tagging.config.sections.losses import AnyLoss
 from tagging.config.sections.models import TimmModel
+from tagging.config.sections.stacking import FCNetModel
 from tagging.config.sections.training import Constant, Cosine, OneCycle, Optimizer, Plateau
 from tagging.errors import UserError
 from tagging.features.logmel import LogMelSettings
 from tagging.models import registry
+from tagging.models.stacking import STACKERS
 from tagging.models.timm_backbone import TimmBackbone, one_line
 from tagging.tracking.place import PROJECT
 from tagging.training.checkpoint import Parts, load_weights
@@ -37,7 +39,7 @@ from tagging.training.losses import LOSSES, SourceLoss, Term
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def device_of(experiment: Experiment) -> torch.device:
+def device_of(experiment: Recipe) -> torch.device:
     """Return the device to train on, and set the number of CPU threads."""
     if experiment.threads:
         torch.set_num_threads(experiment.threads)
@@ -216,6 +218,22 @@ def parts_of(
     )
 
 
+def stacker_parts_of(stacker: Stacker, inputs: int, num_classes: int, fold: int, device: torch.device) -> Parts:
+    """Return everything that the training of a stacker changes; the initial weights are drawn from (seed, fold)."""
+    torch.manual_seed(seeds.derive(stacker.seed, fold, "weights"))
+    model = stacker_of(stacker, inputs, num_classes).to(device)
+    optimizer = _adam(model, stacker.optimizer)
+    scaler = torch.amp.GradScaler(device.type, enabled=False)  # all in float32
+    return Parts(model, optimizer, _scheduler(optimizer, stacker), scaler, ema=None)
+
+
+def stacker_of(stacker: Stacker, inputs: int, num_classes: int) -> torch.nn.Module:
+    """Return a stacker's model with weights from torch's global generator, of a kind whose weights a file holds."""
+    section = stacker.model
+    arguments = section.model_dump(exclude={"kind"}) if isinstance(section, FCNetModel) else {}
+    return STACKERS[section.kind](inputs, num_classes, **arguments)
+
+
 def _adam(model: torch.nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
     return torch.optim.Adam(
         model.parameters(),
@@ -226,7 +244,7 @@ def _adam(model: torch.nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
     )
 
 
-def _scheduler(optimizer: torch.optim.Optimizer, experiment: Experiment) -> LRScheduler | None:
+def _scheduler(optimizer: torch.optim.Optimizer, experiment: AnyRecipe) -> LRScheduler | None:
     settings = experiment.scheduler
     match settings:
         case Constant():

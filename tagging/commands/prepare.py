@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from tagging import RECIPE_VERSION
 from tagging.commands.build import initial_weights, logmel_settings
+from tagging.commands.folded import Folded, bits, check_folds_to_run
 from tagging.commands.lessons import Lessons
-from tagging.config import Experiment
-from tagging.config.load import numbers_digest
+from tagging.config import Experiment, Recipe
 from tagging.data.audio import read_sound
 from tagging.data.dataset import Clips, Dataset
 from tagging.data.demo import make_demo
@@ -31,70 +30,61 @@ RESERVED = ("fname", "fold", "tile")  # columns beside the classes in tables of 
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Folded):
     """Everything the folds of an experiment share.
 
-    The log-mels of the store lie in the order curated, noisy, test. `corrected` [N, C] are the curated
-    targets after label lists, `removed` [N] marks curated clips they leave out of training; `trusted`
-    and `dropped` mark noisy clips; `folds` [N] is each curated clip's fold.
+    The log-mels of the store lie in the order curated, noisy, test; `trusted` and `dropped` mark noisy clips.
     """
 
+    kind: ClassVar[str] = "experiment"
+    tables: ClassVar[tuple[str, ...]] = ("oof", "oof_tiles")
+
     experiment: Experiment
-    dataset: Dataset
     features: FeatureStore
     rows: dict[str, np.ndarray]  # curated, noisy, test -> indices into the store
-    corrected: np.ndarray
-    removed: np.ndarray
     trusted: np.ndarray
     dropped: np.ndarray
-    folds: np.ndarray
-    label_lists: tuple[Path, ...]
     weights: str  # sha256 of the file the network's weights start from, "" without one
-    warnings: tuple[str, ...]
     lessons: Lessons | None = None  # what a teacher says of the clips
 
     @property
-    def num_folds(self) -> int:
-        """The number of folds."""
-        return int(self.folds.max()) + 1
-
-    @property
-    def folds_to_run(self) -> list[int]:
-        """The folds the experiment asks for, all of them by default."""
-        return sorted(set(self.experiment.training.folds)) or list(range(self.num_folds))
+    def predicting_epoch(self) -> str:
+        """Whose weights predict: best, last or ema."""
+        return self.experiment.predict.weights
 
     @property
     def noisy_pool(self) -> np.ndarray:
         """The mask of noisy clips that noisy draws come from."""
         return self.trusted if self.experiment.sampling.noisy_pool == "trusted" else ~self.dropped
 
-    def data_tags(self) -> dict[str, str]:
-        """Return the digests by which runs are found to be comparable."""
-        fnames = self.dataset.curated.fnames
-        return {
-            "data.classes": _digest(self.dataset.classes),
-            "data.clips": _digest(sorted(fnames)),
-            "data.folds": _digest(sorted(f"{fname}\t{fold}" for fname, fold in zip(fnames, self.folds, strict=True))),
+    def identity(self) -> dict[str, str]:
+        """Return the tags that say what is computed, on which data."""
+        own = {
+            "weights.sha256": self.weights,
+            "teacher.sha256": self.lessons.digest if self.lessons else "",
         }
+        return {**super().identity(), **{tag: value for tag, value in own.items() if value}}
 
-    def fingerprint(self) -> str:
-        """Return the sha256 of all that decides the numbers.
-
-        That is config, classes, labels, folds, sound, initial weights, and what a teacher says.
-        """
-        rows = _label_rows(self)
-        parts = [
-            str(RECIPE_VERSION),
-            numbers_digest(self.experiment),
-            json.dumps([self.dataset.classes, rows]),
+    def _sources(self) -> list[str]:
+        """Return the digests of the sound, of the initial weights, and of what a teacher says."""
+        return [
             "".join(self.features.content),
             *([self.weights] if self.weights else []),
             *([f"teacher {self.lessons.digest}"] if self.lessons else []),
         ]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _label_rows(self) -> list[list[str]]:
+        noisy = zip(self.dataset.noisy.fnames, self.dataset.noisy.labels, self.trusted, self.dropped, strict=True)
+        return [
+            *super()._label_rows(),
+            *(
+                ["trusted" if trust else "dropped" if drop else "noisy", fname, bits(labels), ""]
+                for fname, labels, trust, drop in noisy
+            ),
+        ]
 
 
-def data_folder(experiment: Experiment) -> Path:
+def data_folder(experiment: Recipe) -> Path:
     """Return the folder of the data set, made first where it is the demo."""
     if experiment.data.kind == "demo":
         demo = experiment.demo
@@ -106,7 +96,7 @@ def data_folder(experiment: Experiment) -> Path:
     return PROJECT / Path(experiment.data.folder).expanduser()
 
 
-def dataset_name(experiment: Experiment) -> str:
+def dataset_name(experiment: Recipe) -> str:
     """Return the name of the data set, that of its MLflow experiment."""
     return experiment.data.name or data_folder(experiment).resolve().name
 
@@ -118,7 +108,7 @@ def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
     Raises UserError for any bad input, all problems of a step at once.
     """
     dataset = read_dataset(data_folder(experiment), dataset_name(experiment))
-    _check_classes(dataset)
+    check_classes(dataset)
     lists = _read_lists(experiment, dataset)
     features = open_features(experiment, dataset)
     readable, left_out = _readable(experiment, dataset, features)
@@ -157,8 +147,7 @@ def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
         ),
     )
     _check_sources(prepared)
-    _check_folds_to_run(prepared)
-    _check_folds_have_clips(prepared)
+    check_folds_to_run(prepared)
     return prepared
 
 
@@ -205,7 +194,7 @@ def _read_lists(experiment: Experiment, dataset: Dataset) -> _Lists:
     warnings: list[str] = []
     problems: list[str] = []
     if given := experiment.labels.corrections:
-        path = _list_path(given, dataset.folder)
+        path = list_path(given, dataset.folder)
         paths.append(path)
         try:
             corrected, removed, notes = apply_corrections(curated, classes, read_label_list(path), path)
@@ -213,7 +202,7 @@ def _read_lists(experiment: Experiment, dataset: Dataset) -> _Lists:
         except UserError as error:
             problems += error.problems
     if given := experiment.labels.noisy_selection:
-        path = _list_path(given, dataset.folder)
+        path = list_path(given, dataset.folder)
         paths.append(path)
         try:
             trusted, dropped, notes = select_noisy(noisy, classes, read_label_list(path), path)
@@ -254,7 +243,7 @@ def _readable(
     return masks, [f"left out: {problem}" for problem in problems]
 
 
-def _list_path(given: str, folder: Path) -> Path:
+def list_path(given: str, folder: Path) -> Path:
     """Find a list beside the data, else by its path from the project's root; one that is nowhere belongs beside."""
     path = Path(given).expanduser()
     return max((folder / path, PROJECT / path), key=lambda place: (place.is_file(), place.exists()))
@@ -307,52 +296,11 @@ def _lack_of_noise(prepared: Prepared) -> str:
     return "no noisy clip is trusted"
 
 
-def _check_folds_to_run(prepared: Prepared) -> None:
-    wrong = [fold for fold in prepared.folds_to_run if fold >= prepared.num_folds]
-    if wrong:
-        raise UserError(
-            f"training.folds asks for fold {wrong[0]}; allowed: 0 to {prepared.num_folds - 1}, or [] for all"
-        )
-
-
-def _check_folds_have_clips(prepared: Prepared) -> None:
-    """Stop where label lists leave a fold without clips to train on, or without any to validate on."""
-    problems = []
-    for fold in prepared.folds_to_run:
-        for mask, what in ((prepared.folds == fold, "validate on"), (prepared.folds != fold, "train on")):
-            if not (mask & ~prepared.removed).any():
-                problems.append(f"fold {fold} has no curated clip left to {what}: labels.corrections removes them all")
-    if problems:
-        raise UserError(*problems)
-
-
-def _check_classes(dataset: Dataset) -> None:
+def check_classes(dataset: Dataset) -> None:
+    """Stop where a class is called as a column beside the classes is."""
     taken = [name for name in dataset.classes if name in RESERVED]
     if taken:
         raise UserError(
             f"{dataset.folder}: a class is called {taken[0]!r}, which is a column of the tables of predictions; "
             f"rename it ({', '.join(RESERVED)} are taken)"
         )
-
-
-def _label_rows(prepared: Prepared) -> list[list[str]]:
-    """Return (source, fname, labels, fold) of every training clip after label lists."""
-    dataset = prepared.dataset
-    curated = zip(dataset.curated.fnames, prepared.corrected, prepared.removed, prepared.folds, strict=True)
-    noisy = zip(dataset.noisy.fnames, dataset.noisy.labels, prepared.trusted, prepared.dropped, strict=True)
-    return [
-        *(["curated", fname, "removed" if gone else _bits(labels), str(fold)] for fname, labels, gone, fold in curated),
-        *(
-            ["trusted" if trust else "dropped" if drop else "noisy", fname, _bits(labels), ""]
-            for fname, labels, trust, drop in noisy
-        ),
-    ]
-
-
-def _bits(labels: np.ndarray) -> str:
-    return ",".join(map(str, np.flatnonzero(labels)))
-
-
-def _digest(lines: Sequence[str]) -> str:
-    """Return the first 12 hex digits of the sha256 over some lines."""
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

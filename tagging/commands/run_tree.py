@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import pandas as pd
 
 from tagging import RECIPE_VERSION
-from tagging.commands.prepare import Prepared
+from tagging.commands.folded import Folded
 from tagging.config import flatten
 from tagging.config.load import leaf_text, to_yaml
 from tagging.errors import UserError
@@ -17,14 +17,11 @@ from tagging.tracking.ownership import LOCK, work_folder
 from tagging.tracking.store import PROJECT, Run, Store
 
 
-def identity_tags(prepared: Prepared) -> dict[str, object]:
+def identity_tags(prepared: Folded) -> dict[str, object]:
     """Return the tags that say what a training computes, on which data, by which code."""
     git = git_state(PROJECT)
     return {
-        "fingerprint": prepared.fingerprint(),
-        **prepared.data_tags(),
-        **({"weights.sha256": prepared.weights} if prepared.weights else {}),
-        **({"teacher.sha256": prepared.lessons.digest} if prepared.lessons else {}),
+        **prepared.identity(),
         "git.commit": git.commit,
         "git.dirty": "yes" if git.dirty else "no",
         "warnings": len(prepared.warnings),
@@ -32,7 +29,7 @@ def identity_tags(prepared: Prepared) -> dict[str, object]:
     }
 
 
-def log_inputs(store: Store, run: Run, prepared: Prepared) -> None:
+def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
     """Log what the run is made of; done anew when a run is continued, since a kill may have come between."""
     # which folds a start asks for is no part of the run: a later one may bring the rest
     everything = prepared.experiment.training.model_copy(update={"folds": ()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tagging.config import Experiment, flatten
+from tagging.config import Experiment, Recipe, Stacker, flatten
 from tagging.config.load import leaf_text, sections_of, to_yaml
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 
-def show_experiment(experiment: Experiment) -> None:
+def show_experiment(experiment: Recipe) -> None:
     """Print every field of an experiment as it resolves, as YAML."""
     print(to_yaml(experiment), end="")
 
@@ -27,16 +27,26 @@ def show_schema() -> None:
     """Print every field with its type, default and meaning, and every variant of a kind."""
     for line in schema_lines(Experiment, ""):
         print(line)
+    shared = [name for name, field in Stacker.model_fields.items() if _same(field, Experiment.model_fields.get(name))]
+    head = f"kind = stacker, at the top of a file: {_sentence(Stacker)} As of an experiment are {', '.join(shared)}."
+    for line in ["", *_wrapped(head, 4), *schema_lines(Stacker, "", leaving_out=shared)]:
+        print(line)
 
 
-def schema_lines(section: type[BaseModel], prefix: str) -> list[str]:
+def _same(field: FieldInfo, other: FieldInfo | None) -> bool:
+    return other is not None and (field.annotation, field.default) == (other.annotation, other.default)
+
+
+def schema_lines(section: type[BaseModel], prefix: str, leaving_out: Container[str] = ()) -> list[str]:
     """Return two lines a field of a section, wrapped to 80 columns, then the sections below it with their variants.
 
-    Variants that an earlier field of the section has too are not repeated.
+    Variants that an earlier field of the section has too are not repeated; fields in `leaving_out` are not shown.
     """
     lines, below = [], []
     shown: dict[tuple[type[BaseModel], ...], str] = {}
     for name, field in section.model_fields.items():
+        if name in leaving_out:
+            continue
         path = f"{prefix}{name}"
         variants = sections_of(field.annotation)
         if not variants and name != "kind":

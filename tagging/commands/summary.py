@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tagging.commands.prepare import Prepared
+from tagging.commands.folded import Folded
 from tagging.commands.teacher import LEAKS
+from tagging.config import Experiment
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.report import figures
 from tagging.report.description import Corrected, Rival, StartedFrom, Summary, TaughtBy, describe, worst_classes
@@ -20,7 +21,7 @@ from tagging.tracking.store import Run, Store
 CONFUSIONS_SHOWN = 20
 
 
-def summarise(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
+def summarise(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
     """Log what the finished folds say together and return the metrics.
 
     `cv_lwlrap`, the tables and the tag that makes a candidate need all folds; before that only the
@@ -28,17 +29,18 @@ def summarise(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: 
     """
     parent = store.get(parent.id)
     metrics = _fold_metrics([store.get(folds[fold].id) for fold in sorted(folds)])
-    histories = {fold: _history(store, folds[fold]) for fold in sorted(folds)}
-    if prepared.experiment.predict.weights == "best":
-        metrics["best_epoch_gain"] = _best_epoch_gain(histories)
-    store.log_figure(parent.id, figures.learning_curves(parent.name, histories), "figures/learning_curves.png")
+    if prepared.predicting_epoch:
+        histories = {fold: _history(store, folds[fold]) for fold in sorted(folds)}
+        if prepared.predicting_epoch == "best":
+            metrics["best_epoch_gain"] = _best_epoch_gain(histories)
+        store.log_figure(parent.id, figures.learning_curves(parent.name, histories), "figures/learning_curves.png")
     if len(folds) < prepared.num_folds:
         store.log_metrics(parent.id, metrics)
         return metrics
-    oof = _pooled(prepared, folds, store, "oof")
-    store.log_table(parent.id, oof, "predictions/oof.parquet")
-    store.log_table(parent.id, _pooled(prepared, folds, store, "oof_tiles"), "predictions/oof_tiles.parquet")
-    scores = oof[list(prepared.dataset.classes)].to_numpy()
+    pooled = {table: _pooled(prepared, folds, store, table) for table in prepared.tables}
+    for name, table in pooled.items():
+        store.log_table(parent.id, table, f"predictions/{name}.parquet")
+    scores = pooled["oof"][list(prepared.dataset.classes)].to_numpy()
     metrics = _pooled_metrics(prepared, scores) | metrics  # the number people look for comes first
     _log_tables_and_figures(prepared, scores, parent, store)
     store.log_metrics(parent.id, metrics)
@@ -69,7 +71,7 @@ def _history(store: Store, fold: Run) -> pd.DataFrame:
     return pd.DataFrame(json.loads(store.read_text(fold.id, "checkpoints/last/state.json"))["history"])
 
 
-def _pooled(prepared: Prepared, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
+def _pooled(prepared: Folded, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
     """Join the folds' parts in the order of the curated clips."""
     parts = [store.read_table(folds[fold].id, f"predictions/{table}.parquet") for fold in sorted(folds)]
     joined = pd.concat(parts, ignore_index=True)
@@ -77,7 +79,7 @@ def _pooled(prepared: Prepared, folds: Mapping[int, Run], store: Store, table: s
     return joined.iloc[np.argsort(joined["fname"].map(order), kind="stable")].reset_index(drop=True)
 
 
-def _pooled_metrics(prepared: Prepared, scores: np.ndarray) -> dict[str, float]:
+def _pooled_metrics(prepared: Folded, scores: np.ndarray) -> dict[str, float]:
     original = prepared.dataset.curated.labels
     kept = ~prepared.removed
     metrics = {
@@ -89,7 +91,7 @@ def _pooled_metrics(prepared: Prepared, scores: np.ndarray) -> dict[str, float]:
     return metrics
 
 
-def _log_tables_and_figures(prepared: Prepared, scores: np.ndarray, parent: Run, store: Store) -> None:
+def _log_tables_and_figures(prepared: Folded, scores: np.ndarray, parent: Run, store: Store) -> None:
     dataset, name = prepared.dataset, parent.name
     classes, curated = dataset.classes, dataset.curated
     kept = ~prepared.removed
@@ -107,9 +109,11 @@ def _log_tables_and_figures(prepared: Prepared, scores: np.ndarray, parent: Run,
     store.log_figure(parent.id, figures.confusions(name, named), "figures/confusions.png")
 
 
-def _rival(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
+def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
     """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
-    found = store.search({"kind": "experiment", "candidate": "yes", **prepared.data_tags()}, parent.dataset)
+    kinds = dict.fromkeys(("experiment", prepared.kind))  # what learns from others is no rival of an experiment
+    same = {"candidate": "yes", **prepared.data_tags()}
+    found = [run for kind in kinds for run in store.search({"kind": kind, **same}, parent.dataset)]
     # one that is excluded may have a CV that no other run can be held against
     fair = [run for run in found if run.id != parent.id and run.tags.get("ensemble") != "exclude"]
     others = [run for run in fair if run.status == "FINISHED" and "cv_lwlrap" in run.metrics]
@@ -131,7 +135,7 @@ def _rival(prepared: Prepared, parent: Run, folds: Mapping[int, Run], store: Sto
 
 
 def _words(
-    prepared: Prepared,
+    prepared: Folded,
     parent: Run,
     scores: np.ndarray,
     metrics: Mapping[str, float],
@@ -159,12 +163,13 @@ def _words(
         best_epoch_gain=metrics.get("best_epoch_gain"),
         rival=rival,
         started_from=_started_from(parent),
+        members=prepared.members,
         taught_by=_taught_by(prepared, parent),
         corrected=_corrected(prepared, metrics),
     )
 
 
-def _corrected(prepared: Prepared, metrics: Mapping[str, float]) -> Corrected | None:
+def _corrected(prepared: Folded, metrics: Mapping[str, float]) -> Corrected | None:
     if not prepared.experiment.labels.corrections:
         return None
     changed = (prepared.corrected != prepared.dataset.curated.labels).any(axis=1) & ~prepared.removed
@@ -176,9 +181,9 @@ def _started_from(parent: Run) -> StartedFrom | None:
     return StartedFrom(name=name, link=f"#/runs/{run}") if run and name else None
 
 
-def _taught_by(prepared: Prepared, parent: Run) -> TaughtBy | None:
+def _taught_by(prepared: Folded, parent: Run) -> TaughtBy | None:
     run, name = parent.tags.get("teacher.run"), parent.tags.get("teacher.name")
-    if not (run and name):
+    if not (run and name and isinstance(prepared.experiment, Experiment)):
         return None
     shares = prepared.experiment.teacher
     return TaughtBy(

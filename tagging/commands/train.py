@@ -1,62 +1,51 @@
-"""Train an experiment: find what is there already, run the folds that are missing, sum them up."""
+"""Train an experiment or a stacker: find what is there already, run the folds that are missing, sum them up."""
 
 from __future__ import annotations
 
 import shutil
+from collections import deque
 from collections.abc import Mapping
 
-from tagging.commands.build import check_compile, check_model, device_of
 from tagging.commands.finished import open_store
-from tagging.commands.fold import Stage, stage, train_fold
-from tagging.commands.origin import Origin, check_origin, find_origin, parentage
-from tagging.commands.prepare import Prepared, prepare
+from tagging.commands.folded import Folded
+from tagging.commands.job import Job, check_machine, job_of
 from tagging.commands.run_tree import ending, fold_run, fold_runs, identity_tags, log_inputs
 from tagging.commands.summary import summarise
-from tagging.commands.teacher import attend, find_teacher, teacher_tags, tell_teacher
-from tagging.config import Experiment
+from tagging.config import AnyRecipe
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import close_abandoned, own, owner_tag, work_folder
 from tagging.tracking.store import Run, Store
 
 
-def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = False) -> Run:
-    """Train the folds an experiment asks for and return its run; `lineage` (config.lineage) becomes tags of it.
+def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False) -> Run:
+    """Train the folds an experiment or a stacker asks for and return its run.
 
-    What is finished is not trained twice, what was broken off is continued; `again` starts anew.
-    Raises UserError for bad input, and where another process trains the same.
+    `lineage` (config.lineage) becomes tags of it. What is finished is not trained twice, what was broken off is
+    continued; `again` starts anew. Raises UserError for bad input, and where another process trains the same.
     """
-    check_compile(experiment, device_of(experiment))  # what the machine cannot do stops before any work
-    check_model(experiment)
+    check_machine(recipe)  # what the machine cannot do stops before any work
     store, launch = open_store()
     for closed in close_abandoned(store):
         say(f"run {closed.name} ({closed.id[:8]}) was broken off without a word; it is marked as KILLED")
-    experiment, origin = find_origin(experiment, store)
-    experiment, teacher = find_teacher(experiment, store)
-    prepared = prepare(experiment)
-    if origin:
-        check_origin(origin, prepared, store)
-    prepared = attend(teacher, prepared, store)
+    job = job_of(recipe, store)
+    prepared = job.prepared
     fingerprint = prepared.fingerprint()
     _introduce(prepared)
     with own(fingerprint):
-        run = _latest(store, fingerprint)
+        run = _latest(store, prepared.kind, fingerprint)
         if again and run and run.status == "FINISHED":
             run = None
         if run and not _missing(prepared, run, store):
-            _tell_done(run, experiment)
+            _tell_done(run, recipe)
         else:
-            tags = {**lineage, **parentage(origin), **teacher_tags(teacher, experiment)}
-            if origin:
-                _tell_origin(origin.run)
-            if teacher:
-                tell_teacher(teacher, experiment)
-            run = _resume(store, run) if run else _start(store, prepared, tags)
+            run = _resume(store, run) if run else _start(store, prepared, {**lineage, **job.tags})
             if launch:
                 link_launch(store, launch, run)
             with ending(store, run):
                 log_inputs(store, run, prepared)
-                _train_missing(prepared, run, store, origin)
+                job.begin(run)
+                _train_missing(job, run, store)
         if launch:
             link_launch(store, launch, run)
     run = store.get(run.id)
@@ -64,7 +53,7 @@ def train(experiment: Experiment, lineage: Mapping[str, str], again: bool = Fals
     return run
 
 
-def _introduce(prepared: Prepared) -> None:
+def _introduce(prepared: Folded) -> None:
     data = prepared.dataset
     say(
         f"{data.name}: {len(data.curated)} curated, {len(data.noisy)} noisy, {len(data.test)} test clips, "
@@ -74,29 +63,25 @@ def _introduce(prepared: Prepared) -> None:
         warn(warning)
 
 
-def _tell_origin(run: Run) -> None:
-    say(f"the weights start from those of {run.name} ({run.id[:8]}) of data set {run.dataset}")
-
-
-def _latest(store: Store, fingerprint: str) -> Run | None:
-    """Return the newest run of the same experiment that is finished, or that we can go on with."""
-    runs = store.search({"kind": "experiment", "fingerprint": fingerprint})
+def _latest(store: Store, kind: str, fingerprint: str) -> Run | None:
+    """Return the newest run of the same that is finished, or that we can go on with."""
+    runs = store.search({"kind": kind, "fingerprint": fingerprint})
     usable = (run for run in runs if run.status == "FINISHED" or run.tags["owner"] == owner_tag())
     return next(usable, None)
 
 
-def _missing(prepared: Prepared, run: Run, store: Store) -> list[int]:
+def _missing(prepared: Folded, run: Run, store: Store) -> list[int]:
     """Return the folds still to be trained; the first fold where only the summary is missing."""
     done = [fold for fold, child in fold_runs(store, run).items() if child.status == "FINISHED"]
     missing = [fold for fold in prepared.folds_to_run if fold not in done]
     return missing or ([] if run.status == "FINISHED" else prepared.folds_to_run[:1])
 
 
-def _start(store: Store, prepared: Prepared, lineage: Mapping[str, str]) -> Run:
+def _start(store: Store, prepared: Folded, lineage: Mapping[str, str]) -> Run:
     experiment = prepared.experiment
     return store.start(
         dataset=prepared.dataset.name,
-        kind="experiment",
+        kind=prepared.kind,
         name=experiment.name,
         tags={**identity_tags(prepared), **lineage},
         params={},
@@ -113,20 +98,19 @@ def _resume(store: Store, run: Run) -> Run:
     return run
 
 
-def _train_missing(prepared: Prepared, run: Run, store: Store, origin: Origin | None) -> None:
+def _train_missing(job: Job, run: Run, store: Store) -> None:
+    prepared = job.prepared
     known = fold_runs(store, run)
     todo = [fold for fold in prepared.folds_to_run if fold not in known or known[fold].status != "FINISHED"]
-    shared: Stage | None = None
     for fold in todo:
-        shared = shared or stage(prepared)
         child = fold_run(store, run, fold, known.get(fold))
-        start = origin.weights(fold, store) if origin else None
-        known[fold] = train_fold(shared, fold, child, run, store, start)
+        deque(job.fold_epochs(fold, child, run), maxlen=0)
+        known[fold] = store.get(child.id)
     summarise(prepared, run, {fold: child for fold, child in known.items() if child.status == "FINISHED"}, store)
 
 
-def _tell_done(run: Run, experiment: Experiment) -> None:
-    other = "" if run.name == experiment.name else f", under the name {run.name}"
+def _tell_done(run: Run, recipe: AnyRecipe) -> None:
+    other = "" if run.name == recipe.name else f", under the name {run.name}"
     say(f"trained before{other}: run {run.id}; --again would train it anew")
 
 

@@ -48,6 +48,15 @@ class StartedFrom:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A run whose predictions a stacker learns from; `link` opens it in the UI."""
+
+    name: str
+    link: str
+    cv_lwlrap: float
+
+
+@dataclass(frozen=True)
 class TaughtBy:
     """The run whose probabilities are in the targets, and its shares in those of each half.
 
@@ -91,6 +100,7 @@ class Summary:
     started_from: StartedFrom | None = None
     taught_by: TaughtBy | None = None
     corrected: Corrected | None = None
+    members: Sequence[Member] = ()
 
 
 def describe(summary: Summary) -> str:
@@ -106,6 +116,7 @@ def describe(summary: Summary) -> str:
         _differences(summary),
         *([f"**Started from** the weights of {_link(summary.started_from)}"] if summary.started_from else []),
         *([_teaching(summary.taught_by)] if summary.taught_by else []),
+        *([_membership(summary.members)] if summary.members else []),
         f"**Experiment** `{summary.experiment}`" + (f": {notes}" if notes else ""),
         f"**Data set** `{summary.dataset}`: {_clips(summary)}; {count(len(summary.class_lwlrap), 'class')}",
         f"**Best classes:** {_scores(ranked[:SHOWN])}",
@@ -166,6 +177,15 @@ def _correction(corrected: Corrected) -> str:
     )
 
 
+def _membership(members: Sequence[Member]) -> str:
+    listed = "; ".join(f"{_link(member)} {member.cv_lwlrap:.4f}" for member in members)
+    return (
+        f"**Learns from** the out-of-fold predictions of {count(len(members), 'member')}, in the order of its inputs, "
+        f"with their CV lwlrap: {listed}. The networks behind what a fold learns from have seen that fold's held-out "
+        "clips, as in any stacking"
+    )
+
+
 def _teaching(teacher: TaughtBy) -> str:
     halves = ((teacher.curated, "curated"), (teacher.noisy, "noisy"))
     shares = " and ".join(f"{share:.0%} of {half} clips" for share, half in halves if share)
@@ -179,7 +199,7 @@ def _teaching(teacher: TaughtBy) -> str:
     )
 
 
-def _link(run: Rival | StartedFrom | TaughtBy) -> str:
+def _link(run: Rival | StartedFrom | TaughtBy | Member) -> str:
     name = re.sub(r"[][`]", "", run.name)
     return f"[{name}]({run.link})"
 

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tagging.commands.train import train
 from tagging.config import Experiment, load
 from tagging.tracking.store import Run, Store
 from tests.commands.project import Project, copy_database
+from tests.commands.stacked import STACKED, Stacked
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,23 @@ def store_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], Store]:
     return connect
 
 
+def copied(source: Project, folder: Path) -> Project:
+    """Copy a project with its runs and all their files."""
+    copy = Project(folder)
+    for name in ("data", "mlruns"):
+        shutil.copytree(source.folder / name, copy.folder / name)
+    copy_database(source.folder / "mlflow.db", copy.folder / "mlflow.db")
+    with closing(sqlite3.connect(copy.folder / "mlflow.db")) as database, database:
+        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+            places = (str(source.folder), str(copy.folder))
+            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", places)
+    return copy
+
+
 @pytest.fixture
 def moved(trained: Trained, tmp_path: Path) -> Project:
     """Return a copy of the project with its finished run and all the run's files."""
-    copy = Project(tmp_path / "project")
-    for folder in ("data", "mlruns"):
-        shutil.copytree(trained.project.folder / folder, copy.folder / folder)
-    copy_database(trained.project.folder / "mlflow.db", copy.folder / "mlflow.db")
-    with closing(sqlite3.connect(copy.folder / "mlflow.db")) as database, database:
-        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
-            places = (str(trained.project.folder), str(copy.folder))
-            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", places)
-    return copy
+    return copied(trained.project, tmp_path / "project")
 
 
 @pytest.fixture
@@ -71,6 +78,34 @@ def inside(moved: Project, store_of: Callable[[Project], Store], monkeypatch: py
     monkeypatch.setattr("tagging.commands.prepare.PROJECT", moved.folder)
     monkeypatch.setattr("tagging.tracking.place.PROJECT", moved.folder)
     return Inside(moved.folder, store_of(moved))
+
+
+@contextmanager
+def working_in(project: Project) -> Iterator[Store]:
+    """Work with a project in this process; gives its store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", project.uri)
+        patch.setattr("tagging.commands.prepare.PROJECT", project.folder)
+        patch.setattr("tagging.tracking.place.PROJECT", project.folder)
+        yield Store.connect()
+
+
+@pytest.fixture(scope="session")
+def stacked_project(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Train a second member and a stacker once for all tests of stackers."""
+    project = copied(trained.project, tmp_path_factory.mktemp("stacked") / "project")
+    (project.folder / "experiments" / "stacked.yaml").write_text(STACKED)
+    with working_in(project) as store:
+        train(load(project.folder / "experiments" / "tiny.yaml", ["seed=1 name=other"]), {})
+        Stacked(project.folder, store).train()
+    return project
+
+
+@pytest.fixture(scope="module")
+def stacked(stacked_project: Project) -> Iterator[Stacked]:
+    """Work with two members and their stacker in this process."""
+    with working_in(stacked_project) as store:
+        yield Stacked(stacked_project.folder, store)
 
 
 @dataclass(frozen=True)

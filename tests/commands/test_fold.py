@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tagging.commands import build
-from tagging.commands.fold import stage, train_fold, validation_of
+from tagging.commands.fold import fold_epochs, stage, validation_of
 from tagging.commands.prepare import prepare
 from tagging.commands.run_tree import fold_run
 from tagging.errors import UserError
@@ -20,7 +20,7 @@ def test_a_fold_that_cannot_begin_ends_its_run(inside: Inside) -> None:
     run = fold_run(store, parent, 0, None)
     (inside.folder / "model.safetensors").write_bytes(b"cut off")
     with pytest.raises(UserError) as caught:
-        train_fold(stage(prepare(inside.tiny())), 0, run, parent, store, inside.folder / "model.safetensors")
+        next(fold_epochs(stage(prepare(inside.tiny())), 0, run, parent, store, inside.folder / "model.safetensors"))
     assert str(caught.value) == (
         f"{inside.folder}/model.safetensors: the weights are damaged (Error while deserializing header: header too "
         "small); bring the file back from a copy, or train its run again"

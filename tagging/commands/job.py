@@ -1,0 +1,144 @@
+"""What is trained, seen alike: an experiment or a stacker, prepared and asked for the epochs of a fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Protocol
+
+import torch
+
+from tagging.commands.build import check_compile, check_model, device_of, model_of, stacker_of
+from tagging.commands.fold import Stage, fold_epochs, stage
+from tagging.commands.folded import Folded
+from tagging.commands.origin import check_origin, find_origin, parentage
+from tagging.commands.prepare import Prepared, prepare
+from tagging.commands.stacker import log_stacker, prepare_stacker
+from tagging.commands.stacker_fold import StackerStage, stacker_fold_epochs, stacker_stage
+from tagging.commands.teacher import attend, find_teacher, teacher_tags, tell_teacher
+from tagging.config import AnyRecipe, Experiment, Stacker
+from tagging.progress import say
+from tagging.tracking.store import Run, Store
+from tagging.training.history import EpochRecord
+
+Prepare = Callable[[Experiment], Prepared]
+
+
+class Job(Protocol):
+    """Something to train: `prepared`, and `tags` that say what it came from."""
+
+    @property
+    def prepared(self) -> Folded:
+        """What its folds share."""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of its run beside those of all runs."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is trained; what its folds share lies there from then on."""
+
+    def parameters(self) -> int:
+        """Return the number of a fold's weights; 0 where they are not a network's."""
+
+    def begin(self, run: Run) -> None:
+        """Say and log what no other kind of run has, before the first fold."""
+
+    def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
+        """Train fold `fold` in `run`, yield each epoch, and log what it predicts."""
+
+
+def check_machine(recipe: AnyRecipe) -> None:
+    """Stop where the machine or a library cannot do what is asked for."""
+    device = device_of(recipe)
+    if isinstance(recipe, Experiment):
+        check_compile(recipe, device)
+        check_model(recipe)
+
+
+def job_of(recipe: AnyRecipe, store: Store, prepare: Prepare = prepare) -> Job:
+    """Prepare an experiment, by `prepare`, or a stacker; raises UserError for bad input."""
+    return StackerJob(recipe, store) if isinstance(recipe, Stacker) else ExperimentJob(recipe, store, prepare)
+
+
+def _weights(model: torch.nn.Module) -> int:
+    return sum(part.numel() for part in model.parameters())
+
+
+class ExperimentJob:
+    """An experiment, the run whose weights it starts from and the one it learns from, where there are such."""
+
+    def __init__(self, experiment: Experiment, store: Store, prepare: Prepare) -> None:
+        self._store = store
+        experiment, self._origin = find_origin(experiment, store)
+        experiment, self._teacher = find_teacher(experiment, store)
+        prepared = prepare(experiment)
+        if self._origin:
+            check_origin(self._origin, prepared, store)
+        self.prepared = attend(self._teacher, prepared, store)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Whose weights it started from, and who taught it."""
+        return {**parentage(self._origin), **teacher_tags(self._teacher, self.prepared.experiment)}
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is trained."""
+        return self._stage.device
+
+    def parameters(self) -> int:
+        """Return the number of a fold's weights."""
+        classes = len(self.prepared.dataset.classes)
+        return _weights(model_of(self.prepared.experiment, classes, 0, torch.device("cpu"), bare=True))
+
+    def begin(self, run: Run) -> None:
+        """Say whose weights it starts from, and who teaches it."""
+        if self._origin:
+            start = self._origin.run
+            say(f"the weights start from those of {start.name} ({start.id[:8]}) of data set {start.dataset}")
+        if self._teacher:
+            tell_teacher(self._teacher, self.prepared.experiment)
+
+    def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
+        """Train a fold as `fold.fold_epochs` does."""
+        start = self._origin.weights(fold, self._store) if self._origin else None
+        return fold_epochs(self._stage, fold, run, parent, self._store, start)
+
+    @cached_property
+    def _stage(self) -> Stage:
+        return stage(self.prepared)
+
+
+class StackerJob:
+    """A stacker and its members."""
+
+    def __init__(self, stacker: Stacker, store: Store) -> None:
+        self._store = store
+        self.prepared = prepare_stacker(stacker, store)
+        self.tags: dict[str, str] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is trained."""
+        return self._stage.device
+
+    def parameters(self) -> int:
+        """Return the number of a fold's weights; 0 for trees."""
+        stacker = self.prepared.experiment
+        if stacker.model.kind == "boosting":
+            return 0
+        return _weights(stacker_of(stacker, self.prepared.tiles.shape[1], len(self.prepared.dataset.classes)))
+
+    def begin(self, run: Run) -> None:
+        """Log the members, and what is learned from them."""
+        log_stacker(self._store, run, self.prepared)
+
+    def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
+        """Train a fold as `stacker_fold_epochs` does."""
+        return stacker_fold_epochs(self._stage, fold, run, parent, self._store)
+
+    @cached_property
+    def _stage(self) -> StackerStage:
+        return stacker_stage(self.prepared)
