@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tagging.config import Experiment, load
+from tagging.config import AnyRecipe, Stacker, load
 from tagging.config.load import EXPERIMENTS, find, leaf_text, override
 from tagging.config.schema import WHERE
 from tagging.errors import UserError
@@ -42,7 +42,7 @@ def check_space(space: Space, data: Path | None) -> None:
         raise UserError(*problems)
 
 
-def _base(space: Space, data: Path | None) -> Experiment:
+def _base(space: Space, data: Path | None) -> AnyRecipe:
     try:
         find(space.experiment, EXPERIMENTS)
     except UserError as error:
@@ -50,7 +50,7 @@ def _base(space: Space, data: Path | None) -> Experiment:
     return load(space.experiment, data=data)
 
 
-def _wrong_set(space: Space, base: Experiment) -> list[str]:
+def _wrong_set(space: Space, base: AnyRecipe) -> list[str]:
     """Say what is wrong with the fixed fields themselves; whether they go together may be up to those searched."""
     problems = [
         f"{space.where(f'set.{path}')}: set.{path}: not the path of a field, such as optimizer.lr"
@@ -89,7 +89,7 @@ def _misplaced(space: Space) -> list[str]:
     return problems
 
 
-def _fixed_while_training(space: Space, base: Experiment) -> list[str]:
+def _fixed_while_training(space: Space, base: AnyRecipe) -> list[str]:
     """Say which fields cannot change from epoch to epoch, and which would change by themselves."""
     try:
         base = override(base, fixed(space))
@@ -121,7 +121,9 @@ def _inside(path: str, around: str) -> bool:
     return path.startswith(f"{around}.")
 
 
-def _absent_folds(space: Space, base: Experiment) -> list[str]:
+def _absent_folds(space: Space, base: AnyRecipe) -> list[str]:
+    if isinstance(base, Stacker):  # its members' folds, known when they are found
+        return []
     try:
         folds = override(base, [text for text in fixed(space) if text.startswith("folds.")]).folds
     except UserError:  # said elsewhere
@@ -132,7 +134,7 @@ def _absent_folds(space: Space, base: Experiment) -> list[str]:
     return [f"{space.where('folds')}: folds is {list(space.folds)}; {there}"]
 
 
-def _field(space: Space, path: str, base: Experiment) -> list[str]:
+def _field(space: Space, path: str, base: AnyRecipe) -> list[str]:
     """Check a field by itself at the ends of its range; what is wrong at all of them is said once."""
     bounds = space.space[path]
     where = space.where(f"space.{path}")
@@ -149,7 +151,7 @@ def _field(space: Space, path: str, base: Experiment) -> list[str]:
     return problems
 
 
-def _ends(space: Space, path: str, base: Experiment) -> dict[str, Any]:
+def _ends(space: Space, path: str, base: AnyRecipe) -> dict[str, Any]:
     bounds = space.space[path]
     if isinstance(bounds, Rest):
         low, high = _rest_ends(space, bounds, base)
@@ -157,7 +159,7 @@ def _ends(space: Space, path: str, base: Experiment) -> dict[str, Any]:
     return {label: as_option(bounds, told) for label, told in _told_ends(bounds).items()}
 
 
-def _own(space: Space, path: str, value: Any, base: Experiment) -> list[str]:
+def _own(space: Space, path: str, value: Any, base: AnyRecipe) -> list[str]:
     """Return what is wrong with a field's value itself, not with how it goes with others."""
     try:
         override(base, [*fixed(space), *(f"{leaf}={leaf_text(text)}" for leaf, text in leaves(path, value))])
@@ -177,12 +179,12 @@ def _related(field: str, path: str) -> bool:
     return field in (path, f"{path}.kind") or _inside(field, path) or _inside(path, field)
 
 
-def _text(problem: str, base: Experiment) -> str:
+def _text(problem: str, base: AnyRecipe) -> str:
     match = _OF_OVERRIDE.fullmatch(problem)
     return match[2] if match else problem.removeprefix(f"{base.name}: ")
 
 
-def _wrong_rest(space: Space, rest: Rest, base: Experiment) -> str:
+def _wrong_rest(space: Space, rest: Rest, base: AnyRecipe) -> str:
     known = known_fields(space, base)
     for path in rest.of:
         bounds = space.space.get(path)
@@ -195,7 +197,7 @@ def _wrong_rest(space: Space, rest: Rest, base: Experiment) -> str:
     return f"1 - {' - '.join(rest.of)} falls to {low:g} where they are highest; it must not fall below 0" * (low < 0)
 
 
-def _rest_ends(space: Space, rest: Rest, base: Experiment) -> tuple[float, float]:
+def _rest_ends(space: Space, rest: Rest, base: AnyRecipe) -> tuple[float, float]:
     known = known_fields(space, base)
     lows: dict[str, Any] = {}
     highs: dict[str, Any] = {}
@@ -209,7 +211,7 @@ def _rest_ends(space: Space, rest: Rest, base: Experiment) -> tuple[float, float
     return rest_of(rest, highs), rest_of(rest, lows)
 
 
-def _together(space: Space, base: Experiment) -> list[str]:
+def _together(space: Space, base: AnyRecipe) -> list[str]:
     """Check how fields go with each other; where the middle of all ranges is wrong, nothing more is looked at."""
     ranges = searched(space)
     middle = {path: bounds.middle for path, bounds in ranges.items()}
@@ -236,7 +238,7 @@ def _told_ends(bounds: Uniform | LogUniform | Int | Choice) -> dict[str, Any]:
     return {"low": bounds.low, "high": bounds.high}
 
 
-def _wrong(space: Space, values: Mapping[str, Any], base: Experiment) -> list[str]:
+def _wrong(space: Space, values: Mapping[str, Any], base: AnyRecipe) -> list[str]:
     try:
         override(base, [*fixed(space), *spread(space, values, known_fields(space, base))])
     except UserError as error:

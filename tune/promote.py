@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from tagging.config.load import EXPERIMENTS, find, flatten, leaf_text, load, load_stored
+from tagging.config import AnyRecipe
+from tagging.config.load import EXPERIMENTS, find, flatten, leaf_text, load, load_any_stored
 from tagging.config.renamed import with_new_names
-from tagging.config.schema import Experiment
 from tagging.config.tree import read_overrides
 from tagging.errors import UserError
 from tagging.report.wording import count
@@ -23,7 +23,7 @@ from tune.records import TrialRecord, best, records
 # of a trial, not of what it found: how it was named and where it ran
 # where a trial ran and on whose data; both are given anew
 NOT_PROMOTED = frozenset(
-    {"name", "notes", "device", "threads", "training.folds", "data.kind", "data.folder", "data.name"}
+    {"name", "notes", "device", "threads", "training.folds", "data.kind", "data.folder", "data.name", "members"}
 )
 
 
@@ -104,8 +104,8 @@ def _default_name(sweep: Run, chosen: TrialRecord) -> str:
     return re.sub(r"[^\w-]+", "_", f"{sweep.name}_{chosen.number}")
 
 
-def _config(store: Store, trial: TrialRecord) -> Experiment:
-    return load_stored(store.fetch(trial.run_id, "config.yaml"))
+def _config(store: Store, trial: TrialRecord) -> AnyRecipe:
+    return load_any_stored(store.fetch(trial.run_id, "config.yaml"))
 
 
 def _picked(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def _origin(sweep: Run, trials: Sequence[TrialRecord], chosen: TrialRecord) -> s
     )
 
 
-def _compare(written: Experiment, trial: Experiment, base: Path, chosen: TrialRecord) -> None:
+def _compare(written: AnyRecipe, trial: AnyRecipe, base: Path, chosen: TrialRecord) -> None:
     """Refuse a file that is not the trial: its base says something else than it did when the sweep ran."""
     ours, theirs = flatten(written), flatten(trial)
     differ = [path for path in theirs | ours if path not in NOT_PROMOTED and ours.get(path) != theirs.get(path)]

@@ -9,7 +9,7 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, MedianStoppingRule, TrialScheduler
 
-from tagging.commands.prepare import Prepared
+from tagging.commands.folded import Folded
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
 from tune.asha import Asha
@@ -45,9 +45,7 @@ class Sweep:
         return min(space.trials, len(grid_points(space))) if space.searcher.kind == "grid" else space.trials
 
 
-def run_trials(
-    store: Store, sweep: Sweep, prepared: Prepared, failures: AlikeFailures, gpu: float, trials: int
-) -> None:
+def run_trials(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures, gpu: float, trials: int) -> None:
     """Run trials side by side, each on a share of a GPU, until there are so many."""
     space, run, cpu = sweep.space, sweep.run, sweep.space.resources.cpu
     earlier = records(store, run)
@@ -80,7 +78,7 @@ def run_trials(
 
 
 def _search(
-    store: Store, sweep: Sweep, prepared: Prepared, earlier: list[TrialRecord], trials: int, at_once: int
+    store: Store, sweep: Sweep, prepared: Folded, earlier: list[TrialRecord], trials: int, at_once: int
 ) -> tuple[dict[str, Any], tune.TuneConfig]:
     """Return what Ray is given of values, and how it searches."""
     space = sweep.space
@@ -101,7 +99,7 @@ def _plan(store: Store, sweep: Sweep) -> SweepPlan:
     return SweepPlan(sweep.run.id, sweep.run.name, sweep.space, sweep.data, store.uri)
 
 
-def _searcher(store: Store, sweep: Sweep, prepared: Prepared, earlier: list[TrialRecord], trials: int) -> StudySearcher:
+def _searcher(store: Store, sweep: Sweep, prepared: Folded, earlier: list[TrialRecord], trials: int) -> StudySearcher:
     space, run = sweep.space, sweep.run
     known = known_results(
         store, space, sweep.data, prepared.data_tags(), prepared.dataset.name, prepared.folds_to_run, run.id
@@ -119,7 +117,7 @@ def _searcher(store: Store, sweep: Sweep, prepared: Prepared, earlier: list[Tria
     )
 
 
-def _scheduler(store: Store, sweep: Sweep, prepared: Prepared, earlier: list[TrialRecord]) -> TrialScheduler:
+def _scheduler(store: Store, sweep: Sweep, prepared: Folded, earlier: list[TrialRecord]) -> TrialScheduler:
     space = sweep.space
     # one more than there are: Ray stops who reaches the most, and a trial's own last report comes after that epoch
     most = prepared.experiment.training.epochs * len(prepared.folds_to_run) + 1

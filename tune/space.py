@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
-from tagging.config import Experiment, experiment_names, flatten, load
+from tagging.config import AnyRecipe, experiment_names, flatten, load
 from tagging.config.load import find, leaf_text, problems_of
 from tagging.config.schema import WHERE
 from tagging.config.tree import Tree, merge, read_yaml
@@ -79,7 +79,7 @@ def spread(space: Space, values: Mapping[str, Any], known: Mapping[str, Any]) ->
     return texts
 
 
-def experiment_of(space: Space, values: Mapping[str, Any], data: Path | None) -> Experiment:
+def experiment_of(space: Space, values: Mapping[str, Any], data: Path | None) -> AnyRecipe:
     """Return the experiment of a trial; `data` replaces its data set by a folder. Errors as `tagging.config.load`."""
     return load(space.experiment, [*fixed(space), *overrides_of(space, values)], data)
 
@@ -141,7 +141,7 @@ def fixed(space: Space) -> list[str]:
     return [f"{path}={value}" for path, value in space.set.items()]
 
 
-def known_fields(space: Space, base: Experiment) -> dict[str, Any]:
+def known_fields(space: Space, base: AnyRecipe) -> dict[str, Any]:
     """Return what `rest` counts with beside chosen values: the fields of the experiment, as `set` has them."""
     return {**flatten(base), **{path: typed(value) for path, value in space.set.items()}}
 

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from tagging.commands.finished import open_store
-from tagging.commands.prepare import Prepared, prepare
+from tagging.commands.folded import Folded
+from tagging.commands.job import job_of
 from tagging.commands.run_tree import ending
 from tagging.config.tree import merge
 from tagging.errors import UserError
@@ -39,7 +40,7 @@ def search(space: Space, data: Path | None, name: str, address: str) -> Run:
                 f"the sweep {name} ({run.id[:8]}) is not finished; go on with it by `python -m tune search --resume "
                 f"{run.id[:8]}`, or give the new one another name with --name"
             )
-    prepared = _prepared(space, data)
+    prepared = _prepared(store, space, data)
     tags = {
         "space": space.name,
         "space.experiment": space.experiment,
@@ -68,7 +69,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     # sweeps that were begun before spaces were named by their files had theirs here
     _check_unchanged(run, space, Path(stored.get("file", SPACES / f"{space.name}.yaml")))
     data = Path(stored["data"]) if stored["data"] else None
-    prepared = _prepared(space, data)
+    prepared = _prepared(store, space, data)
     for tag, value in prepared.data_tags().items():
         if run.tags.get(tag) != value:
             raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
@@ -83,14 +84,14 @@ def _open() -> tuple[Store, str | None]:
     return store, launch
 
 
-def _prepared(space: Space, data: Path | None) -> Prepared:
-    """Check the space and compute the log-mels, once for all trials."""
+def _prepared(store: Store, space: Space, data: Path | None) -> Folded:
+    """Check the space and prepare what trials share, once: an experiment's log-mels are computed here."""
     check_space(space, data)
     some = {
         path: distribution.choices[0] if hasattr(distribution, "choices") else distribution.low  # type: ignore[attr-defined]
         for path, distribution in distributions(space).items()
     }
-    return prepare(trial_experiment(space, some, data))
+    return job_of(trial_experiment(space, some, data), store).prepared
 
 
 def _check_unchanged(run: Run, space: Space, file: Path) -> None:
@@ -109,7 +110,7 @@ def _check_unchanged(run: Run, space: Space, file: Path) -> None:
         )
 
 
-def _finish(store: Store, sweep: Sweep, prepared: Prepared, launch: str | None) -> Run:
+def _finish(store: Store, sweep: Sweep, prepared: Folded, launch: str | None) -> Run:
     run = sweep.run
     with own(run.id), ending(store, run):
         if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
@@ -131,7 +132,7 @@ def _finish(store: Store, sweep: Sweep, prepared: Prepared, launch: str | None) 
     return store.get(run.id)
 
 
-def _tune(store: Store, sweep: Sweep, prepared: Prepared, failures: AlikeFailures) -> None:
+def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures) -> None:
     """Run the trials that are missing; where the GPU's share is to be found out, one by itself first."""
     space = sweep.space
     gpu = space.resources.gpu

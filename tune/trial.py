@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,11 @@ from typing import Any
 import torch
 from ray import tune
 
-from tagging.commands import build
-from tagging.commands.fold import fold_epochs, stage
-from tagging.commands.origin import check_origin, find_origin, parentage
-from tagging.commands.prepare import Prepared
+from tagging.commands.folded import Folded
+from tagging.commands.job import Prepare, job_of
 from tagging.commands.run_tree import fold_run, fold_runs, identity_tags, log_inputs
 from tagging.commands.summary import summarise
-from tagging.commands.teacher import attend, find_teacher, teacher_tags
-from tagging.config import Experiment
+from tagging.config import AnyRecipe
 from tagging.errors import UserError
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import LOCK, own, work_folder
@@ -96,64 +93,53 @@ class CrossValidation(tune.Trainable):
             self._steps = None
 
 
-def trial_steps(
-    plan: SweepPlan, number: int, values: Mapping[str, Any], prepare: Callable[[Experiment], Prepared]
-) -> Generator[Report]:
+def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare: Prepare) -> Generator[Report]:
     """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
     started = time.monotonic()
     store = Store.connect()
-    experiment, origin = find_origin(trial_experiment(plan.space, values, plan.data), store)
-    experiment, teacher = find_teacher(experiment, store)
-    prepared = prepare(experiment)
-    if origin:
-        check_origin(origin, prepared, store)
-    prepared = attend(teacher, prepared, store)
+    job = job_of(trial_experiment(plan.space, values, plan.data), store, prepare)
+    prepared = job.prepared
     lock = f"{plan.sweep_id[:10]}-{number}"
     with own(lock, patience=UNTIL_FREE):
-        identity = {**identity_tags(prepared), **parentage(origin), **teacher_tags(teacher, experiment), LOCK: lock}
-        run = _trial_run(plan, number, values, identity, prepared, store)
+        run = _trial_run(plan, number, values, {**identity_tags(prepared), **job.tags, LOCK: lock}, prepared, store)
         log_inputs(store, run, prepared)
-        shared = stage(prepared)
-        if shared.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(shared.device)  # of an earlier trial of this process
+        job.begin(run)
+        if job.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(job.device)  # of an earlier trial of this process
         in_population = plan.space.scheduler.kind == "pbt"
         scores = _Scores(store, run, schedule(store, run) if in_population else ())
-        size = _parameters(experiment, prepared) if "parameters" in plan.space.objectives else 0
+        size = job.parameters() if "parameters" in plan.space.objectives else 0
         folds = fold_runs(store, run)
         for fold in prepared.folds_to_run:
             before = folds.get(fold)
             if before is not None and before.status == "FINISHED":
-                scores.add_fold(fold, before.metrics["best_val_lwlrap"], int(before.metrics["epochs"]))
+                scores.add_fold(fold, before.metrics["best_val_lwlrap"], int(before.metrics.get("epochs", 0)))
                 continue
             folds[fold] = fold_run(store, run, fold, before)
-            start = origin.weights(fold, store) if origin else None
             # a rung sees again all that was before a break; a population, which pauses its trials, the last of it
             heard = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
-            for record in fold_epochs(shared, fold, folds[fold], run, store, start):
+            for record in job.fold_epochs(fold, folds[fold], run):
                 scores.add_epoch(fold, record.val_lwlrap, record.time_ms)
                 if record.epoch >= heard:
                     yield {"lwlrap": scores.mean, "epochs": scores.epochs, "seconds": time.monotonic() - started}
+            if not prepared.predicting_epoch:  # fitted at once
+                scores.add_fold(fold, store.get(folds[fold].id).metrics["best_val_lwlrap"], 0)
         finished = {fold: store.get(child.id) for fold, child in folds.items()}
         summarise(prepared, run, finished, store)
         scores.close()
         seconds = time.monotonic() - started
-        memory = memory_share(shared.device)
+        memory = memory_share(job.device)
         numbers = {"trial_epochs": scores.epochs, "trial_seconds": seconds, "parameters": size, MEMORY_SHARE: memory}
         store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
         report = {"lwlrap": scores.mean, "epochs": scores.epochs, "seconds": seconds, "parameters": size}
         yield {**report, "whole": True, tune.result.DONE: True}
 
 
-def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None) -> Experiment:
+def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None) -> AnyRecipe:
     """Return the experiment that a trial of these values trains; errors as `tagging.config.load`."""
     experiment = experiment_of(space, values, data)
     training = experiment.training.model_copy(update={"folds": space.folds})
     return experiment.model_copy(update={"training": training, "threads": space.resources.cpu})
-
-
-def _parameters(experiment: Experiment, prepared: Prepared) -> int:
-    model = build.model_of(experiment, len(prepared.dataset.classes), 0, torch.device("cpu"), bare=True)
-    return sum(weights.numel() for weights in model.parameters())
 
 
 class _Scores:
@@ -196,7 +182,7 @@ def _trial_run(
     number: int,
     values: Mapping[str, Any],
     identity: Mapping[str, object],
-    prepared: Prepared,
+    prepared: Folded,
     store: Store,
 ) -> Run:
     for run in store.children(plan.sweep_id, "trial"):

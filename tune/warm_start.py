@@ -10,6 +10,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from tagging import RECIPE_VERSION
+from tagging.config import Stacker
 from tagging.config.load import deciding, leaf_text
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
@@ -54,7 +55,8 @@ def _values_in(space: Space, data: Path | None, run: Run) -> dict[str, Any] | No
         except UserError:
             continue
         # what is off stands in no leaf here, but may be on in the run
-        alike = experiment.teacher.off == ("teacher.run" not in run.tags)
+        untaught = isinstance(experiment, Stacker) or experiment.teacher.off
+        alike = untaught == ("teacher.run" not in run.tags)
         if alike and all(run.params.get(path) == leaf_text(value) for path, value in deciding(experiment).items()):
             return values
     return None

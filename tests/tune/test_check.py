@@ -31,7 +31,7 @@ def test_every_shipped_space_loads_checks_and_says_why(name: str) -> None:
     check_space(space, Path("/some/data"))
     assert space.name == name
     assert space.notes
-    assert load(space.experiment).labels == load("base").labels, "it needs label lists"
+    assert not any(dict(load(space.experiment).labels).values()), "it needs label lists"
     assert "rest" in {bounds.kind for bounds in space.space.values()} or set(distributions(space)) == set(space.space)
 
 

@@ -53,7 +53,7 @@ def test_the_best_trial_is_written_with_its_differences_and_its_origin(
     )
     ours = flatten(load("mine", folder=experiments))
     theirs = flatten(load_stored(store.fetch(chosen.id, "config.yaml")))
-    assert {key for key in ours if ours[key] != theirs[key]} == NOT_PROMOTED - {"data.kind", "data.name"}
+    assert {key for key in ours if ours[key] != theirs[key]} == NOT_PROMOTED - {"data.kind", "data.name", "members"}
     assert ours["training.folds"] == ()
 
 

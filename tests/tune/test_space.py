@@ -33,7 +33,7 @@ def load_problems(path: Path, **overrides: Any) -> list[str]:
 
 
 def test_the_shipped_spaces_are_those_of_the_documents() -> None:
-    assert space_names() == ["augment", "lr_mixup", "noisy"]
+    assert space_names() == ["augment", "lr_mixup", "noisy", "stacker"]
 
 
 def test_it_starts_without_torch_and_ray() -> None:
@@ -46,7 +46,7 @@ def test_an_unknown_space_brings_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         load_space("lr_mixpu")
     assert str(error.value) == (
-        "no space is called 'lr_mixpu'; did you mean lr_mixup? There are: augment, lr_mixup, noisy"
+        "no space is called 'lr_mixpu'; did you mean lr_mixup? There are: augment, lr_mixup, noisy, stacker"
     )
     with pytest.raises(UserError) as error:
         load_space(tmp_path / "x.yaml")
