@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,14 +34,23 @@ def read_sound(path: Path, sample_rate: int) -> Sound:
     Raises UnreadableSound for a file that cannot be decoded, is shorter than its header says, holds no
     sample or holds samples that are not finite.
     """
+    return read_sounds(path, (sample_rate,))[sample_rate]
+
+
+def read_sounds(path: Path, sample_rates: Collection[int]) -> dict[int, Sound]:
+    """Decode a file once for several sample rates in Hz; otherwise as `read_sound`."""
     _check_header(path)
     channels, rate = _decode(path)
     _check_finite(path, channels, rate)
     mono = channels.mean(axis=1, dtype=np.float64).astype(np.float32)
+    return {wanted: _resampled(path, mono, rate, wanted, channels.shape[1]) for wanted in sample_rates}
+
+
+def _resampled(path: Path, mono: np.ndarray, rate: int, sample_rate: int, channel_count: int) -> Sound:
     samples = soxr.resample(mono, rate, sample_rate, quality="HQ") if rate != sample_rate else mono
     if not len(samples):
         raise UnreadableSound(path, "holds no sample of sound")
-    return Sound(samples, _notes(mono, rate, sample_rate, channels.shape[1]))
+    return Sound(samples, _notes(mono, rate, sample_rate, channel_count))
 
 
 def _check_header(path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tagging.data.audio import read_sound
+from tagging.data.audio import read_sound, read_sounds
 from tagging.errors import UnreadableSound
 
 RATE = 8000
@@ -33,6 +33,16 @@ def with_data_size(path: Path, size: int) -> Path:
     content[40:44] = struct.pack("<I", size)
     path.write_bytes(content)
     return path
+
+
+def test_several_rates_of_a_file_are_those_that_are_read_one_by_one(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.wav")
+    together = read_sounds(path, (RATE, RATE // 2))
+    for rate, sound in together.items():
+        alone = read_sound(path, rate)
+        assert (sound.samples == alone.samples).all()
+        assert sound.notes == alone.notes
+    assert len(together[RATE // 2].samples) == RATE // 2
 
 
 @pytest.mark.parametrize(
