@@ -45,7 +45,7 @@ def summarise(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: St
     _log_tables_and_figures(prepared, scores, parent, store)
     store.log_metrics(parent.id, metrics)
     summary = _words(prepared, parent, scores, metrics, _rival(prepared, parent, folds, store))
-    store.set_tags(parent.id, {"mlflow.note.content": describe(summary), "worst": worst_classes(summary)})
+    store.set_tags(parent.id, {"mlflow.note.content": describe(summary), "worst": worst_classes(summary.class_lwlrap)})
     store.set_tags(parent.id, {"candidate": "yes"})  # last: whoever sees it finds all the rest
     return metrics
 

@@ -7,11 +7,24 @@ import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tagging.report.wording import count
 
 SHOWN = 3  # best and worst classes
 LONGEST_TEXT = 1500  # characters of settings
+
+
+class Linked(Protocol):
+    """Whatever has a name and a page in the UI."""
+
+    @property
+    def name(self) -> str:
+        """What is shown."""
+
+    @property
+    def link(self) -> str:
+        """Where it leads."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,7 @@ class Summary:
 
 def describe(summary: Summary) -> str:
     """Return the run's description in Markdown."""
-    ranked = _ranked(summary)
+    ranked = ranked_classes(summary.class_lwlrap)
     spread = f"{summary.fold_lwlrap_mean:.4f} ± {summary.fold_lwlrap_std:.4f}"
     notes = summary.notes.strip()
     paragraphs = [
@@ -114,14 +127,14 @@ def describe(summary: Summary) -> str:
         *([_comparison(summary.cv_lwlrap, summary.rival)] if summary.rival else []),
         *([_correction(summary.corrected)] if summary.corrected else []),
         _differences(summary),
-        *([f"**Started from** the weights of {_link(summary.started_from)}"] if summary.started_from else []),
+        *([f"**Started from** the weights of {linked(summary.started_from)}"] if summary.started_from else []),
         *([_teaching(summary.taught_by)] if summary.taught_by else []),
         *([_membership(summary.members)] if summary.members else []),
         f"**Experiment** `{summary.experiment}`" + (f": {notes}" if notes else ""),
         f"**Data set** `{summary.dataset}`: {_clips(summary)}; {count(len(summary.class_lwlrap), 'class')}",
-        f"**Best classes:** {_scores(ranked[:SHOWN])}",
-        f"**Worst classes:** {_scores(ranked[::-1][:SHOWN])}",
-        f"**How to go on**\n\n{_commands(summary)}",
+        f"**Best classes:** {class_scores(ranked)}",
+        f"**Worst classes:** {class_scores(ranked[::-1])}",
+        f"**How to go on**\n\n{usage(summary.run, bool(summary.test))}",
     ]
     if summary.best_epoch_gain is not None:
         paragraphs.append(
@@ -133,14 +146,14 @@ def describe(summary: Summary) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def worst_classes(summary: Summary) -> str:
+def worst_classes(class_lwlrap: Mapping[str, float]) -> str:
     """Return the worst classes and their lwlrap in one line, for a table of runs."""
-    return ", ".join(f"{name} {value:.3f}" for name, value in _ranked(summary)[::-1][:SHOWN])
+    return ", ".join(f"{name} {value:.3f}" for name, value in ranked_classes(class_lwlrap)[::-1][:SHOWN])
 
 
-def _ranked(summary: Summary) -> list[tuple[str, float]]:
-    """Return the classes that any clip carries, the best first."""
-    known = [(name, value) for name, value in summary.class_lwlrap.items() if not math.isnan(value)]
+def ranked_classes(class_lwlrap: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return the classes that any clip carries with their lwlrap, the best first; NaN: no clip carries it."""
+    known = [(name, value) for name, value in class_lwlrap.items() if not math.isnan(value)]
     return sorted(known, key=lambda pair: -pair[1])
 
 
@@ -161,7 +174,7 @@ def _comparison(cv_lwlrap: float, rival: Rival) -> str:
     spread = f" ± {statistics.stdev(rival.gains):.4f}" if folds > 1 else ""
     ahead = sum(value > 0 for value in rival.gains)
     return (
-        f"**The best other run** on {rival.date}, {_link(rival)}"
+        f"**The best other run** on {rival.date}, {linked(rival)}"
         + (f" (`{_shortened(rival.differs)}`)" if rival.differs else "")
         + f", has {rival.cv_lwlrap:.4f}: this one lies {abs(gain):.4f} {'above' if gain >= 0 else 'below'}; "
         f"fold by fold {statistics.fmean(rival.gains):+.4f}{spread}, ahead in {ahead} of {folds}"
@@ -178,7 +191,7 @@ def _correction(corrected: Corrected) -> str:
 
 
 def _membership(members: Sequence[Member]) -> str:
-    listed = "; ".join(f"{_link(member)} {member.cv_lwlrap:.4f}" for member in members)
+    listed = "; ".join(f"{linked(member)} {member.cv_lwlrap:.4f}" for member in members)
     return (
         f"**Learns from** the out-of-fold predictions of {count(len(members), 'member')}, in the order of its inputs, "
         f"with their CV lwlrap: {listed}. The networks behind what a fold learns from have seen that fold's held-out "
@@ -194,14 +207,14 @@ def _teaching(teacher: TaughtBy) -> str:
         "ensembles unless its tag `ensemble` is set to include (docs/distil.md)"
     )
     return (
-        f"**Learns from** {_link(teacher)}: its probabilities make up {shares} in the training targets. "
+        f"**Learns from** {linked(teacher)}: its probabilities make up {shares} in the training targets. "
         f"Scores count labels alone{leak if teacher.leaks else ''}"
     )
 
 
-def _link(run: Rival | StartedFrom | TaughtBy | Member) -> str:
-    name = re.sub(r"[][`]", "", run.name)
-    return f"[{name}]({run.link})"
+def linked(run: Linked) -> str:
+    """Return a link to a run in the UI, in Markdown, whatever its name holds."""
+    return f"[{re.sub(r'[][`|]', '', run.name)}]({run.link})"
 
 
 def _clips(summary: Summary) -> str:
@@ -210,13 +223,14 @@ def _clips(summary: Summary) -> str:
     return ", ".join(count(number, f"{kind} clip") for number, kind in kinds if number)
 
 
-def _scores(pairs: Sequence[tuple[str, float]]) -> str:
-    return ", ".join(f"`{name}` {value:.3f}" for name, value in pairs)
+def class_scores(pairs: Sequence[tuple[str, float]]) -> str:
+    """Return the first classes with their lwlrap, in Markdown."""
+    return ", ".join(f"`{name}` {value:.3f}" for name, value in pairs[:SHOWN])
 
 
-def _commands(summary: Summary) -> str:
-    """Return the commands that use the run; a submission needs test clips."""
-    lines = [f"python -m tagging predict --run {summary.run} FOLDER   # tag new sound"]
-    if summary.test:
-        lines.append(f"python -m tagging submit --run {summary.run}   # write submission.csv")
+def usage(run: str, has_test: bool) -> str:
+    """Return the commands that use a run, in Markdown; a submission needs test clips."""
+    lines = [f"python -m tagging predict --run {run} FOLDER   # tag new sound"]
+    if has_test:
+        lines.append(f"python -m tagging submit --run {run}   # write submission.csv")
     return "\n".join(["```", *lines, "```"])
