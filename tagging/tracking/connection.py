@@ -82,9 +82,9 @@ class Connection:
 
     def _in_words(self, error: Exception, passing: bool) -> StoreError:
         if isinstance(error, MlflowException) and error.error_code == "RESOURCE_ALREADY_EXISTS":
-            return AlreadyThere(_reason(error))
+            return AlreadyThere(reason(error))
         what = "the tracking store does not answer" if passing else "the tracking store refuses"
-        return StoreError(f"{without_password(self.uri)}: {what}: {_reason(error)}")
+        return StoreError(f"{without_password(self.uri)}: {what}: {reason(error)}")
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def open_connection(uri: str) -> Connection:
     except Exception as error:  # MLflow lets errors of SQLAlchemy, of drivers and of the disk through
         if full := _full_disk(uri, error):
             raise full from error
-        problem = f"{without_password(uri)}: cannot be used as tracking store: {_reason(error)}"
+        problem = f"{without_password(uri)}: cannot be used as tracking store: {reason(error)}"
         raise StoreError(problem, _advice(uri, error)) from error
     return Connection(uri, client)
 
@@ -127,7 +127,7 @@ def _full_disk(uri: str, error: Exception) -> DiskFull | None:
     return DiskFull(path) if unnamed or is_disk_full(error) else None
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return what lies at the bottom of an error, "Connection refused", without its wrappings."""
     while inner := error.__cause__ or error.__context__:
         error = inner

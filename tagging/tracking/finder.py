@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlflow.entities import Experiment
 from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
 
-from tagging.tracking.connection import Connection, StoreError
+from tagging.errors import UserError
+from tagging.tracking.connection import Connection, StoreError, reason
 from tagging.tracking.files import Files
 from tagging.tracking.resolve import WITH_PREDICTIONS, resolve
 from tagging.tracking.run import NAME, PARENT, Run, clause
@@ -40,6 +42,19 @@ class Finder(Files):
         """Return all runs that meet all these clauses of MLflow's filter language (see `clause`)."""
         where = " and ".join(text for text in clauses if text)
         return [self._run(found) for found in self._pages(self.experiments(dataset), where, order)]
+
+    def matching(self, where: str, clauses: Iterable[str] = (), dataset: str | None = None) -> list[Run]:
+        """Return all runs that meet a filter that a user wrote, and these clauses, newest first.
+
+        Raises UserError with MLflow's reason where the filter is wrong.
+        """
+        try:
+            return self.find([where, *clauses], dataset)
+        except StoreError as error:
+            cause = error.__cause__
+            if not isinstance(cause, MlflowException) or cause.error_code != "INVALID_PARAMETER_VALUE":
+                raise
+            raise UserError(f"the filter {where!r} is refused: {reason(error)}") from error
 
     def children(self, run_id: str, kind: str = "fold") -> list[Run]:
         """Return the runs of one kind right below a run, in the order in which they were started."""

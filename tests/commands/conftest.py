@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tagging.commands.train import train
-from tagging.config import Experiment, load
+from tagging.config import Experiment, lineage, load
 from tagging.tracking.store import Run, Store
 from tests.commands.project import Project, copy_database
 from tests.commands.stacked import STACKED, Stacked
@@ -70,6 +71,54 @@ def copied(source: Project, folder: Path) -> Project:
 def moved(trained: Trained, tmp_path: Path) -> Project:
     """Return a copy of the project with its finished run and all the run's files."""
     return copied(trained.project, tmp_path / "project")
+
+
+# every pair differs: in seed, network, log-mels
+OTHERS = {
+    "seed_1": "base: tiny\nseed: 1\n",
+    "plain": (
+        "base: tiny\nmodel: {kind: simple_kaggle}\nfeatures: {sample_rate: 22050, fmax: 11025}\ntraining: {epochs: 1}\n"
+    ),
+    "lean": "base: tiny\nmodel: {kind: skip_attention}\ntraining: {epochs: 1}\n",
+}
+
+
+@pytest.fixture(scope="session")
+def pooled(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Train three more experiments beside `tiny`, once for all tests, which work on copies of the project."""
+    project = copied(trained.project, tmp_path_factory.mktemp("pooled") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        step_into(project, patch)
+        for path in _others(project):
+            experiment = load(path)
+            train(experiment, lineage(path, experiment))
+    return project
+
+
+def _others(project: Project) -> list[Path]:
+    """Write the files of the other experiments into a project."""
+    paths = [project.folder / "experiments" / f"{name}.yaml" for name in OTHERS]
+    for path, text in zip(paths, OTHERS.values(), strict=True):
+        path.write_text(text)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def pool(pooled: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    """Work in this process with a copy of the project of four experiments: one for the tests of a file."""
+    copy = copied(pooled, tmp_path_factory.mktemp("pool") / "project")
+    _others(copy)
+    with pytest.MonkeyPatch.context() as patch:
+        step_into(copy, patch)
+        yield Inside(copy.folder, Store.connect())
+
+
+def step_into(project: Project, patch: pytest.MonkeyPatch) -> None:
+    """Let this process work in a project and its own store."""
+    patch.setattr("tagging.commands.prepare.PROJECT", project.folder)
+    patch.setattr("tagging.tracking.place.PROJECT", project.folder)
+    # MLflow remembers by a run's id where its files lie; those of a copy lie elsewhere
+    patch.setattr("mlflow.tracking._tracking_service.utils._artifact_repos_cache", OrderedDict())
 
 
 @pytest.fixture

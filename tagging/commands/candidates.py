@@ -1,0 +1,172 @@
+"""Which runs of the store may be members of an ensemble, by their tags alone; and why the others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from statistics import stdev
+
+from tagging.config.schema import WHERE
+from tagging.errors import UserError
+from tagging.report.wording import count
+from tagging.tracking.resolve import WITH_PREDICTIONS
+from tagging.tracking.store import Run, Store
+
+ON_REQUEST = ("trial", "ensemble")  # join the pool when a person gives them the tag `ensemble = include`
+COMPARABLE = ("classes", "clips", "folds")
+HOW_TO_GET = "`python -m tagging train NAME` makes one with all its folds; `show runs` lists what there is"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The candidates of one data set, the oldest first, and the runs that do not fit with the reason of each."""
+
+    runs: tuple[Run, ...]
+    left_out: tuple[tuple[Run, str], ...]
+
+    @property
+    def dataset(self) -> str:
+        """The data set that all candidates have in common."""
+        return self.runs[0].dataset
+
+
+def find_pool(store: Store, dataset: str = "", where: str = "", names: Sequence[str] = ()) -> Pool:
+    """Return the candidates of a data set; by default of that with the newest candidate.
+
+    `where` is a filter in MLflow's own language, `names` limits the pool to some runs by id, the beginning of one, or
+    name. Candidates have all folds, and the classes, clips and folds of the newest one. Experiments and stackers are
+    taken unless their tag `ensemble` is `exclude`, trials and ensembles only where it is `include`. The same store
+    gives the same pool. Raises UserError where the filter is wrong, a name is unknown or nothing is found.
+    """
+    if dataset:
+        _check_dataset(store, dataset)
+    no_folds = ["tags.kind != 'fold'"]  # which are most of a store
+    found = [run for run in store.matching(where, no_folds, dataset or None) if run.kind in WITH_PREDICTIONS]
+    if names:
+        found = _named(store, found, names)
+    newest = next((run for run in found if not _unfit(run)), None)
+    if newest is None:
+        raise UserError(_nothing(dataset, where, names), *told([(run, _unfit(run)) for run in found]), HOW_TO_GET)
+    at_home = [run for run in found if run.dataset == newest.dataset]
+    reasons = {run.id: _unfit(run) or _incomparable(run, newest) for run in at_home}
+    away = [(run, f"of data set {run.dataset}") for run in found if names and run.dataset != newest.dataset]
+    oldest_first = sorted(at_home, key=lambda run: (run.start_time, run.id))
+    return Pool(
+        runs=tuple(run for run in oldest_first if not reasons[run.id]),
+        left_out=(*((run, reasons[run.id]) for run in oldest_first if reasons[run.id]), *away),
+    )
+
+
+def told(left_out: Sequence[tuple[Run, str]]) -> list[str]:
+    """Return a line for each reason with the runs that it keeps out of the pool, at most four of them by name."""
+    reasons: dict[str, list[Run]] = {}
+    for run, reason in left_out:
+        reasons.setdefault(reason, []).append(run)
+    return [f"not a candidate: {_few(runs)}: {reason}" for reason, runs in reasons.items()]
+
+
+def distinct_names(runs: Sequence[Run]) -> list[str]:
+    """Return the runs' names, with the beginning of the id where several share one."""
+    names = [run.name for run in runs]
+    return [run.name if names.count(run.name) == 1 else f"{run.name} {run.id[:8]}" for run in runs]
+
+
+def seed_spread(runs: Sequence[Run]) -> dict[str, float]:
+    """Return the standard deviation of the CV lwlrap over training seeds, by run id.
+
+    That is known of runs that differ from another one in `seed` alone, besides where they ran and their names.
+    """
+    groups: dict[frozenset[tuple[str, str]], list[Run]] = {}
+    for run in runs:
+        same = {(path, text) for path, text in run.params.items() if path != "seed" and path not in WHERE}
+        groups.setdefault(frozenset(same), []).append(run)
+    seeds = [group for group in groups.values() if len({run.params.get("seed") for run in group}) > 1]
+    return {run.id: stdev(each.metrics["cv_lwlrap"] for each in group) for group in seeds for run in group}
+
+
+def pick(runs: Sequence[Run], text: str) -> Run | None:
+    """Return the one of some runs that a user means by an id, the beginning of one, or a name (the newest)."""
+    if named := [run for run in runs if run.name == text]:
+        return max(named, key=lambda run: run.start_time)
+    begun = [run for run in runs if len(text) >= 4 and run.id.startswith(text)]
+    return begun[0] if len(begun) == 1 else None
+
+
+def required(store: Store, pool: Pool, texts: Sequence[str]) -> list[int]:
+    """Return the positions in the pool of the runs that must be members; UserError for those that are no candidates."""
+    positions, problems = [], []
+    for text in texts:
+        run = pick(pool.runs, text)
+        if run:
+            positions.append(pool.runs.index(run))
+            continue
+        meant = store.resolve(text)
+        reason = {other.id: why for other, why in pool.left_out}.get(meant.id)
+        if reason is None:
+            away = meant.dataset != pool.dataset
+            reason = f"of data set {meant.dataset}" if away else "not in the pool asked for"
+        problems.append(f"--must {text}: {meant.name} ({meant.id[:8]}) is no candidate: {reason}")
+    if problems:
+        raise UserError(*problems, f"candidates: {_few(pool.runs, 12)}")
+    return sorted(set(positions))
+
+
+def _check_dataset(store: Store, dataset: str) -> None:
+    names = [found.name for found in store.data_sets()]
+    if dataset not in names:
+        near = get_close_matches(dataset, names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}? " if near else ""
+        there = ", ".join(names) or "none"
+        raise UserError(f"--data-set {dataset}: no run is of this data set; {hint}There are: {there}")
+
+
+def _named(store: Store, found: Sequence[Run], names: Sequence[str]) -> list[Run]:
+    """Return the runs that a user named, each once, the newest first."""
+    usable = [run for run in found if not _unfit(run)]
+    chosen: dict[str, Run] = {}
+    problems = []
+    for text in names:
+        run = pick(usable, text) or pick(found, text)
+        if run is None:
+            meant = store.resolve(text)
+            title = f"{meant.name} ({meant.id[:8]}, data set {meant.dataset})"
+            problems.append(f"--runs {text}: {title} is not among the runs asked for")
+        else:
+            chosen[run.id] = run
+    if problems:
+        raise UserError(*problems, "leave out --where or --data-set, or name other runs")
+    return [run for run in found if run.id in chosen]
+
+
+def _unfit(run: Run) -> str:
+    """Return why a run by itself is no candidate; empty where it may be one."""
+    wish = run.tags.get("ensemble", "")
+    if wish == "exclude":
+        return "its tag ensemble is exclude"
+    if run.kind in ON_REQUEST and wish != "include":
+        return f"{'an' if run.kind == 'ensemble' else 'a'} {run.kind} joins with the tag ensemble = include"
+    if run.status != "FINISHED":
+        return f"{run.status}, not FINISHED"
+    if run.tags.get("candidate") != "yes":
+        return "it lacks folds"
+    return ""
+
+
+def _incomparable(run: Run, reference: Run) -> str:
+    other = [name for name in COMPARABLE if run.tags.get(f"data.{name}") != reference.tags.get(f"data.{name}")]
+    return f"other {' and '.join(other)} than {reference.name} ({reference.id[:8]})" if other else ""
+
+
+def _nothing(dataset: str, where: str, names: Sequence[str]) -> str:
+    asked = [
+        f"of data set {dataset}" if dataset else "",
+        f"that meets {where!r}" if where else "",
+        f"among {', '.join(names)}" if names else "",
+    ]
+    return " ".join(["there is no candidate for an ensemble", *filter(None, asked)])
+
+
+def _few(runs: Sequence[Run], most: int = 4) -> str:
+    shown = ", ".join(f"{run.name} ({run.id[:8]})" for run in runs[:most])
+    return shown if len(runs) <= most else f"{shown} and {count(len(runs) - most, 'more run')}"
