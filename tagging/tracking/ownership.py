@@ -22,7 +22,7 @@ from tagging.tracking.run import Run, clause
 if TYPE_CHECKING:
     from tagging.tracking.store import Store
 
-WORK_KINDS = ("experiment", "stacker", "fold", "sweep", "trial", "launch")
+WORK_KINDS = ("experiment", "stacker", "fold", "sweep", "trial", "ensemble", "launch")
 LOCK = "lock"  # the tag of runs whose lock is not named by their fingerprint
 PROBE_S = 10.0  # longest time for which another process may hold a lock only to end abandoned runs
 SAME_START_S = 2.0  # the start time of a process moves a little when the clock is set

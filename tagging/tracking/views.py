@@ -22,6 +22,7 @@ _NAME = "attributes.`Run Name`"
 _RANKING_COLUMNS = {
     _NAME: 200,
     "metrics.`cv_lwlrap`": 95,
+    "metrics.`nested_lwlrap`": 115,  # of ensembles alone
     "metrics.`fold_lwlrap_std`": 115,
     "metrics.`test_lwlrap`": 95,  # these three of runs that were evaluated; the groups are FSDKaggle2019's
     "metrics.`test_lwlrap_public`": 140,

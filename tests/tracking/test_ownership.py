@@ -175,7 +175,7 @@ def test_what_cannot_be_judged_from_here_is_left(store: Store) -> None:
     store.set_tags(elsewhere.id, {"owner": "elsewhere:/x/mlruns/work"})
     begin(store)  # no fingerprint
     begin(store, kind="launch")  # no pid
-    begin(store, "a" * 64, kind="ensemble")
+    begin(store, "a" * 64, kind="report")
     orphan = begin(store, "b" * 64)
     begin(store, kind="fold", parent=orphan)
     store._client.delete_run(orphan.id)
