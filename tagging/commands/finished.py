@@ -74,6 +74,13 @@ def finished_folds(store: Store, run: Run) -> dict[int, Run]:
     return folds
 
 
+def fold_numbers(store: Store, run: Run) -> list[int]:
+    """Return the numbers of the folds that a run predicts with: its finished ones, or its members' for an ensemble."""
+    if run.kind == "ensemble":
+        return sorted(store.read_table(run.id, "data/folds.parquet")["fold"].unique().tolist())
+    return sorted(finished_folds(store, run))
+
+
 def test_probabilities(store: Store, run: Run) -> tuple[pd.DataFrame, int]:
     """Return what a run says of the test clips, and how many folds that is the geometric mean of.
 

@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION
-from tagging.commands import build
-from tagging.commands.apply import predict_rows, restore_model
-from tagging.commands.finished import class_columns, finished_folds, open_run
+from tagging.commands.apply import restore_model
+from tagging.commands.build import device_of, logmel_settings
+from tagging.commands.ensemble_run import log_predictions
+from tagging.commands.finished import finished_folds, open_run
 from tagging.commands.fold import predict_fold, stage
 from tagging.commands.lessons import Lessons
+from tagging.commands.members import read_ensemble
+from tagging.commands.out_of_fold import read_out_of_fold
 from tagging.commands.prepare import prepare
+from tagging.commands.sound import read_new_sound
+from tagging.commands.stack import predict_stacker_again
 from tagging.commands.summary import summarise
-from tagging.config import Experiment
-from tagging.config.load import load_stored, numbers_digest
-from tagging.data.audio import read_sound
-from tagging.data.listing import SOUND_SUFFIXES
-from tagging.errors import UnreadableSound, UserError
-from tagging.features.logmel import LogMel, trim_waveform
-from tagging.features.table import LogMels
-from tagging.inference.blend import geometric_mean, mean_over_tiles
-from tagging.progress import Bar, say, warn
+from tagging.commands.tagger import Tagger, classes_of, hears, stored_experiment, with_members
+from tagging.config.load import load_stored
+from tagging.errors import UserError
+from tagging.progress import say
 from tagging.tracking.store import Run, Store
 
 
 def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | None = None) -> dict[str, float]:
-    """Make out-of-fold and test probabilities and metrics of a finished run anew from its checkpoints.
+    """Make out-of-fold and test probabilities and metrics of a finished run anew, from its checkpoints or members.
 
     Prints each metric as stored and as it came out now, and logs what came out. Raises UserError where
     the run lacks folds or the data is not the run's.
     """
     store, run = open_run(run_text)
+    if run.kind == "ensemble":
+        if overrides or data:
+            raise UserError(f"{run.name} is blended anew from its members' files; leave out --set and --data")
+        metrics = _ensemble_again(store, run)
+    elif run.kind == "stacker":
+        metrics = predict_stacker_again(store, run, overrides, data)
+    else:
+        metrics = _folds_again(store, run, overrides, data)
+    for name, value in metrics.items():
+        stored = f"{run.metrics[name]:.6f}" if name in run.metrics else "none"
+        say(f"{name:<20} stored {stored:<10} again {value:.6f}")
+    return metrics
+
+
+def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | None) -> dict[str, float]:
     if (recipe := run.tags.get("recipe", "1")) != str(RECIPE_VERSION):
         raise UserError(
             f"{run.name} was trained with version {recipe} of the recipe, this is version {RECIPE_VERSION}, whose "
@@ -61,29 +76,33 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
     for fold, child in folds.items():
         model = restore_model(experiment, len(prepared.dataset.classes), fold, child.id, shared.device, store)
         predict_fold(shared, model, fold, child.id, run.id, store)
-    metrics = summarise(prepared, run, folds, store)
-    for name, value in metrics.items():
-        stored = f"{run.metrics[name]:.6f}" if name in run.metrics else "none"
-        say(f"{name:<20} stored {stored:<10} again {value:.6f}")
+    return summarise(prepared, run, folds, store)
+
+
+def _ensemble_again(store: Store, run: Run) -> dict[str, float]:
+    """Blend the files of an ensemble's members anew."""
+    ensemble = read_ensemble(store, run)
+    metrics = log_predictions(store, run, ensemble, read_out_of_fold(store, ensemble.runs))
+    store.log_metrics(run.id, metrics)
     return metrics
 
 
 def tag_folder(run_text: str, folder: Path, out: Path | None, top: int, overrides: Sequence[str] = ()) -> pd.DataFrame:
-    """Tag the sound in a folder, or one file, with all folds of a run.
+    """Tag the sound in a folder, or one file, with all folds of a run, and of its members where it has some.
 
     Returns fname and one float column a class: the mean over tiles, then the geometric mean over folds.
     Prints the `top` likeliest classes of each clip; `out` is a CSV file to write all to.
     Raises UserError if there is no sound; unreadable files are named and left out.
     """
     store, run = open_run(run_text)
-    config = store.fetch(run.id, "config.yaml")
-    experiment = load_stored(config, overrides)
-    if numbers_digest(experiment) != numbers_digest(load_stored(config)):
-        raise UserError(f"{run.name} predicts as it was trained; of --set only device and threads may be given here")
-    folds = finished_folds(store, run)
-    sound = _read_folder(folder, experiment)
-    classes = class_columns(store.read_table(next(iter(folds.values())).id, "predictions/oof.parquet"))
-    probabilities = _tag(store, experiment, folds, sound.logmels, len(classes))
+    heard = [below for below in with_members(store, run) if hears(below)]
+    experiments = [stored_experiment(store, below, overrides) for below in heard]
+    settings = dict.fromkeys(logmel_settings(experiment.features) for experiment in experiments)
+    sound = read_new_sound(folder, settings, device_of(experiments[0]))
+    rows = np.arange(len(sound.fnames))
+    tagger = Tagger(store, lambda experiment: (sound.logmels[logmel_settings(experiment.features)], rows), overrides)
+    classes = classes_of(store, run)
+    probabilities = tagger.blended(run)
     table = pd.concat([pd.DataFrame({"fname": sound.fnames}), pd.DataFrame(probabilities, columns=classes)], axis=1)
     _show(table, classes, min(top, len(classes)))
     if out is not None:
@@ -93,49 +112,6 @@ def tag_folder(run_text: str, folder: Path, out: Path | None, top: int, override
             raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
         say(f"wrote {out}: {len(table)} clips, {len(classes)} classes")
     return table
-
-
-@dataclass(frozen=True)
-class _Sound:
-    fnames: list[str]
-    logmels: LogMels
-
-
-def _read_folder(folder: Path, experiment: Experiment) -> _Sound:
-    if not folder.exists():
-        raise UserError(f"{folder}: no such file or folder")
-    root = folder if folder.is_dir() else folder.parent
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES and path.is_file())
-    files = files if folder.is_dir() else [folder]
-    settings = build.logmel_settings(experiment.features)
-    front_end = LogMel(settings, build.device_of(experiment))
-    fnames, clips = [], []
-    with Bar("features", "clip", len(files)) as bar:
-        for path in files:
-            bar.update(1)
-            try:
-                sound = read_sound(path, settings.sample_rate)
-            except UnreadableSound as error:
-                warn(str(error))
-                continue
-            clips += front_end([trim_waveform(sound.samples, settings)])
-            fnames.append(path.relative_to(root).as_posix())
-    if not clips:
-        endings = ", ".join(sorted(SOUND_SUFFIXES))
-        raise UserError(f"{folder}: no sound that can be read; looked for files ending in {endings}")
-    return _Sound(fnames, LogMels.from_clips(clips))
-
-
-def _tag(store: Store, experiment: Experiment, folds: dict[int, Run], logmels: LogMels, num_classes: int) -> np.ndarray:
-    """Return the geometric mean over folds [n, C] of the mean over tiles of each."""
-    device = build.device_of(experiment)
-    rows = np.arange(len(logmels))
-    members = []
-    for fold, child in folds.items():
-        model = restore_model(experiment, num_classes, fold, child.id, device, store)
-        tiles = predict_rows(experiment, model, logmels, rows, device, f"fold {fold}")
-        members.append(mean_over_tiles(tiles.probabilities, tiles.clip, len(rows)))
-    return geometric_mean(members)
 
 
 def _show(table: pd.DataFrame, classes: list[str], top: int) -> None:

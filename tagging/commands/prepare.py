@@ -111,17 +111,17 @@ def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
     check_classes(dataset)
     lists = _read_lists(experiment, dataset)
     features = open_features(experiment, dataset)
-    readable, left_out = _readable(experiment, dataset, features)
+    usable, left_out = readable(experiment, dataset, features)
     rows, first = {}, 0
-    for name, mask in readable.items():
+    for name, mask in usable.items():
         rows[name] = first + np.flatnonzero(mask)
         first += len(mask)
-    curated, noisy = readable["curated"], readable["noisy"]
+    curated, noisy = usable["curated"], usable["noisy"]
     dataset = replace(
         dataset,
         curated=dataset.curated.keep(curated),
         noisy=dataset.noisy.keep(noisy),
-        test=dataset.test.keep(readable["test"]),
+        test=dataset.test.keep(usable["test"]),
     )
     folds = _folds(experiment, dataset.curated)
     trained_on = np.where(lists.removed[:, None], 0, lists.corrected)[curated]
@@ -225,7 +225,7 @@ def _idle_selection(experiment: Experiment, lists: _Lists) -> list[str]:
     ]
 
 
-def _readable(
+def readable(
     experiment: Experiment, dataset: Dataset, features: FeatureStore
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return which clips have log-mels, and which are left out where that is asked for; else stop."""

@@ -6,22 +6,34 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.finished import open_run, open_store, test_probabilities
+from tagging.commands.finished import fold_numbers, open_run, open_store, test_probabilities
+from tagging.commands.halves import has_half
 from tagging.errors import UserError
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run, Store
 
 
-def submit(run_text: str, out: Path) -> pd.DataFrame:
+def submit(run_text: str, out: Path, data: Path | None = None) -> pd.DataFrame:
     """Blend the test probabilities of a run's folds and write them to `out` and into the run.
 
     An empty `run_text` means the newest candidate with test predictions. Rows and columns stand in the
-    order of sample_submission.csv; folds are blended by the geometric mean. Raises UserError where the
-    run has no test predictions.
+    order of sample_submission.csv; folds are blended by the geometric mean. What a run, or a member of an ensemble,
+    has not predicted is predicted now; `data` is the data set's folder where it moved. Raises UserError where there
+    is no test half.
     """
     store, run = open_run(run_text) if run_text else _newest()
-    submission, folds = test_probabilities(store, run)
+    return write_submission(store, run, out, data)
+
+
+def write_submission(store: Store, run: Run, out: Path, data: Path | None = None) -> pd.DataFrame:
+    """Write the submission of a run as `submit` does."""
+    folds = fold_numbers(store, run)
+    if not has_half(store, run, "test", folds):
+        from tagging.commands.late_test import complete_test  # which needs torch
+
+        complete_test(store, run, data)
+    submission, _ = test_probabilities(store, run)
     text = submission.to_csv(index=False, float_format="%.8g")
     try:
         out.write_text(text, encoding="utf-8")
@@ -29,7 +41,7 @@ def submit(run_text: str, out: Path) -> pd.DataFrame:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from None
     store.log_text(run.id, text, "submission.csv")
     _warn_of_missing(store, run)
-    say(f"wrote {out}: {len(submission)} clips by {folds} folds of run {run.name} ({run.id})")
+    say(f"wrote {out}: {len(submission)} clips by {len(folds)} folds of run {run.name} ({run.id})")
     return submission
 
 

@@ -1,0 +1,55 @@
+"""New sound, decoded once for all runs that are to tag it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tagging.data.audio import read_sounds
+from tagging.data.listing import SOUND_SUFFIXES
+from tagging.errors import UnreadableSound, UserError
+from tagging.features.logmel import LogMel, LogMelSettings, trim_waveform
+from tagging.features.table import LogMels
+from tagging.progress import Bar, warn
+
+
+@dataclass(frozen=True)
+class NewSound:
+    """Clips by name, and their log-mels for each way of making them."""
+
+    fnames: list[str]
+    logmels: dict[LogMelSettings, LogMels]
+
+
+def read_new_sound(place: Path, settings: Collection[LogMelSettings], device: torch.device) -> NewSound:
+    """Read a folder of sound, or one file: each clip is decoded once, each of its log-mels made once.
+
+    Raises UserError if there is no sound; unreadable files are named and left out.
+    """
+    if not place.exists():
+        raise UserError(f"{place}: no such file or folder")
+    root = place if place.is_dir() else place.parent
+    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES and path.is_file())
+    files = files if place.is_dir() else [place]
+    front_ends = {each: LogMel(each, device) for each in settings}
+    fnames: list[str] = []
+    clips: dict[LogMelSettings, list[Tensor]] = {each: [] for each in settings}
+    with Bar("features", "clip", len(files)) as bar:
+        for path in files:
+            bar.update(1)
+            try:
+                sounds = read_sounds(path, {each.sample_rate for each in settings})
+            except UnreadableSound as error:
+                warn(str(error))
+                continue
+            for each, front_end in front_ends.items():
+                clips[each] += front_end([trim_waveform(sounds[each.sample_rate].samples, each)])
+            fnames.append(path.relative_to(root).as_posix())
+    if not fnames:
+        endings = ", ".join(sorted(SOUND_SUFFIXES))
+        raise UserError(f"{place}: no sound that can be read; looked for files ending in {endings}")
+    return NewSound(fnames, {each: LogMels.from_clips(made) for each, made in clips.items()})
