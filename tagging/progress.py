@@ -57,6 +57,10 @@ class Bar:
         self._bar.total = total
         self._bar.update(done - self._bar.n)
 
+    def note(self, text: str) -> None:
+        """Show a few words beside the bar."""
+        self._bar.set_postfix_str(text, refresh=False)
+
     def describe(self, record: EpochRecord) -> None:
         """Show the numbers of the newest epoch beside the bar."""
-        self._bar.set_postfix_str(f"epoch {record.epoch}, lwlrap {record.val_lwlrap:.3f}", refresh=False)
+        self.note(f"epoch {record.epoch}, lwlrap {record.val_lwlrap:.3f}")

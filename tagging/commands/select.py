@@ -1,0 +1,92 @@
+"""Find the combination of the store's runs with the best CV lwlrap, and keep it as a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tagging.commands.candidates import Pool, distinct_names, find_pool, required, told
+from tagging.commands.choose import Wish, choose
+from tagging.commands.ensemble_run import write_ensemble
+from tagging.commands.finished import open_store
+from tagging.commands.found import account_of, show, weigh
+from tagging.commands.members import ensemble_of
+from tagging.commands.out_of_fold import OutOfFold, other_labels, read_out_of_fold
+from tagging.ensemble.pool import Pool as Arrays
+from tagging.errors import UserError
+from tagging.progress import say
+from tagging.report.wording import count
+from tagging.tracking.launch import link_launch
+from tagging.tracking.ownership import close_abandoned
+from tagging.tracking.store import Run, Store
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which runs may be members, as the command line says it."""
+
+    dataset: str = ""
+    where: str = ""
+    runs: Sequence[str] = ()
+    must: Sequence[str] = ()
+    minimum: int = 2
+
+
+def select(asked: Asked, wish: Wish, name: str = "") -> Run:
+    """Choose among the store's candidates, print what was found, and return the run of the ensemble.
+
+    The same store gives the same answer, which is not written twice. Raises UserError where there are too few
+    candidates or too many subsets, and for a filter, a name or a table that cannot be used.
+    """
+    if wish.search != "enumerate" and (asked.must or wish.limits.largest or wish.limits.smallest > 1):
+        raise UserError(f"--size and --must limit --search enumerate; --search {wish.search} chooses freely")
+    store, launch = open_store()
+    close_abandoned(store)
+    pool = _pool(store, asked)
+    wish = replace(wish, limits=replace(wish.limits, must=tuple(required(store, pool, asked.must))))
+    oof = read_out_of_fold(store, pool.runs)
+    arrays = arrays_of(pool.runs, oof)
+    choice = choose(arrays, wish)
+    found = weigh(pool.runs, arrays, choice, wish)
+    show(found)
+    blend = choice.taken.blend
+    ensemble = ensemble_of(blend.method, [pool.runs[one] for one in blend.members], blend.weights)
+    positions = [pool.runs.index(run) for run in ensemble.runs]
+    members_oof = replace(oof, probabilities=oof.probabilities[positions])
+    run = write_ensemble(store, name or "ensemble", ensemble, members_oof, account_of(found))
+    if launch:
+        link_launch(store, launch, run)
+    tell_result(run)
+    return run
+
+
+def arrays_of(runs: Sequence[Run], oof: OutOfFold) -> Arrays:
+    """Return runs as a pool of arrays; UserError that names each run whose probabilities cannot be used."""
+    try:
+        return Arrays(distinct_names(runs), list(oof.probabilities), oof.truth, oof.folds)
+    except ValueError as error:
+        raise UserError(*str(error).splitlines()) from None
+
+
+def tell_result(run: Run) -> None:
+    """Print where an ensemble is and how to go on."""
+    say(f"run {run.name} ({run.id}) of data set {run.dataset}")
+    say(f"its submission: `python -m tagging submit --run {run.id[:8]}`; look at it with `make ui`")
+
+
+def _pool(store: Store, asked: Asked) -> Pool:
+    """Return the candidates and say which runs are none; UserError where there are too few."""
+    pool = find_pool(store, asked.dataset, asked.where, asked.runs)
+    relabelled = other_labels(store, pool.runs)
+    gone = {run.id for run, _ in relabelled}
+    pool = Pool(tuple(run for run in pool.runs if run.id not in gone), (*pool.left_out, *relabelled))
+    lines = told(pool.left_out)
+    if len(pool.runs) < asked.minimum:
+        raise UserError(
+            f"{pool.dataset} has {count(len(pool.runs), 'candidate')} ({', '.join(distinct_names(pool.runs))}); "
+            f"{asked.minimum} or more are needed",
+            *lines,
+            "train another experiment, or the same with --set seed=1; --min 1 takes what there is",
+        )
+    say("\n".join([f"{pool.dataset}: {count(len(pool.runs), 'candidate')}", *lines]))
+    return pool

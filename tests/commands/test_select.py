@@ -1,0 +1,164 @@
+"""`select`: from the store to the run of the best combination, the same from the same store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tagging.commands.choose import Wish
+from tagging.commands.out_of_fold import read_out_of_fold
+from tagging.commands.select import Asked, arrays_of, select
+from tagging.ensemble.subsets import Limits
+from tagging.errors import UserError
+from tagging.tracking.store import Run
+from tests.commands.conftest import Inside, the_run
+from tests.commands.test_candidates import ALL, tagged
+
+Capture = pytest.CaptureFixture[str]
+
+
+def problems(asked: Asked, wish: Wish | None = None) -> tuple[str, ...]:
+    with pytest.raises(UserError) as error:
+        select(asked, wish or Wish())
+    return error.value.problems
+
+
+def members(run: Run) -> str:
+    return run.params["ensemble.members"]
+
+
+def test_the_same_store_gives_the_same_answer_which_is_written_once(pool: Inside, capsys: Capture) -> None:
+    first = select(Asked(), Wish())
+    out = capsys.readouterr().out
+    again = select(Asked(), Wish(), "another")
+    assert again.id == first.id
+    # the first is in the store now, and not in the pool
+    told = f"not a candidate: ensemble ({first.id[:8]}): an ensemble joins with the tag ensemble = include\n"
+    assert capsys.readouterr().out.replace(told, "").splitlines()[:-3] == out.splitlines()[:-2]
+    assert out.startswith("demo: 4 candidates\n")
+    metrics = first.metrics
+    assert metrics["cv_lwlrap"] >= max(the_run(pool.store, name).metrics["cv_lwlrap"] for name in ALL) - 1e-9
+    low, high = metrics["cv_lwlrap_low"], metrics["cv_lwlrap_high"]
+    numbers = (
+        f"CV lwlrap {metrics['cv_lwlrap']:.4f}   nested {metrics['nested_lwlrap']:.4f}   95 % {low:.4f} to {high:.4f}"
+    )
+    assert f"\n{numbers}\nthe CV is the best of 30 subsets, scored on the clips it was chosen on:\n" in out
+    assert low < metrics["cv_lwlrap"] < high
+    files = pool.store.list_files(first.id)
+    assert {f"figures/{name}.png" for name in ("sizes", "candidates", "chosen", "class_lwlrap", "confusions")} <= {
+        *files
+    }
+    candidates = pool.store.read_table(first.id, "tables/candidates.parquet")
+    assert list(candidates["name"]) == ALL
+    assert candidates["weight"].sum() == pytest.approx(1)
+    assert first.tags["mlflow.note.content"].startswith(f"## CV lwlrap {metrics['cv_lwlrap']:.4f} (nested ")
+
+
+@pytest.mark.slow
+def test_limits_and_the_nested_estimate_are_obeyed_and_kept_as_params(pool: Inside) -> None:
+    wish = Wish(methods=("arithmetic",), limits=Limits(2, 2), by="nested")
+    run = select(Asked(must=("plain",)), wish, "pair")
+    assert run.name == "pair"
+    assert "plain" in members(run)
+    assert (run.params["select.by"], run.params["select.must"], run.params["select.subsets"]) == (
+        "nested",
+        "plain",
+        "3",
+    )
+    blends = pool.store.read_table(run.id, "tables/blends.parquet")
+    assert list(blends["way"]) == ["arithmetic, size 2"]
+    assert run.metrics["nested_lwlrap"] == blends["nested_lwlrap"][0]
+
+
+@pytest.mark.slow
+def test_greedy_chooses_weights(pool: Inside) -> None:
+    run = select(Asked("demo"), Wish(methods=("geometric",), search="greedy"), "greedy")
+    assert run.params["select.search"] == "greedy"
+    assert not pool.store.has_file(run.id, "figures/sizes.png")
+
+
+def test_limits_go_with_the_enumeration_alone(pool: Inside) -> None:
+    assert problems(Asked(must=("plain",)), Wish(search="greedy")) == (
+        "--size and --must limit --search enumerate; --search greedy chooses freely",
+    )
+
+
+@pytest.mark.slow
+def test_one_candidate_is_too_few_unless_it_is_asked_for(pool: Inside) -> None:
+    only = Asked(where="params.seed = '1'")
+    assert problems(only) == (
+        "demo has 1 candidate (seed_1); 2 or more are needed",
+        "train another experiment, or the same with --set seed=1; --min 1 takes what there is",
+    )
+    run = select(Asked(where=only.where, minimum=1), Wish(methods=("arithmetic",)), "one")
+    assert members(run) == "seed_1"
+    assert run.metrics["cv_lwlrap"] == pytest.approx(the_run(pool.store, "seed_1").metrics["cv_lwlrap"], abs=1e-9)
+
+
+@pytest.mark.slow
+def test_candidates_of_other_clips_are_told_where_too_few_are_left(pool: Inside) -> None:
+    seed_1 = the_run(pool.store, "seed_1")
+    with tagged(pool, seed_1, {"data.clips": "0", "data.folds": "0"}):
+        tiny = the_run(pool.store, "tiny")
+        assert problems(Asked(runs=("seed_1", "tiny"))) == (
+            "demo has 1 candidate (seed_1); 2 or more are needed",
+            f"not a candidate: tiny ({tiny.id[:8]}): other clips and folds than seed_1 ({seed_1.id[:8]})",
+            "train another experiment, or the same with --set seed=1; --min 1 takes what there is",
+        )
+
+
+@pytest.mark.slow
+def test_a_run_trained_on_other_labels_is_left_out(pool: Inside, capsys: Capture) -> None:
+    tiny, lean = the_run(pool.store, "tiny"), the_run(pool.store, "lean")
+    table = pool.store.read_table(tiny.id, "tables/per_clip.parquet")
+    other = table.assign(labels=["Siren", *table["labels"][1:]])
+    assert not other.equals(table)
+    pool.store.log_table(tiny.id, other, "tables/per_clip.parquet")
+    select(Asked(where="params.seed = '0'"), Wish(methods=("geometric",)))
+    pool.store.log_table(tiny.id, table, "tables/per_clip.parquet")
+    assert (
+        f"not a candidate: tiny ({tiny.id[:8]}): other labels than lean ({lean.id[:8]}): "
+        "the data set's table was changed in between\n"
+    ) in capsys.readouterr().out
+
+
+def test_predictions_that_are_no_numbers_are_named_with_their_clip(pool: Inside) -> None:
+    tiny, plain = the_run(pool.store, "tiny"), the_run(pool.store, "plain")
+    tables = {run.id: pool.store.read_table(run.id, "predictions/oof.parquet") for run in (tiny, plain)}
+    broken = tables[tiny.id].copy()
+    broken.loc[[3, 5], "Siren"] = np.nan
+    pool.store.log_table(tiny.id, broken, "predictions/oof.parquet")
+    pool.store.log_table(plain.id, tables[plain.id][1:], "predictions/oof.parquet")
+    first = min(broken["fname"][3], broken["fname"][5])
+    found = problems(Asked(where="params.seed = '0'"))
+    for run in (tiny, plain):
+        pool.store.log_table(run.id, tables[run.id], "predictions/oof.parquet")
+    assert found == (
+        f"tiny ({tiny.id[:8]}): predictions/oof.parquet holds NaN for 2 clips, the first {first}; train the run again, "
+        "or give it the tag ensemble = exclude",
+        f"plain ({plain.id[:8]}): predictions/oof.parquet has other clips or folds than tiny ({tiny.id[:8]}), "
+        "though its tags say the same",
+    )
+
+
+def test_probabilities_above_1_are_named(pool: Inside) -> None:
+    runs = [the_run(pool.store, name) for name in ("tiny", "plain")]
+    oof = read_out_of_fold(pool.store, runs)
+    broken = oof.probabilities.copy()
+    broken[1, 2] = 1.5
+    with pytest.raises(UserError) as error:
+        arrays_of(runs, replace(oof, probabilities=broken))
+    assert error.value.problems == ("plain: values outside 0..1; 1 of 36 clips are wrong, first in row 2",)
+
+
+def test_the_order_of_a_runs_table_does_not_matter(pool: Inside) -> None:
+    tiny, plain = the_run(pool.store, "tiny"), the_run(pool.store, "plain")
+    expected = read_out_of_fold(pool.store, [tiny, plain])
+    table = pool.store.read_table(plain.id, "predictions/oof.parquet")
+    pool.store.log_table(plain.id, table[::-1], "predictions/oof.parquet")
+    found = read_out_of_fold(pool.store, [tiny, plain])
+    pool.store.log_table(plain.id, table, "predictions/oof.parquet")
+    assert (found.probabilities == expected.probabilities).all()
+    assert (found.fnames, found.classes) == (expected.fnames, expected.classes)
