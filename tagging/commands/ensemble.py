@@ -1,0 +1,108 @@
+"""From a recipe to an ensemble's run and its submission: members that the store lacks are trained first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tagging.commands.ensemble_run import Account, write_ensemble
+from tagging.commands.finished import open_store
+from tagging.commands.members import Ensemble, ensemble_of
+from tagging.commands.out_of_fold import OutOfFold, read_out_of_fold
+from tagging.commands.prepare import data_folder, dataset_name
+from tagging.commands.select import arrays_of, tell_result
+from tagging.commands.stacker_members import GRID
+from tagging.commands.submit import write_submission
+from tagging.commands.train import train
+from tagging.config import flatten, lineage
+from tagging.config.ensemble import ResolvedEnsemble
+from tagging.config.load import leaf_text
+from tagging.data.layouts import read_dataset
+from tagging.ensemble.blend import Blend
+from tagging.ensemble.bootstrap import Bootstrap
+from tagging.errors import UserError
+from tagging.progress import say, warn
+from tagging.tracking.launch import link_launch
+from tagging.tracking.store import Run
+
+SAME_CLIPS = ("data.", "demo.", "folds.")  # the sections that all members have in common
+
+
+def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
+    """Train what a recipe's members lack, blend them and write `out`, the submission, where there is a test half.
+
+    The same command goes on where it was broken off: members that are finished are not trained again.
+    """
+    _check_alike(resolved)
+    store, launch = open_store()
+    runs = _trained(resolved)
+    _tell_shared(resolved, runs)
+    weights: dict[str, int] = {}
+    for run, weight in zip(runs, resolved.recipe.weights or [1] * len(runs), strict=True):
+        weights[run.id] = weights.get(run.id, 0) + weight  # members whose settings are the same are one run
+    distinct = list({run.id: run for run in runs}.values())
+    made = ensemble_of(resolved.recipe.method, distinct, [weights[run.id] for run in distinct])
+    oof = read_out_of_fold(store, made.runs)
+    run = write_ensemble(store, resolved.recipe.name, made, oof, _account(resolved, made, oof, weights))
+    if launch:
+        link_launch(store, launch, run)
+    best = max(each.metrics["cv_lwlrap"] for each in runs)
+    say(f"\nCV lwlrap {run.metrics['cv_lwlrap']:.4f}, that of the best member {best:.4f}")
+    experiment = next(iter(resolved.members.values()))
+    if len(read_dataset(data_folder(experiment), dataset_name(experiment)).test):
+        write_submission(store, run, out, resolved.data)
+    tell_result(run)
+    return run
+
+
+def _check_alike(resolved: ResolvedEnsemble) -> None:
+    """Stop before any training where members would have other clips or folds, or tiles that no stacker could join."""
+    wanted = (*SAME_CLIPS, *(GRID if resolved.recipe.stackers else ()))
+    (first, other), problems = next(iter(resolved.members.items())), []
+    leaves = {path: leaf_text(value) for path, value in flatten(other).items() if path.startswith(wanted)}
+    for name, member in resolved.members.items():
+        own = {path: leaf_text(value) for path, value in flatten(member).items() if path.startswith(wanted)}
+        problems += [
+            f"{path} is {leaves.get(path, 'not there')} in {first}, {own.get(path, 'not there')} in {name}"
+            for path in dict.fromkeys([*leaves, *own])
+            if leaves.get(path) != own.get(path)
+        ]
+    if problems:
+        raise UserError(*problems, "members have these in common: give them with --set, or name other members")
+
+
+def _trained(resolved: ResolvedEnsemble) -> list[Run]:
+    """Return the runs of all members, then of all stackers; each is trained unless it is finished."""
+    total = len(resolved.members) + len(resolved.recipe.stackers)
+    runs: list[Run] = []
+    for name, experiment in resolved.members.items():
+        say(f"\n{len(runs) + 1} of {total}: {name}")
+        runs.append(train(experiment, resolved.lineages[name]))
+    inputs = list(dict.fromkeys(run.id for run in runs))
+    for name in resolved.recipe.stackers:
+        say(f"\n{len(runs) + 1} of {total}: {name}, on the {len(inputs)} before")
+        stacker = resolved.stacker(name, inputs)
+        runs.append(train(stacker, lineage(name, stacker, resolved.set_stackers)))
+    return runs
+
+
+def _tell_shared(resolved: ResolvedEnsemble, runs: list[Run]) -> None:
+    names: dict[str, list[str]] = {}
+    for name, run in zip([*resolved.recipe.members, *resolved.recipe.stackers], runs, strict=True):
+        names.setdefault(run.id, []).append(name)
+    for run_id, shared in names.items():
+        if len(shared) > 1:
+            warn(f"{', '.join(shared)} have the same settings: they are one run ({run_id[:8]}) of their joint weight")
+
+
+def _account(resolved: ResolvedEnsemble, made: Ensemble, oof: OutOfFold, weights: dict[str, int]) -> Account:
+    pool = arrays_of(made.runs, oof)
+    blend = Blend(made.method, tuple(weights[run.id] for run in made.runs))
+    (interval,) = Bootstrap(pool, threads=torch.get_num_threads()).intervals([blend])
+    notes = f" {resolved.recipe.notes.strip()}" if resolved.recipe.notes else ""
+    return Account(
+        how=f"by the recipe `{resolved.recipe.name}`: none was picked for its score on these clips.{notes}",
+        params={"ensemble.recipe": resolved.recipe.name},
+        metrics={"cv_lwlrap_low": interval.low, "cv_lwlrap_high": interval.high},
+    )

@@ -1,0 +1,133 @@
+"""The recipe of an ensemble: which experiments are its members, and how they are blended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from tagging.config.lineage import lineage
+from tagging.config.load import EXPERIMENTS, AnyRecipe, as_experiment, find, load, problems_of
+from tagging.config.schema import Experiment
+from tagging.config.sections.fields import Section
+from tagging.config.stacker import Stacker
+from tagging.config.tree import Origins, read_yaml
+from tagging.errors import UserError
+
+RECIPES = EXPERIMENTS / "ensembles"
+
+
+class EnsembleRecipe(Section):
+    """One file of experiments/ensembles/."""
+
+    name: str = Field("", description="name of the run; empty: the file's name")
+    notes: str = Field("", description="why this ensemble; shown on the run's page")
+    method: Literal["geometric", "arithmetic"] = Field("geometric", description="mean that joins the members")
+    members: tuple[str, ...] = Field(min_length=1, description="experiments by name, in the order of stackers' inputs")
+    stackers: tuple[str, ...] = Field((), description="stackers by name; they learn from all of the members")
+    weights: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="how often each counts, the members first; []: all the same"
+    )
+
+    @model_validator(mode="after")
+    def _a_weight_each(self) -> EnsembleRecipe:
+        size = len(self.members) + len(self.stackers)
+        if self.weights and len(self.weights) != size:
+            raise ValueError(f"weights has {len(self.weights)} numbers for {size} members and stackers")
+        return self
+
+    @model_validator(mode="after")
+    def _once(self) -> EnsembleRecipe:
+        names = [*self.members, *self.stackers]
+        twice = [name for place, name in enumerate(names) if name in names[:place]]
+        if twice:
+            raise ValueError(f"{twice[0]} is named twice; give it more weight instead")
+        return self
+
+
+@dataclass(frozen=True)
+class ResolvedEnsemble:
+    """A recipe with all that its members were resolved to.
+
+    `lineages` say, by name, how a member differs from its base. Stackers are given their members when these are
+    trained: `stacker` resolves one.
+    """
+
+    recipe: EnsembleRecipe
+    members: dict[str, Experiment]
+    lineages: dict[str, dict[str, str]]
+    set_stackers: Sequence[str]
+    data: Path | None
+
+    def stacker(self, name: str, members: Sequence[str]) -> Stacker:
+        """Return a stacker on these runs, by id."""
+        return _stacker(name, [*self.set_stackers, f"members=[{', '.join(members)}]"], self.data)
+
+
+def load_ensemble(
+    name: str,
+    overrides: Sequence[str] = (),
+    set_stackers: Sequence[str] = (),
+    data: Path | None = None,
+    folder: Path = RECIPES,
+) -> ResolvedEnsemble:
+    """Load a recipe by name or by path, with its members.
+
+    `overrides` go to all members that are no stackers, `set_stackers` to all that are. Raises UserError, all problems
+    of all files at once, each with its place.
+    """
+    path = find(name, folder, "ensemble recipe")
+    tree, origins = read_yaml(path)
+    try:
+        recipe = EnsembleRecipe.model_validate({**tree, "name": tree.get("name") or path.stem})
+    except ValidationError as error:
+        raise UserError(*problems_of(error, origins, path, EnsembleRecipe)) from None
+    members: dict[str, Experiment] = {}
+    lineages: dict[str, dict[str, str]] = {}
+    problems: list[str] = []
+    resolved = ResolvedEnsemble(recipe, members, lineages, set_stackers, data)
+    for member in recipe.members:
+        try:
+            members[member] = _member(member, overrides, data)
+            lineages[member] = lineage(member, members[member], overrides)
+        except UserError as error:
+            problems += _placed(error, "members", origins)
+    for stacker in recipe.stackers:
+        try:
+            resolved.stacker(stacker, recipe.members)
+        except UserError as error:
+            problems += _placed(error, "stackers", origins)
+    if problems:
+        raise UserError(*dict.fromkeys(problems))
+    return resolved
+
+
+def _member(name: str, overrides: Sequence[str], data: Path | None) -> Experiment:
+    if isinstance(load(name), Stacker):  # before the overrides, which are not meant for one
+        raise UserError(f"{name} is a stacker; name it under stackers")
+    member = as_experiment(load(name, overrides, data))
+    _check_folds(name, member)
+    return member
+
+
+def _stacker(name: str, overrides: Sequence[str], data: Path | None) -> Stacker:
+    if not isinstance(load(name), Stacker):
+        raise UserError(f"{name} is no stacker; name it under members")
+    stacker = load(name, overrides, data)
+    assert isinstance(stacker, Stacker)  # overrides change no kind
+    _check_folds(name, stacker)
+    return stacker
+
+
+def _check_folds(name: str, recipe: AnyRecipe) -> None:
+    if recipe.training.folds:
+        raise UserError(f"{name}: training.folds is {list(recipe.training.folds)}; an ensemble needs all folds")
+
+
+def _placed(error: UserError, field: str, origins: Origins) -> list[str]:
+    """Return an error's problems; those that say no place of their own get that of the field."""
+    placed = ("--set", str(EXPERIMENTS))
+    return [text if text.startswith(placed) else f"{origins[field]}: {field}: {text}" for text in error.problems]

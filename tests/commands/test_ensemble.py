@@ -1,0 +1,111 @@
+"""`ensemble`: one command from a recipe to a submission, which goes on where it was broken off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sklearn.metrics import label_ranking_average_precision_score
+
+from tagging.commands.ensemble import ensemble
+from tagging.commands.finished import class_columns
+from tagging.commands.members import read_ensemble
+from tagging.commands.predict import predict_again, tag_folder
+from tagging.commands.submit import submit
+from tagging.config.ensemble import ResolvedEnsemble, load_ensemble
+from tagging.errors import UserError
+from tests.commands.conftest import Inside
+from tests.commands.project import read_csv
+
+Capture = pytest.CaptureFixture[str]
+STACKER = """\
+base: stacker
+data: {kind: demo}
+demo: {curated: 36, noisy: 12, test: 8}
+sampling: {batch_size: 8, draws_per_epoch: 32}
+model: {base_size: 4, reduction: 8}
+training: {epochs: 2}
+threads: 1
+"""
+RECIPE = "members: [{0}/tiny.yaml, {0}/lean.yaml]\nstackers: [{0}/second.yaml]\nweights: [2, 1, 1]\n"
+
+
+@pytest.fixture
+def recipe(pool: Inside) -> Path:
+    """Write a recipe of two experiments that the store holds, and a stacker that it does not."""
+    folder = pool.folder / "experiments"
+    (folder / "second.yaml").write_text(STACKER)
+    path = folder / "mine.yaml"
+    path.write_text(RECIPE.format(folder))
+    return path
+
+
+def resolved(recipe: Path, *overrides: str) -> ResolvedEnsemble:
+    return load_ensemble(str(recipe), overrides)
+
+
+@pytest.mark.slow
+def test_it_trains_what_is_missing_and_writes_the_submission(
+    pool: Inside, recipe: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    run = ensemble(resolved(recipe), tmp_path / "submission.csv")
+    out = capsys.readouterr().out
+    assert out.count("trained before: ") == 2
+    assert "3 of 3: " in out
+    members = {member.run.name: member for member in read_ensemble(pool.store, run).members}
+    assert {name: member.weight for name, member in members.items()} == {"tiny": 0.5, "lean": 0.25, "second": 0.25}
+    assert members["second"].run.kind == "stacker"
+    assert run.params["ensemble.recipe"] == "mine"
+    oof = pool.store.read_table(run.id, "predictions/oof.parquet").sort_values("fname")
+    (folder,) = (pool.folder / "data").glob("demo-*")
+    truth = read_csv(folder / "train_curated.csv").sort_values("fname")["labels"].str.get_dummies(",")
+    truth = truth[class_columns(oof)].to_numpy()
+    scores = oof[class_columns(oof)].to_numpy(float)
+    expected = label_ranking_average_precision_score(truth, scores, sample_weight=truth.sum(axis=1))
+    assert run.metrics["cv_lwlrap"] == pytest.approx(expected)
+    submission = read_csv(tmp_path / "submission.csv").set_index("fname")
+    tagged = tag_folder(run.id, folder / "test", None, 3).set_index("fname")
+    # the store holds float16 log-mels, new sound is not rounded
+    assert abs(tagged.loc[submission.index] - submission).to_numpy().max() < 1e-2
+    for run_id in (run.id, members["second"].run.id):  # both predict the test half from their members, then
+        pool.store.drop_folder(run_id, "predictions/test")
+    late = submit(run.id, tmp_path / "late.csv").set_index("fname")
+    assert abs(late.loc[submission.index] - submission).to_numpy().max() < 1e-6
+    second = members["second"].run
+    for name, value in predict_again(second.id).items():
+        assert value == pytest.approx(second.metrics[name], abs=1e-6), name
+    again = ensemble(resolved(recipe), tmp_path / "again.csv")
+    assert again.id == run.id
+    assert capsys.readouterr().out.count("trained before: ") == 3
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "late.csv").read_text()
+
+
+@pytest.mark.slow
+def test_members_whose_settings_come_out_the_same_are_one_of_more_weight(
+    pool: Inside, tmp_path: Path, capsys: Capture
+) -> None:
+    folder = pool.folder / "experiments"
+    (folder / "twin.yaml").write_text("base: tiny\n")
+    (folder / "pair.yaml").write_text(f"members: [{folder}/tiny.yaml, {folder}/lean.yaml, {folder}/twin.yaml]\n")
+    run = ensemble(resolved(folder / "pair.yaml"), tmp_path / "submission.csv")
+    tiny = pool.store.resolve("tiny")
+    assert (
+        f"warning: {folder}/tiny.yaml, {folder}/twin.yaml have the same settings: they are one run ({tiny.id[:8]}) "
+        in (capsys.readouterr().err)
+    )
+    assert run.params["ensemble.members"] == "tiny 0.667, lean 0.333"
+
+
+def test_members_that_do_not_go_together_are_refused_before_any_training(pool: Inside, recipe: Path) -> None:
+    folder = pool.folder / "experiments"
+    (folder / "odd.yaml").write_text("base: tiny\nfeatures: {hop: 345}\nfolds: {seed: 7}\n")
+    recipe.write_text(recipe.read_text().replace("lean", "odd"))
+    before = len(pool.store.find([]))
+    with pytest.raises(UserError) as error:
+        ensemble(resolved(recipe), folder / "submission.csv")
+    assert error.value.problems == (
+        f"folds.seed is 42 in {folder}/tiny.yaml, 7 in {folder}/odd.yaml",
+        f"features.hop is 690 in {folder}/tiny.yaml, 345 in {folder}/odd.yaml",
+        "members have these in common: give them with --set, or name other members",
+    )
+    assert len(pool.store.find([])) == before
