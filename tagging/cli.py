@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tagging import cli_ensembles
 from tagging.commandline import at_least, exit_status, folder
 from tagging.errors import UserError
 
@@ -20,6 +21,8 @@ Train audio taggers over folds, with every run tracked in MLflow.
   features NAME         compute its log-mels ahead of training
   predict --run RUN     predict its own clips again, or tag a FOLDER of sound
   submit --run RUN      write ./submission.csv
+  select                find the store's best ensemble, and keep it as a run
+  ensemble RECIPE       train a recipe's members and blend them
   evaluate --truth FILE score runs or a submission against labels of test clips
   download NAME         fetch a public data set: fsdkaggle2019
   demo FOLDER           write synthetic sound to try things on
@@ -63,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     submit = commands.add_parser("submit", description="Write the submission of a run with test predictions.")
     submit.add_argument("--run", default="", help=f"{RUN_HELP}; default: the newest with test predictions")
     submit.add_argument("--out", default="", metavar="FILE", help="default: ./submission.csv")
+    submit.add_argument("--data", default="", metavar="FOLDER", help="of the data set, where it moved since training")
+
+    cli_ensembles.add_parsers(commands)
 
     evaluate = commands.add_parser(
         "evaluate",
@@ -164,7 +170,7 @@ def _predict(parsed: argparse.Namespace) -> None:
 def _submit(parsed: argparse.Namespace) -> None:
     from tagging.commands.submit import submit
 
-    submit(parsed.run, Path(parsed.out or "submission.csv"))
+    submit(parsed.run, Path(parsed.out or "submission.csv"), folder(parsed.data))
 
 
 def _evaluate(parsed: argparse.Namespace) -> None:
@@ -217,6 +223,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "features": _features,
     "predict": _predict,
     "submit": _submit,
+    "select": cli_ensembles.select,
+    "ensemble": cli_ensembles.ensemble,
     "evaluate": _evaluate,
     "download": _download,
     "demo": _demo,

@@ -6,9 +6,10 @@ import argparse
 import errno
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from tagging.errors import UserError
 
@@ -50,6 +51,27 @@ def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def given(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return the type of an argument that may be empty, which is None: `mlflow run` hands over what nobody gave."""
+    return lambda text: kind(text) if text else None
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """Return the type of an argument that is one of some words; empty text means the first."""
+
+    def word(text: str) -> str:
+        if text and text not in allowed:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(allowed)}")
+        return text or allowed[0]
+
+    return word
+
+
+def names(texts: Sequence[str]) -> list[str]:
+    """Return names that were given one by one, or several in one text with commas between them."""
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
 
 
 def folder(text: str) -> Path | None:

@@ -9,7 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from tagging.commandline import at_least, exit_status, folder
+from tagging.commandline import at_least, exit_status, folder, given
 from tagging.errors import UserError
 
 DESCRIPTION = """\
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         "space", nargs="?", default="", help="name of a file in tune/spaces/, or the path of a YAML file"
     )
     search.add_argument("--resume", default="", metavar="SWEEP", help=SWEEP_HELP)
-    search.add_argument("--trials", type=_given(at_least(1)), metavar="N", help="at most this many, earlier ones too")
+    search.add_argument("--trials", type=given(at_least(1)), metavar="N", help="at most this many, earlier ones too")
     search.add_argument("--experiment", default="", metavar="NAME", help="another experiment than the space's")
     search.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
     search.add_argument(
@@ -54,11 +54,11 @@ def _parser() -> argparse.ArgumentParser:
         help="of all trials, as training.epochs=9",
     )
     search.add_argument("--name", default="", help="of the sweep; default: the space's")
-    search.add_argument("--seed", type=_given(at_least(0)), metavar="N", help="of the searcher")
+    search.add_argument("--seed", type=given(at_least(0)), metavar="N", help="of the searcher")
     search.add_argument("--folds", default="", metavar='"0 1"', help="folds of each trial, or all")
-    search.add_argument("--cpu", type=_given(at_least(1)), metavar="N", help="CPU cores of a trial")
-    search.add_argument("--gpu", type=_given(_share), metavar="X", help="GPUs of a trial; 0.25: four share one; auto")
-    search.add_argument("--at-once", type=_given(at_least(0)), metavar="N", help="trials at a time; 0: as many as fit")
+    search.add_argument("--cpu", type=given(at_least(1)), metavar="N", help="CPU cores of a trial")
+    search.add_argument("--gpu", type=given(_share), metavar="X", help="GPUs of a trial; 0.25: four share one; auto")
+    search.add_argument("--at-once", type=given(at_least(0)), metavar="N", help="trials at a time; 0: as many as fit")
     search.add_argument("--address", default="", metavar="ADDR", help="join a Ray cluster: auto, or HOST:PORT")
 
     promote = commands.add_parser("promote", description="Write a trial of a sweep as an experiment file.")
@@ -68,11 +68,6 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("spaces", description="List the search spaces of tune/spaces/.")
     return parser
-
-
-def _given(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return the type of an argument that may be empty, which is None: `mlflow run` hands over what nobody gave."""
-    return lambda text: kind(text) if text else None
 
 
 def _share(text: str) -> float | str:

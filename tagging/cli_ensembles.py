@@ -1,0 +1,78 @@
+"""The part of the command line that is about ensembles: select and ensemble. Imports nothing heavy until then."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tagging.commandline import at_least, folder, given, names, one_of
+
+SEARCHES = ("enumerate", "greedy", "weights")
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the parsers of both commands to those of the command line (argparse has no public type for these)."""
+    _add_select(commands)
+    _add_ensemble(commands)
+
+
+def _add_select(commands: Any) -> None:
+    parser = commands.add_parser("select", description="Find the combination of the store's runs with the best CV.")
+    parser.add_argument("--data-set", default="", metavar="NAME", help="default: that of the newest candidate")
+    parser.add_argument("--where", default="", metavar="FILTER", help='as "metrics.cv_lwlrap > 0.8"')
+    parser.add_argument("--runs", nargs="+", default=[], metavar="RUN", help="among these alone")
+    parser.add_argument("--min", type=given(at_least(1)), metavar="N", help="candidates needed (default 2)")
+    means = one_of("both", "geometric", "arithmetic")
+    parser.add_argument("--method", type=means, default="both", metavar="MEAN", help="geometric, arithmetic, both")
+    searches = one_of(*SEARCHES)
+    parser.add_argument("--search", type=searches, default="enumerate", metavar="HOW", help=", ".join(SEARCHES))
+    parser.add_argument("--size", type=sizes, default=(1, None), metavar="1..7", help="members, fewest to most")
+    parser.add_argument("--must", nargs="+", default=[], metavar="RUN", help="always a member")
+    parser.add_argument("--by", type=one_of("cv", "nested"), default="cv", metavar="NUMBER", help="cv or nested")
+    parser.add_argument("--name", default="", help="of the run (default: ensemble)")
+
+
+def _add_ensemble(commands: Any) -> None:
+    parser = commands.add_parser(
+        "ensemble", description="Train the members of a recipe that the store lacks, and blend them."
+    )
+    parser.add_argument("recipe", help="name of a file in experiments/ensembles/, or the path of a YAML file")
+    parser.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
+    overrides: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "PATH=VALUE"}
+    parser.add_argument("--set", **overrides, help="of all members that are no stackers, as training.epochs=4")
+    parser.add_argument("--set-stackers", **overrides, help="of all stackers, as model.base_size=16")
+    parser.add_argument("--out", default="", metavar="FILE", help="of the submission (default: ./submission.csv)")
+
+
+def sizes(text: str) -> tuple[int, int | None]:
+    """Return the fewest and the most members that `1..7` or `3` allows; empty text: any number."""
+    if not text:
+        return 1, None
+    low, dots, high = text.partition("..")
+    fewest = at_least(1)(low)
+    return fewest, at_least(fewest)(high) if dots else fewest
+
+
+def select(parsed: argparse.Namespace) -> None:
+    """Choose an ensemble as the command line asks."""
+    from tagging.commands.choose import Wish
+    from tagging.commands.select import Asked
+    from tagging.commands.select import select as run
+    from tagging.ensemble.pool import METHODS
+    from tagging.ensemble.subsets import Limits
+
+    asked = Asked(parsed.data_set, parsed.where, names(parsed.runs), names(parsed.must), parsed.min or 2)
+    methods = METHODS if parsed.method == "both" else (parsed.method,)
+    run(asked, Wish(methods, parsed.search, Limits(*parsed.size), parsed.by), parsed.name)
+
+
+def ensemble(parsed: argparse.Namespace) -> None:
+    """Carry out a recipe."""
+    from tagging.config.ensemble import load_ensemble
+
+    data = folder(parsed.data)
+    resolved = load_ensemble(parsed.recipe, parsed.set, parsed.set_stackers, data)  # before anything heavy is imported
+    from tagging.commands.ensemble import ensemble as run
+
+    run(resolved, Path(parsed.out or "submission.csv"))

@@ -1,0 +1,60 @@
+"""The arguments of `select` and `ensemble`: empty ones mean not given, wrong ones are told."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tagging.cli import _parser, main
+from tagging.cli_ensembles import sizes
+from tagging.commandline import names
+from tests.commands.project import ROOT
+
+
+def test_empty_arguments_are_those_that_were_not_given() -> None:
+    # as `mlflow run` hands over parameters that nobody gave
+    empty = {"data_set", "where", "runs", "min", "method", "search", "size", "must", "by", "name"}
+    given = [text for name in sorted(empty) for text in (f"--{name.replace('_', '-')}", "")]
+    parsed, bare = (vars(_parser().parse_args(["select", *arguments])) for arguments in (given, []))
+    for several in ("runs", "must"):
+        assert names(parsed.pop(several)) == names(bare.pop(several)) == []
+    assert parsed == bare
+
+
+@pytest.mark.parametrize("command", ["select", "ensemble", "submit"])
+def test_every_parameter_of_the_entry_point_is_an_option(command: str) -> None:
+    project = (ROOT / "MLproject").read_text()
+    (entry,) = re.findall(rf"^  {command}:\n    parameters:\n((?:      .*\n)+)", project, re.MULTILINE)
+    parameters = re.findall(r"^      (\w+): \{type: string, default: \S+\}$", entry, re.MULTILINE)
+    assert len(parameters) == entry.count("\n")
+    options = vars(_parser().parse_args([command, *(["x"] if command == "ensemble" else [])]))
+    assert set(parameters) <= set(options)
+
+
+def test_names_come_one_by_one_or_with_commas() -> None:
+    assert names(["a", "b, c d", ""]) == ["a", "b", "c d"]
+
+
+@pytest.mark.parametrize(("text", "expected"), [("", (1, None)), ("3", (3, 3)), ("1..7", (1, 7)), ("2..2", (2, 2))])
+def test_sizes_are_a_number_or_a_range(text: str, expected: tuple[int, int | None]) -> None:
+    assert sizes(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "problem"),
+    [
+        ("--size", "0..3", "'0' is not a whole number of 1 or more"),
+        ("--size", "4..3", "'3' is not a whole number of 4 or more"),
+        ("--method", "harmonic", "'harmonic' is none of both, geometric, arithmetic"),
+        ("--search", "all", "'all' is none of enumerate, greedy, weights"),
+        ("--by", "test", "'test' is none of cv, nested"),
+        ("--min", "0", "'0' is not a whole number of 1 or more"),
+    ],
+)
+def test_what_is_allowed_is_told(option: str, text: str, problem: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["select", option, text])
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"python -m tagging select: error: argument {option}: {problem}"
