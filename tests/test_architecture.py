@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "features": ({"torch", "numpy", "scipy", "filelock"}, set()),
     "augment": ({"torch", "numpy"}, {"features"}),
     "models": ({"torch", "timm"}, set()),
-    "training": ({"torch", "numpy", "safetensors"}, {"augment", "features", "metrics"}),
+    "training": ({"torch", "numpy", "safetensors"}, {"augment", "features", "inference", "metrics"}),
     "inference": ({"torch", "numpy"}, {"features"}),
     "ensemble": ({"numpy", "scipy", "torch", "numba", "sklearn"}, {"metrics"}),
     "report": ({"numpy", "pandas", "matplotlib"}, {"metrics"}),

@@ -11,7 +11,7 @@ from tagging.commands import build
 from tagging.config import Experiment
 from tagging.features.deltas import Deltas
 from tagging.features.table import LogMels
-from tagging.inference.predict import TileProbabilities, predict_tiles
+from tagging.inference.predict import AUTOCAST, TileProbabilities, predict_tiles
 from tagging.progress import Bar
 from tagging.tracking.store import Store
 from tagging.training.checkpoint import load_weights, weights_file
@@ -46,6 +46,6 @@ def predict_rows(
             experiment.predict.tile_step,
             experiment.predict.batch_size,
             device,
-            build.DTYPES[experiment.training.precision],
+            AUTOCAST[experiment.training.precision],
             bar.reach,
         )

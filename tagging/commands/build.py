@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LRScheduler, OneCycleLR, ReduceLROnPlateau
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tagging import seeds
 from tagging.augment.filters import FilterSettings
@@ -20,23 +18,25 @@ from tagging.augment.resized_crop import ResizedCropSettings
 from tagging.augment.spec_augment import MaskSettings
 from tagging.augment.time_shift import TimeShiftSettings
 from tagging.augment.views import ViewSettings
-from tagging.config import AnyRecipe, Experiment, Recipe, Stacker
+from tagging.config import Experiment, Recipe, Stacker
 from tagging.config.sections.augment import Filter
 from tagging.config.sections.features import Features
 from tagging.config.sections.losses import AnyLoss
 from tagging.config.sections.models import TimmModel
-from tagging.config.sections.stacking import FCNetModel
-from tagging.config.sections.training import Constant, Cosine, OneCycle, Optimizer, Plateau
+from tagging.config.sections.stacking import FCNetModel, StackerModel
+from tagging.config.sections.training import Optimizer
 from tagging.errors import UserError
 from tagging.features.logmel import LogMelSettings
 from tagging.models import registry
 from tagging.models.stacking import STACKERS
 from tagging.models.timm_backbone import TimmBackbone, one_line
+from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.tracking.place import PROJECT
-from tagging.training.checkpoint import Parts, load_weights
-from tagging.training.losses import LOSSES, SourceLoss, Term
-
-DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from tagging.training import setup
+from tagging.training.checkpoint import load_weights
+from tagging.training.losses import SourceLoss
+from tagging.training.parts import Parts
+from tagging.training.settings import FoldSettings, LossSettings
 
 
 def device_of(experiment: Recipe) -> torch.device:
@@ -163,17 +163,7 @@ def mix_settings(experiment: Experiment) -> MixSettings:
 
 def loss_of(experiment: Experiment, keep_all: bool = False) -> SourceLoss:
     """Return the loss by source and head; with `keep_all` it drops no clip, whatever `keep_below` says."""
-    loss = experiment.loss
-    heads = (1.0, loss.aux3_weight, loss.aux2_weight, loss.aux1_weight)
-    return SourceLoss(
-        terms=[_term(source, keep_all) for source in (loss.curated, loss.noisy, loss.trusted)],
-        head_weights=heads if experiment.model.kind in registry.WITH_SIDE_HEADS else heads[:1],
-    )
-
-
-def _term(loss: AnyLoss, keep_all: bool) -> Term:
-    settings = loss.model_dump(exclude={"kind", "weight", "keep_below"})
-    return Term(partial(LOSSES[loss.kind], **settings), loss.weight, 1.0 if keep_all else loss.keep_below)
+    return setup.loss_of(fold_settings(experiment), keep_all)
 
 
 def model_of(
@@ -184,19 +174,23 @@ def model_of(
     A bare network is one whose weights are loaded next: neither the file nor a download is needed for it.
     """
     torch.manual_seed(seeds.derive(experiment.seed, fold, "weights"))
-    model = _network(experiment, num_classes, bare)
-    # channels-last is the order the convolutions of CPUs and GPUs run fastest in
-    return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    return registry.placed(_network(experiment, num_classes, bare), device)
 
 
 def _network(experiment: Experiment, num_classes: int, bare: bool = False) -> torch.nn.Module:
-    section = experiment.model
-    arguments = section.model_dump()
-    if isinstance(section, TimmModel):
-        arguments["size"] = (experiment.features.n_mels, experiment.sampling.frames)
-        arguments["weights"] = None if bare else initial_weights(experiment)
-        arguments["download"] = section.download and not bare
+    arguments = network_arguments(experiment)
+    if isinstance(experiment.model, TimmModel) and not bare:
+        arguments |= {"weights": initial_weights(experiment), "download": experiment.model.download}
     return registry.build(num_classes=num_classes, **arguments)
+
+
+def network_arguments(experiment: Experiment) -> dict[str, Any]:
+    """Return the arguments of registry.build for a network whose weights are loaded next, `kind` included."""
+    section = experiment.model
+    if not isinstance(section, TimmModel):
+        return section.model_dump()
+    size = (experiment.features.n_mels, experiment.sampling.frames)
+    return section.model_dump(exclude={"weights", "download"}) | {"size": size}
 
 
 def parts_of(
@@ -206,60 +200,64 @@ def parts_of(
     model = model_of(experiment, num_classes, fold, device, bare=start is not None)
     if start is not None:
         load_weights(model, start)
-    optimizer = _adam(model, experiment.optimizer)
-    decay = experiment.training.ema_decay
-    average = get_ema_multi_avg_fn(decay)
-    return Parts(
-        model=model,
-        optimizer=optimizer,
-        scheduler=_scheduler(optimizer, experiment),
-        scaler=torch.amp.GradScaler(device.type, enabled=experiment.training.precision == "fp16"),
-        ema=AveragedModel(model, multi_avg_fn=average, use_buffers=True) if decay else None,
-    )
+    return setup.parts_of(model, fold_settings(experiment), device)
 
 
 def stacker_parts_of(stacker: Stacker, inputs: int, num_classes: int, fold: int, device: torch.device) -> Parts:
     """Return everything that the training of a stacker changes; the initial weights are drawn from (seed, fold)."""
     torch.manual_seed(seeds.derive(stacker.seed, fold, "weights"))
     model = stacker_of(stacker, inputs, num_classes).to(device)
-    optimizer = _adam(model, stacker.optimizer)
+    optimizer = torch.optim.Adam(model.parameters(), **_adam(stacker.optimizer))
+    steps = stacker.training.epochs * stacker.sampling.steps
+    scheduler = setup.scheduler_of(optimizer, stacker.scheduler.model_dump(), steps)
     scaler = torch.amp.GradScaler(device.type, enabled=False)  # all in float32
-    return Parts(model, optimizer, _scheduler(optimizer, stacker), scaler, ema=None)
+    return Parts(model, optimizer, scheduler, scaler, ema=None)
 
 
 def stacker_of(stacker: Stacker, inputs: int, num_classes: int) -> torch.nn.Module:
     """Return a stacker's model with weights from torch's global generator, of a kind whose weights a file holds."""
     section = stacker.model
-    arguments = section.model_dump(exclude={"kind"}) if isinstance(section, FCNetModel) else {}
-    return STACKERS[section.kind](inputs, num_classes, **arguments)
+    return STACKERS[section.kind](inputs, num_classes, **stacker_arguments(section))
 
 
-def _adam(model: torch.nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
-    return torch.optim.Adam(
-        model.parameters(),
-        lr=settings.lr,
-        betas=(settings.beta1, settings.beta2),
-        eps=settings.eps,
-        weight_decay=settings.weight_decay,
+def stacker_arguments(section: StackerModel) -> dict[str, Any]:
+    """Return the arguments of a stacker's model beside its inputs and classes; the others' are scikit-learn's."""
+    return section.model_dump(exclude={"kind"}) if isinstance(section, FCNetModel) else {}
+
+
+def fold_settings(experiment: Experiment) -> FoldSettings:
+    """Return how each fold is trained."""
+    sampling, loss, training = experiment.sampling, experiment.loss, experiment.training
+    heads = (1.0, loss.aux3_weight, loss.aux2_weight, loss.aux1_weight)
+    return FoldSettings(
+        seed=experiment.seed,
+        views=view_settings(experiment),
+        mixes=mix_settings(experiment),
+        shares={CURATED: sampling.curated, NOISY: sampling.noisy, TRUSTED: sampling.trusted},
+        batch_size=sampling.batch_size,
+        draws_per_epoch=sampling.draws_per_epoch,
+        losses=tuple(map(_loss_settings, (loss.curated, loss.noisy, loss.trusted))),
+        head_weights=heads if experiment.model.kind in registry.WITH_SIDE_HEADS else heads[:1],
+        optimizer=_adam(experiment.optimizer),
+        scheduler=experiment.scheduler.model_dump(),
+        ema_decay=training.ema_decay,
+        epochs=training.epochs,
+        patience=experiment.early_stopping.patience,
+        precision=training.precision,
+        compile=training.compile,
+        validation_batch=experiment.predict.batch_size,
     )
 
 
-def _scheduler(optimizer: torch.optim.Optimizer, experiment: AnyRecipe) -> LRScheduler | None:
-    settings = experiment.scheduler
-    match settings:
-        case Constant():
-            return None
-        case Plateau():
-            return ReduceLROnPlateau(optimizer, mode="max", **settings.model_dump(exclude={"kind"}))
-        case Cosine():
-            return CosineAnnealingWarmRestarts(optimizer, settings.first, settings.growth, settings.min_lr)
-        case OneCycle():
-            return OneCycleLR(
-                optimizer,
-                max_lr=experiment.optimizer.lr,
-                total_steps=experiment.training.epochs * experiment.sampling.steps,
-                pct_start=settings.rise,
-                div_factor=settings.start_factor,
-                final_div_factor=settings.end_factor,
-                cycle_momentum=False,
-            )
+def _loss_settings(loss: AnyLoss) -> LossSettings:
+    arguments = loss.model_dump(exclude={"kind", "weight", "keep_below"})
+    return LossSettings(loss.kind, arguments, loss.weight, loss.keep_below)
+
+
+def _adam(optimizer: Optimizer) -> dict[str, Any]:
+    return {
+        "lr": optimizer.lr,
+        "betas": (optimizer.beta1, optimizer.beta2),
+        "eps": optimizer.eps,
+        "weight_decay": optimizer.weight_decay,
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,11 @@ from tagging.features.table import LogMels
 from tagging.inference.blend import mean_over_tiles
 from tagging.inference.predict import TileProbabilities
 from tagging.metrics import lwlrap
-from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.tracking.store import Run, Store
+from tagging.training import setup
 from tagging.training.batches import TrainingBatches
 from tagging.training.history import EpochRecord
-from tagging.training.loop import LoopSettings
-from tagging.training.sampling import SourcePools
+from tagging.training.setup import TrainingClips
 from tagging.training.validation import Validation
 
 
@@ -36,6 +35,11 @@ class Stage:
     device: torch.device
     logmels: LogMels
     targets: Tensor  # [rows of the store, C] labels to train on; test rows are zero
+
+    @property
+    def clips(self) -> TrainingClips:
+        """What training needs of it."""
+        return TrainingClips(self.logmels, self.targets, self.prepared.source_rows, self.device)
 
 
 def stage(prepared: Prepared) -> Stage:
@@ -62,7 +66,7 @@ def fold_epochs(
             batches=batches_of(shared, fold),
             loss=build.loss_of(experiment).to(shared.device),
             validate=validation_of(shared, fold),
-            settings=_loop_settings(shared, fold),
+            settings=setup.loop_settings(build.fold_settings(experiment), fold, shared.device),
             predicting=experiment.predict.weights,
             predict=lambda model: predict_fold(shared, model, fold, run.id, parent.id, store),
         )
@@ -111,63 +115,17 @@ def predict_fold(shared: Stage, model: torch.nn.Module, fold: int, run_id: str, 
     return score
 
 
-def pools_of(prepared: Prepared, fold: int) -> dict[int, np.ndarray]:
-    """Return the rows of the store that a fold's draws come from, int64, by source."""
-    rows = prepared.rows
-    return {
-        CURATED: rows["curated"][(prepared.folds != fold) & ~prepared.removed],
-        NOISY: rows["noisy"][prepared.noisy_pool],
-        TRUSTED: rows["noisy"][prepared.trusted],
-    }
-
-
 def batches_of(shared: Stage, fold: int) -> TrainingBatches:
     """Return the maker of a fold's batches."""
-    prepared, sampling = shared.prepared, shared.prepared.experiment.sampling
-    return TrainingBatches(
-        logmels=shared.logmels,
-        targets=prepared.lessons.targets(shared.targets, fold) if prepared.lessons else shared.targets,
-        pools=SourcePools(
-            {source: torch.from_numpy(pool) for source, pool in pools_of(prepared, fold).items()},
-            {CURATED: sampling.curated, NOISY: sampling.noisy, TRUSTED: sampling.trusted},
-        ),
-        views=build.view_settings(prepared.experiment),
-        mixes=build.mix_settings(prepared.experiment),
-        batch_size=sampling.batch_size,
-        draws_per_epoch=sampling.draws_per_epoch,
-        seed=prepared.experiment.seed,
-        fold=fold,
-        device=shared.device,
-    )
+    clips, lessons = shared.clips, shared.prepared.lessons
+    if lessons:
+        clips = replace(clips, targets=lessons.targets(clips.targets, fold))
+    return setup.batches_of(build.fold_settings(shared.prepared.experiment), clips, fold)
 
 
 def validation_of(shared: Stage, fold: int) -> Validation:
     """Return what looks at a fold's held-out clips, those that label lists remove left out; its loss drops none."""
-    prepared, experiment = shared.prepared, shared.prepared.experiment
-    clips = torch.from_numpy(prepared.rows["curated"][(prepared.folds == fold) & ~prepared.removed])
-    return Validation(
-        logmels=shared.logmels,
-        clips=clips,
-        targets=shared.targets[clips.to(shared.device)],
-        loss=build.loss_of(experiment, keep_all=True).to(shared.device),
-        window=experiment.sampling.frames,
-        batch_size=experiment.predict.batch_size,
-        device=shared.device,
-        dtype=build.DTYPES[experiment.training.precision],
-    )
-
-
-def _loop_settings(shared: Stage, fold: int) -> LoopSettings:
-    experiment = shared.prepared.experiment
-    return LoopSettings(
-        epochs=experiment.training.epochs,
-        patience=experiment.early_stopping.patience,
-        dtype=build.DTYPES[experiment.training.precision],
-        device=shared.device,
-        seed=experiment.seed,
-        fold=fold,
-        compile=experiment.training.compile,
-    )
+    return setup.validation_of(build.fold_settings(shared.prepared.experiment), shared.clips, fold)
 
 
 def prediction_table(

@@ -15,10 +15,11 @@ from tagging.progress import Bar, say
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
-from tagging.training.checkpoint import Checkpoints, Parts, load_weights, weights_of
+from tagging.training.checkpoint import Checkpoints, load_weights, weights_of
 from tagging.training.history import EpochRecord
 from tagging.training.loop import Batches, Evaluate, LoopSettings, epochs
 from tagging.training.losses import SourceLoss
+from tagging.training.parts import Parts
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from tagging.features.store import FeatureStore, open_store
 from tagging.progress import Bar
 from tagging.report.wording import count
 from tagging.tracking.place import PROJECT
+from tagging.training.sampling import SourceRows
 
 RESERVED = ("fname", "fold", "tile")  # columns beside the classes in tables of predictions
 
@@ -56,6 +57,18 @@ class Prepared(Folded):
     def noisy_pool(self) -> np.ndarray:
         """The mask of noisy clips that noisy draws come from."""
         return self.trusted if self.experiment.sampling.noisy_pool == "trusted" else ~self.dropped
+
+    @property
+    def source_rows(self) -> SourceRows:
+        """What each row of the store is to training."""
+        return SourceRows(
+            curated=self.rows["curated"],
+            noisy=self.rows["noisy"],
+            folds=self.folds,
+            removed=self.removed,
+            noisy_pool=self.noisy_pool,
+            trusted=self.trusted,
+        )
 
     def identity(self) -> dict[str, str]:
         """Return the tags that say what is computed, on which data."""

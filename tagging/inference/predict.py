@@ -15,6 +15,9 @@ from tagging.features.table import LogMels
 from tagging.features.windows import cut_windows
 from tagging.inference.tiles import plan_tiles
 
+# types of autocast by their names; float32 is none
+AUTOCAST = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 @dataclass(frozen=True)
 class TileProbabilities:

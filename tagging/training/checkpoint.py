@@ -15,7 +15,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,23 +22,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from tagging.errors import UserError, room_in
 from tagging.training.history import EpochRecord, best_epoch
+from tagging.training.parts import Parts
 
 T = TypeVar("T")
-
-
-@dataclass
-class Parts:
-    """Everything that training changes."""
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler | None
-    scaler: torch.amp.GradScaler
-    ema: AveragedModel | None
 
 
 class Checkpoints:
@@ -155,9 +143,13 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
     Raises UserError where the file is damaged, RuntimeError where it is of another network.
     """
+    model.load_state_dict(read_state(path))
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Return the weights of a safetensors file, averaged ones unwrapped; UserError where the file is damaged."""
     with _readable(path):
-        state = load_file(path)
-    model.load_state_dict(_unwrapped(state, path))
+        return _unwrapped(load_file(path), path)
 
 
 def save_weights(model: nn.Module, path: Path) -> None:

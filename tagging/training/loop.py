@@ -15,9 +15,9 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 from tagging import seeds
 from tagging.errors import UserError
 from tagging.training.batches import Batch
-from tagging.training.checkpoint import Checkpoints, Parts
 from tagging.training.history import EpochRecord, should_stop
 from tagging.training.losses import SourceLoss
+from tagging.training.parts import Parts
 
 # Steps between two looks at the loss: each look waits for the device.
 LOSS_CHECK_STEPS = 32
@@ -38,6 +38,16 @@ class Tracker(Protocol):
 
     def log_epoch(self, record: dict[str, float]) -> None:
         """Take the numbers of one epoch."""
+
+
+class Keeper(Protocol):
+    """Keeps what training has reached."""
+
+    def resume(self, parts: Parts) -> list[EpochRecord]:
+        """Set `parts` to what was kept last and return its epochs; [] where there is nothing."""
+
+    def save(self, parts: Parts, history: Sequence[EpochRecord]) -> None:
+        """Keep the newest epoch, the last of `history`."""
 
 
 class Progress(Protocol):
@@ -80,7 +90,7 @@ def epochs(
     loss: SourceLoss,
     evaluate: Evaluate,
     settings: LoopSettings,
-    checkpoints: Checkpoints,
+    checkpoints: Keeper,
     tracker: Tracker,
     progress: Progress,
 ) -> Iterator[EpochRecord]:

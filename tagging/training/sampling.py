@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from torch import Tensor
+
+from tagging.sources import CURATED, NOISY, TRUSTED
 
 _TOLERANCE = 1e-6
 
@@ -45,3 +50,31 @@ class SourcePools:
     def _draw_within(self, slot: Tensor, generator: torch.Generator) -> Tensor:
         place = torch.rand(len(slot), generator=generator, dtype=torch.float64)
         return self._clips[self._first[slot] + (place * self._sizes[slot]).long()]
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """Which rows of a table of log-mels are which clips, and what each fold may do with them.
+
+    `curated` [N] and `noisy` [M] are rows, int64. `folds` [N] is each curated clip's fold and `removed` [N] bool marks
+    those that no fold trains on; `noisy_pool` and `trusted` [M] bool mark the clips of these two sources.
+    """
+
+    curated: np.ndarray
+    noisy: np.ndarray
+    folds: np.ndarray
+    removed: np.ndarray
+    noisy_pool: np.ndarray
+    trusted: np.ndarray
+
+    def pools(self, fold: int) -> dict[int, np.ndarray]:
+        """Return the rows that a fold's draws come from, int64, by source."""
+        return {
+            CURATED: self.curated[(self.folds != fold) & ~self.removed],
+            NOISY: self.noisy[self.noisy_pool],
+            TRUSTED: self.noisy[self.trusted],
+        }
+
+    def held_out(self, fold: int) -> np.ndarray:
+        """Return the rows that a fold is validated on, those that are removed left out."""
+        return self.curated[(self.folds == fold) & ~self.removed]

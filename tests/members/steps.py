@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tagging.commands import build
 from tagging.commands.fold import Stage, batches_of
+from tagging.inference.predict import AUTOCAST
 from tagging.training.loop import LoopSettings, train_step
 
 FOLD, EPOCH, STEPS = 0, 1, 2
@@ -36,7 +37,7 @@ def two_steps(shared: Stage) -> TwoSteps:
     experiment = shared.prepared.experiment
     parts = build.parts_of(experiment, len(shared.prepared.dataset.classes), FOLD, shared.device)
     loss = build.loss_of(experiment).to(shared.device)
-    dtype = build.DTYPES[experiment.training.precision]
+    dtype = AUTOCAST[experiment.training.precision]
     settings = LoopSettings(1, None, dtype, shared.device, experiment.seed, FOLD)
     maker = batches_of(shared, FOLD)
     outputs: list[list[tuple[int, ...]]] = []

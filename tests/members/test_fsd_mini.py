@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tagging.commands.fold import batches_of, pools_of, stage
+from tagging.commands.fold import batches_of, stage
 from tagging.commands.prepare import prepare
 from tagging.config import load
 from tagging.sources import TRUSTED
@@ -59,7 +59,7 @@ def test_a_member_trains_on_trusted_noisy_clips(tmp_path: Path, monkeypatch: pyt
     noisy = prepared.dataset.noisy
     first = len(prepared.dataset.curated)  # of the noisy clips in the store
     for fold in range(2):
-        trusted = [noisy.fnames[row - first] for row in pools_of(prepared, fold)[TRUSTED]]
+        trusted = [noisy.fnames[row - first] for row in prepared.source_rows.pools(fold)[TRUSTED]]
         assert trusted == [fname for fname, said in selection.items() if said != "remove"]
         maker = batches_of(stage(prepared), fold)
         sources = torch.cat([maker.batch(1, step).sources for step in range(maker.steps)])

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from tagging import seeds
-from tagging.commands.fold import batches_of, pools_of, stage, validation_of
+from tagging.commands.fold import batches_of, stage, validation_of
 from tagging.commands.prepare import Prepared
 from tagging.config import load
 from tagging.sources import CURATED, NOISY, TRUSTED
@@ -49,7 +49,8 @@ def test_the_folds_are_those_of_the_winning_solution(member: Member) -> None:
 def test_every_fold_trains_and_validates_on_as_many_clips_as_published(member: Member) -> None:
     facts = member.facts
     left = CLIPS - facts.removed
-    sizes = [{source: len(rows) for source, rows in pools_of(member.stage.prepared, k).items()} for k in range(FOLDS)]
+    pools = [member.stage.prepared.source_rows.pools(k) for k in range(FOLDS)]
+    sizes = [{source: len(rows) for source, rows in pool.items()} for pool in pools]
     assert sizes == [
         {CURATED: left - held_out, NOISY: facts.noisy, TRUSTED: facts.trusted} for held_out in facts.validated
     ]
@@ -72,7 +73,7 @@ def test_no_clip_is_drawn_that_its_source_must_not_have(member: Member) -> None:
     allowed = fnames_by_source(member)
     # the store holds the curated clips first, then the noisy ones
     fnames = np.array([*prepared.dataset.curated.fnames, *prepared.dataset.noisy.fnames])
-    assert {source: set(fnames[rows]) for source, rows in pools_of(prepared, FOLD).items()} == allowed
+    assert {source: set(fnames[rows]) for source, rows in prepared.source_rows.pools(FOLD).items()} == allowed
     rows, sources = draw(prepared, DRAWS // BATCH)
     for source, allowed_fnames in allowed.items():
         assert set(fnames[rows[sources == source]]) <= allowed_fnames
@@ -97,7 +98,7 @@ def draw(prepared: Prepared, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows and sources of the first draws of fold 0, without making the batches."""
     sampling = prepared.experiment.sampling
     pools = SourcePools(
-        {source: torch.from_numpy(rows) for source, rows in pools_of(prepared, FOLD).items()},
+        {source: torch.from_numpy(rows) for source, rows in prepared.source_rows.pools(FOLD).items()},
         {CURATED: sampling.curated, NOISY: sampling.noisy, TRUSTED: sampling.trusted},
     )
     draws = [

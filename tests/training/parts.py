@@ -11,11 +11,13 @@ from tagging.augment.views import ViewSettings
 from tagging.commands import build
 from tagging.config import load
 from tagging.features.table import LogMels
+from tagging.inference.predict import AUTOCAST
 from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.training.batches import TrainingBatches
-from tagging.training.checkpoint import Checkpoints, Parts
+from tagging.training.checkpoint import Checkpoints
 from tagging.training.history import EpochRecord
 from tagging.training.loop import LoopSettings, epochs
+from tagging.training.parts import Parts
 from tagging.training.sampling import SourcePools
 from tagging.training.validation import Validation
 
@@ -52,7 +54,7 @@ class Training:
         views, mixes = build.view_settings(self.experiment), build.mix_settings(self.experiment)
         self.batches = batches(logmels, targets, views, mixes)
         self.loss = build.loss_of(self.experiment)
-        dtype = build.DTYPES[self.experiment.training.precision]
+        dtype = AUTOCAST[self.experiment.training.precision]
         held_out = torch.arange(24, 30)
         self.validate = Validation(logmels, held_out, targets[held_out], self.loss, 32, 4, CPU, dtype)
         self.settings = LoopSettings(epochs, patience, dtype, CPU, seed=1, fold=0)

@@ -1,0 +1,129 @@
+"""Puts the training of a fold together from plain settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from tagging.features.table import LogMels
+from tagging.inference.predict import AUTOCAST
+from tagging.training.batches import TrainingBatches
+from tagging.training.loop import LoopSettings
+from tagging.training.losses import LOSSES, SourceLoss, Term
+from tagging.training.parts import Parts
+from tagging.training.sampling import SourcePools, SourceRows
+from tagging.training.settings import FoldSettings, LossSettings
+from tagging.training.validation import Validation
+
+
+@dataclass(frozen=True)
+class TrainingClips:
+    """What the folds of an experiment train on: log-mels, targets [rows of them, C] on the device, what each row is."""
+
+    logmels: LogMels
+    targets: Tensor
+    rows: SourceRows
+    device: torch.device
+
+
+def parts_of(model: nn.Module, settings: FoldSettings, device: torch.device) -> Parts:
+    """Return everything that training changes around a network that lies on the device."""
+    optimizer = torch.optim.Adam(model.parameters(), **settings.optimizer)
+    average = get_ema_multi_avg_fn(settings.ema_decay)
+    return Parts(
+        model=model,
+        optimizer=optimizer,
+        scheduler=scheduler_of(optimizer, settings.scheduler, settings.epochs * settings.steps),
+        scaler=torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16"),
+        ema=AveragedModel(model, multi_avg_fn=average, use_buffers=True) if settings.ema_decay else None,
+    )
+
+
+def scheduler_of(
+    optimizer: torch.optim.Optimizer, scheduler: Mapping[str, Any], total_steps: int
+) -> LRScheduler | None:
+    """Return what moves the learning rate, from its `kind` and its arguments; None where nothing does.
+
+    `total_steps` are the batches of all epochs.
+    """
+    arguments = {key: value for key, value in scheduler.items() if key != "kind"}
+    match scheduler["kind"]:
+        case "constant":
+            return None
+        case "plateau":
+            return ReduceLROnPlateau(optimizer, mode="max", **arguments)
+        case "cosine":
+            return CosineAnnealingWarmRestarts(optimizer, arguments["first"], arguments["growth"], arguments["min_lr"])
+        case "one_cycle":
+            return OneCycleLR(
+                optimizer,
+                max_lr=optimizer.param_groups[0]["lr"],
+                total_steps=total_steps,
+                pct_start=arguments["rise"],
+                div_factor=arguments["start_factor"],
+                final_div_factor=arguments["end_factor"],
+                cycle_momentum=False,
+            )
+        case kind:
+            raise ValueError(f"no scheduler is called {kind!r}")
+
+
+def loss_of(settings: FoldSettings, keep_all: bool = False) -> SourceLoss:
+    """Return the loss by source and head; with `keep_all` it drops no clip, whatever `keep_below` says."""
+    return SourceLoss([_term(loss, keep_all) for loss in settings.losses], settings.head_weights)
+
+
+def _term(loss: LossSettings, keep_all: bool) -> Term:
+    return Term(partial(LOSSES[loss.kind], **loss.arguments), loss.weight, 1.0 if keep_all else loss.keep_below)
+
+
+def batches_of(settings: FoldSettings, clips: TrainingClips, fold: int) -> TrainingBatches:
+    """Return the maker of a fold's batches."""
+    pools = {source: torch.from_numpy(pool) for source, pool in clips.rows.pools(fold).items()}
+    return TrainingBatches(
+        logmels=clips.logmels,
+        targets=clips.targets,
+        pools=SourcePools(pools, settings.shares),
+        views=settings.views,
+        mixes=settings.mixes,
+        batch_size=settings.batch_size,
+        draws_per_epoch=settings.draws_per_epoch,
+        seed=settings.seed,
+        fold=fold,
+        device=clips.device,
+    )
+
+
+def validation_of(settings: FoldSettings, clips: TrainingClips, fold: int) -> Validation:
+    """Return what looks at a fold's held-out clips; its loss drops none."""
+    held_out = torch.from_numpy(clips.rows.held_out(fold))
+    return Validation(
+        logmels=clips.logmels,
+        clips=held_out,
+        targets=clips.targets[held_out.to(clips.device)],
+        loss=loss_of(settings, keep_all=True).to(clips.device),
+        window=settings.views.frames,
+        batch_size=settings.validation_batch,
+        device=clips.device,
+        dtype=AUTOCAST[settings.precision],
+    )
+
+
+def loop_settings(settings: FoldSettings, fold: int, device: torch.device) -> LoopSettings:
+    """Return how long a fold trains, and how."""
+    return LoopSettings(
+        epochs=settings.epochs,
+        patience=settings.patience,
+        dtype=AUTOCAST[settings.precision],
+        device=device,
+        seed=settings.seed,
+        fold=fold,
+        compile=settings.compile,
+    )
