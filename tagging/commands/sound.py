@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tagging.data.audio import read_sounds
-from tagging.data.listing import SOUND_SUFFIXES
+from tagging.data.listing import SOUND_SUFFIXES, find_sound
 from tagging.errors import UnreadableSound, UserError
 from tagging.features.logmel import LogMel, LogMelSettings, trim_waveform
 from tagging.features.table import LogMels
@@ -33,8 +33,7 @@ def read_new_sound(place: Path, settings: Collection[LogMelSettings], device: to
     if not place.exists():
         raise UserError(f"{place}: no such file or folder")
     root = place if place.is_dir() else place.parent
-    files = sorted(path for path in place.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES and path.is_file())
-    files = files if place.is_dir() else [place]
+    files = find_sound(place) if place.is_dir() else [place]
     front_ends = {each: LogMel(each, device) for each in settings}
     fnames: list[str] = []
     clips: dict[LogMelSettings, list[Tensor]] = {each: [] for each in settings}

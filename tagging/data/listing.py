@@ -16,6 +16,11 @@ OTHER_SPELLINGS = {".aif", ".aifc", ".oga", ".opus", ".snd", ".wave"}
 SOUND_SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | OTHER_SPELLINGS
 
 
+def find_sound(folder: Path) -> list[Path]:
+    """Return all files at any depth below a folder that bear the suffix of a format of sound, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES and path.is_file())
+
+
 class SoundFolder:
     """The files below `root`, found by names relative to it, which may hold '/'.
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from tagging.errors import UnreadableSound, UserError
 from tagging.features.logmel import LogMelSettings, trim_waveform
+
+T = TypeVar("T")
 
 
 class Decoded(Protocol):
@@ -47,11 +49,16 @@ def read_ahead(files: Sequence[Path], settings: LogMelSettings, decode: Decode, 
 
     Raises UserError where a file's bytes cannot be read at all.
     """
+    yield from ahead_of(lambda path: _read(path, settings, decode), files, ahead)
+
+
+def ahead_of(read: Callable[[Path], T], files: Iterable[Path], ahead: int) -> Iterator[T]:
+    """Yield what `read` makes of each file, in order, by a pool of threads that is `ahead` files in front."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting: deque[Future[TrimmedSound]] = deque()
+        waiting: deque[Future[T]] = deque()
         try:
             for path in files:
-                waiting.append(pool.submit(_read, path, settings, decode))
+                waiting.append(pool.submit(read, path))
                 if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
