@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagging import cli_ensembles
-from tagging.commandline import at_least, exit_status, folder
+from tagging.commandline import at_least, exit_status, folder, minutes
 from tagging.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ Train audio taggers over folds, with every run tracked in MLflow.
   select                find the store's best ensemble, and keep it as a run
   ensemble RECIPE       train a recipe's members and blend them
   evaluate --truth FILE score runs or a submission against labels of test clips
+  kernel --run RUN      pack it into one file, for a machine without internet
   download NAME         fetch a public data set: fsdkaggle2019
   demo FOLDER           write synthetic sound to try things on
   show ...              experiment NAME, schema, runs
@@ -81,6 +82,27 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--submission", default="", metavar="FILE", help="a submission in place of a run")
     evaluate.add_argument("--group", default="", metavar="COLUMN", help="parts the clips; default: usage, if there")
     evaluate.add_argument("--out", default="", metavar="FILE", help="of several runs: default ./cv_against_test.png")
+
+    kernel = commands.add_parser(
+        "kernel", description="Pack a run into one Python file and its weights, for a machine without internet."
+    )
+    kernel.add_argument("--run", required=True, help=RUN_HELP)
+    kernel.add_argument("--out", default="", metavar="FOLDER", help="default: ./kernel")
+    kernel.add_argument(
+        "--train",
+        nargs="?",
+        const="yes",
+        default="",
+        choices=["", "no", "yes"],
+        metavar="yes",
+        help="pack the training of its folds in place of their weights",
+    )
+    kernel.add_argument(
+        "--time-limit",
+        type=minutes,
+        metavar="MINUTES",
+        help="that the kernel keeps to, unless it is told otherwise; networks that do not fit are left out",
+    )
 
     download = commands.add_parser("download", description="Fetch a public data set and lay it out for training.")
     download.add_argument("name", choices=["fsdkaggle2019"], help="fsdkaggle2019: Zenodo record 3612637")
@@ -186,6 +208,14 @@ def _evaluate(parsed: argparse.Namespace) -> None:
         evaluate_runs(Path(parsed.truth), runs, parsed.group, Path(parsed.out) if parsed.out else None)
 
 
+def _kernel(parsed: argparse.Namespace) -> None:
+    from tagging.commands.kernel import pack, pack_training
+
+    out = Path(parsed.out or "kernel")
+    write = pack_training if parsed.train == "yes" else pack
+    write(parsed.run, out, parsed.time_limit)
+
+
 def _download(parsed: argparse.Namespace) -> None:
     from tagging.commands.download import download
 
@@ -226,6 +256,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "select": cli_ensembles.select,
     "ensemble": cli_ensembles.ensemble,
     "evaluate": _evaluate,
+    "kernel": _kernel,
     "download": _download,
     "demo": _demo,
     "show": _show,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -72,6 +73,19 @@ def one_of(*allowed: str) -> Callable[[str], str]:
 def names(texts: Sequence[str]) -> list[str]:
     """Return names that were given one by one, or several in one text with commas between them."""
     return [name.strip() for text in texts for name in text.split(",") if name.strip()]
+
+
+def minutes(text: str) -> float | None:
+    """Return a number of minutes above 0, the type of an argument; None for empty text."""
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return number
 
 
 def folder(text: str) -> Path | None:

@@ -31,6 +31,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "training": ({"torch", "numpy", "safetensors"}, {"augment", "features", "inference", "metrics"}),
     "inference": ({"torch", "numpy"}, {"features"}),
     "ensemble": ({"numpy", "scipy", "torch", "numba", "sklearn"}, {"metrics"}),
+    "kernel": (
+        {"torch", "numpy"},
+        {"augment", "commandline", "data", "ensemble", "features", "inference", "models", "report", "training"},
+    ),
     "report": ({"numpy", "pandas", "matplotlib"}, {"metrics"}),
     "tracking": ({"mlflow", "pandas", "filelock", "psutil", "pynvml", "sqlalchemy"}, set()),
     "commands": ({"numpy", "pandas", "torch", "pydantic", "rich"}, None),

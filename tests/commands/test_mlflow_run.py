@@ -48,8 +48,11 @@ def test_it_trains_and_submits_through_mlflow(
     done = mlflow_run(project, "-e", "submit", "-P", "run=by_mlflow")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (project.folder / "submission.csv").is_file()
+    done = mlflow_run(project, "-e", "kernel", "-P", "run=by_mlflow", "-P", "time_limit=5")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "time_limit=5.0" in (project.folder / "kernel" / "kernel.py").read_text()
     launches = store.search({"kind": "launch"})
-    assert [found.tags["launch.run"] for found in launches] == [run.id, run.id]
+    assert [found.tags["launch.run"] for found in launches] == [run.id] * 3
 
 
 @pytest.mark.slow

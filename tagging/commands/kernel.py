@@ -1,0 +1,145 @@
+"""Pack a run into a kernel: one Python file and its weights, for a machine where nothing else of the project is."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from tagging.commands.finished import open_run
+from tagging.commands.kernel_plan import plan_of, training_plan_of
+from tagging.data.demo import make_demo
+from tagging.data.listing import find_sound
+from tagging.errors import UserError, room_in
+from tagging.kernel.clock import duration
+from tagging.kernel.estimate import Estimate, measure
+from tagging.kernel.plan import Plan
+from tagging.kernel.source import one_file
+from tagging.kernel.weights import all_weights
+from tagging.progress import say, warn
+from tagging.report.wording import count
+from tagging.tracking.store import Run, Store
+
+FILE = "kernel.py"
+MEASURED = 16  # clips
+PREDICTS = "--sound FOLDER [--sample sample_submission.csv] [--out submission.csv] [--time-limit MINUTES]"
+TRAINS = "--data FOLDER [--sound FOLDER] [--sample sample_submission.csv] [--out submission.csv]"
+
+
+def pack(run_text: str, out: Path, time_limit: float | None = None) -> None:
+    """Write `out`/kernel.py, which predicts as a run does, and `out`/weights/; say how long it will take.
+
+    `time_limit` in minutes is what the kernel keeps to unless it is told otherwise. The file is kept in the run too.
+    Raises UserError where the run or a member of it cannot be packed, and where `out` cannot be written or holds
+    something else; what was there before is then as it was.
+    """
+    check_folder(out)
+    store, run = open_run(run_text)
+    with _in_place(out) as draft:
+        (draft / "weights").mkdir()
+        plan = replace(plan_of(store, run, draft / "weights"), time_limit=time_limit)
+        estimate = _measured(plan, draft / "weights")
+        plan = estimate.with_costs(plan)
+        (draft / FILE).write_text(one_file(_title(plan, "Tags sound", PREDICTS), "kernel.main", plan), "utf-8")
+    store.log_file(run.id, out / FILE, "kernel")
+    _tell_needs(plan)
+    _tell_time(plan, estimate, _test_clips(store, run))
+    size = sum((out / "weights" / file.file).stat().st_size for file in all_weights(plan))
+    files = count(len(all_weights(plan)), "file")
+    say(f"wrote {out / FILE} and {files} of weights ({size / 1e6:.1f} MB): {_networks(plan)}")
+    say(f"copy the folder {out} to the machine; there: python {FILE} --sound FOLDER --sample sample_submission.csv")
+
+
+def pack_training(run_text: str, out: Path, time_limit: float | None = None) -> None:
+    """Write `out`/kernel.py, which trains the networks of a run and predicts with them; errors as `pack`.
+
+    A `time_limit` is an error too.
+    """
+    if time_limit is not None:
+        raise UserError("a kernel that trains keeps to no time limit; leave out --time-limit, or --train")
+    check_folder(out)
+    store, run = open_run(run_text)
+    with _in_place(out) as draft:
+        training = training_plan_of(store, run)
+        title = _title(training.plan, "Trains networks, and tags sound with them,", TRAINS)
+        (draft / FILE).write_text(one_file(title, "kernel.train", training), "utf-8")
+    store.log_file(run.id, out / FILE, "kernel/train")
+    _tell_needs(training.plan)
+    say(f"wrote {out / FILE}, which trains {_networks(training.plan)}")
+    say(f"copy it to the machine; there: python {FILE} --data FOLDER")
+
+
+def check_folder(out: Path) -> None:
+    """Stop where a folder holds something that is no kernel; what is packed there replaces an older one."""
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"{there}: is a file; name a folder with --out")
+    if out.is_dir() and any(out.iterdir()) and not (out / FILE).is_file():
+        raise UserError(f"{out}: holds something other than a kernel; name another folder with --out")
+
+
+@contextmanager
+def _in_place(out: Path) -> Iterator[Path]:
+    """Give a folder to write to that takes the place of `out` once it is whole."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as draft, room_in(out):
+            (Path(draft) / "kernel").mkdir()
+            yield Path(draft) / "kernel"
+            shutil.rmtree(out, ignore_errors=True)
+            (Path(draft) / "kernel").rename(out)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror}") from None
+
+
+def _measured(plan: Plan, weights: Path) -> Estimate:
+    """Measure the plan on synthetic clips, which need no data set."""
+    with tempfile.TemporaryDirectory(prefix="tagging-kernel-") as folder:
+        make_demo(Path(folder) / "demo", seed=0, curated=10, noisy=0, test=MEASURED)
+        return measure(plan, weights, find_sound(Path(folder) / "demo" / "test"))
+
+
+def _title(plan: Plan, does: str, usage: str) -> str:
+    needs = ", ".join(["torch", "NumPy", "soundfile", "soxr (which librosa brings)", *plan.modules])
+    beside = ", and the folder weights/ beside it" if usage == PREDICTS else ""
+    return (
+        f"{does} as {plan.run} does: {_networks(plan)}, {len(plan.classes)} classes.\n\n"
+        f"    python {FILE} {usage}\n\n"
+        f"It needs {needs}{beside}; no internet.\n"
+        "The numbers it works with stand at the end, in PLAN; before that stand the modules that it is made of.\n"
+    )
+
+
+def _networks(plan: Plan) -> str:
+    folds = count(sum(len(network.folds) for network in plan.networks), "network")
+    return folds if len(plan.networks) == 1 else f"{folds} of {len(plan.networks)} runs"
+
+
+def _tell_needs(plan: Plan) -> None:
+    for name in plan.modules:
+        warn(f"a network of {plan.run} is one of {name}'s: the machine needs {name} (here: {version(name)})")
+
+
+def _tell_time(plan: Plan, estimate: Estimate, clips: int) -> None:
+    seconds = clips * estimate.clip_seconds
+    say(
+        f"{estimate.clip_seconds:.2f} s a clip on this machine ({estimate.device}, "
+        f"{count(torch.get_num_threads(), 'thread')}), measured on {MEASURED} synthetic clips of "
+        f"{estimate.length:.1f} s on average: {clips} such clips take {duration(seconds)}"
+    )
+    if plan.time_limit is not None and seconds > 60 * plan.time_limit:
+        last = [network.name for network in reversed(plan.networks)]
+        order = "the last folds first" if len(last) == 1 else f"in this order: {', '.join(last)}"
+        warn(f"that is longer than {plan.time_limit:g} min: networks will be left out, {order}")
+
+
+def _test_clips(store: Store, run: Run) -> int:
+    """Return the number of the run's test clips, a thousand where it has none."""
+    tables = store.list_files(run.id, "predictions/test")
+    return len(store.read_table(run.id, tables[0])) if tables else 1000

@@ -1,0 +1,203 @@
+"""From runs to what a kernel is told: their networks, weights, and how they are blended."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from tagging.commands.build import fold_settings, logmel_settings, network_arguments, stacker_arguments
+from tagging.commands.finished import class_columns, finished_folds
+from tagging.commands.stack import stacker_members
+from tagging.config import Experiment, Stacker
+from tagging.config.load import load_any_stored, load_stored
+from tagging.config.sections.models import TimmModel
+from tagging.data.label_lists import read_label_list
+from tagging.errors import UserError
+from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
+from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
+from tagging.kernel.weights import write_weights
+from tagging.models.stacking import STACKERS
+from tagging.tracking.store import Run, Store
+from tagging.training.checkpoint import read_state, weights_file
+
+TRAINED = ("experiment", "trial")
+_UNTRAINED = "a kernel cannot train that: pack its weights, without --train"
+
+
+def plan_of(store: Store, run: Run, folder: Path) -> Plan:
+    """Return the plan of a run's predictions, and write the weights of all its networks to a folder.
+
+    Networks come in the order of their worth, that is of the weights of all that falls away without them, then of
+    their CV lwlrap. Raises UserError where a run cannot be packed.
+    """
+    return _plan(store, run, _Collected(store, folder))
+
+
+def training_plan_of(store: Store, run: Run) -> TrainingPlan:
+    """Return the plan of a run's predictions with how each of its networks is trained.
+
+    Raises UserError where a run cannot be packed, or not be trained in a kernel.
+    """
+    collected = _Collected(store, None)
+    plan = _plan(store, run, collected)
+    table = store.read_table(run.id, "data/folds.parquet")
+    folds = [tuple(table["fname"][table["fold"] == fold]) for fold in range(table["fold"].max() + 1)]
+    networks = {name: _training_of(store, one) for name, one in collected.runs.items()}
+    return TrainingPlan(plan, tuple(folds), networks)
+
+
+def _training_of(store: Store, run: Run) -> NetworkTraining:
+    experiment = _experiment(store, run)
+    if experiment.init.run:
+        raise UserError(f"{_name(run)} starts from the weights of another run (init.run); {_UNTRAINED}")
+    if run.params.get("teacher.run"):
+        raise UserError(f"{_name(run)} learns from what another run says (teacher.run); {_UNTRAINED}")
+    if isinstance(experiment.model, TimmModel) and (experiment.model.weights or experiment.model.download):
+        raise UserError(f"{_name(run)} starts from weights that are no part of it (model.weights); {_UNTRAINED}")
+
+    def listed(given: str) -> dict[str, str] | None:
+        return read_label_list(store.fetch(run.id, f"labels/{Path(given).name}")) if given else None
+
+    return NetworkTraining(
+        settings=fold_settings(experiment),
+        corrections=listed(experiment.labels.corrections),
+        selection=listed(experiment.labels.noisy_selection),
+        noisy_pool=experiment.sampling.noisy_pool,
+        weights=experiment.predict.weights,
+        skip_unreadable=experiment.data.skip_unreadable,
+    )
+
+
+def _experiment(store: Store, run: Run) -> Experiment:
+    return load_stored(store.fetch(run.id, "config.yaml"))
+
+
+def _plan(store: Store, run: Run, collected: _Collected) -> Plan:
+    blend = collected.member(run, 1.0)
+    order = sorted(collected.networks, key=lambda name: (-collected.worth[name], -collected.score(name)))
+    return Plan(
+        run=_name(run),
+        classes=_classes(store, run),
+        networks=tuple(collected.networks[name] for name in order),
+        blend=blend,
+        modules=tuple(sorted({"timm" for network in collected.networks.values() if network.kind == "timm"})),
+    )
+
+
+class _Collected:
+    """The networks below a run, each once, by their names; their weights are written to `folder` where there is one."""
+
+    def __init__(self, store: Store, folder: Path | None) -> None:
+        self._store, self._folder = store, folder
+        self.networks: dict[str, Network] = {}
+        self.runs: dict[str, Run] = {}
+        self.worth: dict[str, float] = {}
+
+    def score(self, name: str) -> float:
+        """Return the CV lwlrap of a network, the mean over its folds where it lacks some."""
+        metrics = self.runs[name].metrics
+        return metrics.get("cv_lwlrap", metrics.get("fold_lwlrap_mean", 0.0))
+
+    def member(self, run: Run, worth: float) -> Member:
+        """Return a run as a member, all that it needs collected; `worth` is the weight that is lost without it."""
+        if run.kind in TRAINED:
+            return self._single(run, worth)
+        if run.kind == "ensemble":
+            return self._blended(run, worth)
+        if run.kind == "stacker":
+            return self._stacked(run, worth)
+        raise UserError(
+            f"{_name(run)} is of kind {run.kind or 'none'}; a kernel is packed of an experiment, a trial, a stacker "
+            "or an ensemble"
+        )
+
+    def _single(self, run: Run, worth: float) -> Single:
+        name = _name(run)
+        self.worth[name] = self.worth.get(name, 0.0) + worth
+        if name not in self.networks:
+            self.runs[name] = run
+            self.networks[name] = self._network(run)
+        return Single(name)
+
+    def _blended(self, run: Run, worth: float) -> Blended:
+        told = json.loads(self._store.read_text(run.id, "ensemble.json"))
+        members = [self._store.get(member["run"]) for member in told["members"]]
+        weights = [member["weight"] for member in told["members"]]
+        return Blended(
+            name=_name(run),
+            method=told["method"],
+            weights=tuple(weights),
+            members=tuple(self.member(one, worth * weight) for one, weight in zip(members, weights, strict=True)),
+        )
+
+    def _stacked(self, run: Run, worth: float) -> Stacked:
+        if self._folder is None:
+            raise UserError(f"{_name(run)} is a stacker; {_UNTRAINED}")
+        stacker = load_any_stored(self._store.fetch(run.id, "config.yaml"))
+        assert isinstance(stacker, Stacker)  # as the kind of the run says
+        model = stacker.model
+        if model.kind not in STACKERS:
+            raise UserError(
+                f"{_name(run)} is a stacker of kind {model.kind}, which keeps no weights that a kernel could carry; "
+                f"choose one of kind {' or '.join(STACKERS)}"
+            )
+        return Stacked(
+            name=_name(run),
+            kind=model.kind,
+            arguments=stacker_arguments(model),
+            folds=self._weights(run, "best"),
+            members=tuple(self.member(one, worth) for one in stacker_members(self._store, run)),
+        )
+
+    def _network(self, run: Run) -> Network:
+        experiment = _experiment(self._store, run)
+        arguments = network_arguments(experiment)
+        return Network(
+            name=_name(run),
+            features=logmel_settings(experiment.features),
+            store=experiment.features.precision,
+            kind=arguments.pop("kind"),
+            arguments=arguments,
+            window=experiment.sampling.frames,
+            step=experiment.predict.tile_step,
+            batch_size=experiment.predict.batch_size,
+            precision=experiment.training.precision,
+            folds=self._weights(run, experiment.predict.weights),
+        )
+
+    def _weights(self, run: Run, which: str) -> dict[int, Weights]:
+        """Write the weights that each fold predicts with to the folder, and return their files."""
+        path = weights_file(Path("checkpoints"), which)
+        folds = finished_folds(self._store, run)
+        files = {fold: f"{_file_name(run)}-fold-{fold}.npz" for fold in sorted(folds)}
+        if self._folder is None:
+            return {fold: Weights(file, "") for fold, file in files.items()}
+        lacking = [fold for fold, child in folds.items() if not self._store.has_file(child.id, path.as_posix())]
+        if lacking:
+            raise UserError(
+                f"{_name(run)} lacks the weights of fold {', '.join(map(str, lacking))}: there is no {path.as_posix()} "
+                "any more; bring it back from a copy, or train the run again"
+            )
+        return {
+            fold: write_weights(
+                read_state(self._store.fetch(folds[fold].id, path.as_posix())),
+                self._folder / file,
+            )
+            for fold, file in files.items()
+        }
+
+
+def _name(run: Run) -> str:
+    return f"{run.name} ({run.id[:8]})"
+
+
+def _file_name(run: Run) -> str:
+    return re.sub(r"[^\w.-]+", "_", run.name) + f"-{run.id[:8]}"
+
+
+def _classes(store: Store, run: Run) -> tuple[str, ...]:
+    # a run that lacks folds has no table of its own
+    whole = store.has_file(run.id, "predictions/oof.parquet")
+    holder = run if whole else next(iter(finished_folds(store, run).values()))
+    return tuple(class_columns(store.read_table(holder.id, "predictions/oof.parquet")))

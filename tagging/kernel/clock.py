@@ -1,0 +1,97 @@
+"""How much time is left, and what the networks to come will take of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+RESERVE = 0.05  # of a time limit, kept for blending and writing
+QUIET_S = 10.0  # between two lines of progress
+
+Job = tuple[str, int]  # a network's name and a fold
+
+
+class OutOfTime(Exception):
+    """A network would end after the time limit."""
+
+
+@dataclass
+class Clock:
+    """The time since `started` (as `now` gives it, in seconds), against a limit in seconds, None for none."""
+
+    started: float
+    limit: float | None = None
+    now: Callable[[], float] = time.monotonic
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return self.now() - self.started
+
+    @property
+    def left(self) -> float:
+        """Seconds until the limit, less what is kept for the end; infinite without a limit."""
+        return float("inf") if self.limit is None else self.limit * (1 - RESERVE) - self.elapsed
+
+
+@dataclass
+class Pace:
+    """What networks take: as measured where the kernel was packed, until they are measured here.
+
+    `packed` maps a network's name to the seconds that a fold of it would take for these clips on that machine.
+    """
+
+    packed: dict[str, float]
+    measured: dict[str, float] = field(default_factory=dict)
+
+    def expected(self, name: str) -> float:
+        """Return the seconds that a fold of a network will take."""
+        if name in self.measured:
+            return self.measured[name]
+        known = sum(self.packed[other] for other in self.measured)
+        return self.packed[name] * (sum(self.measured.values()) / known if known else 1.0)
+
+    def of_all(self, jobs: Iterable[Job]) -> float:
+        """Return the seconds that jobs will take one after the other."""
+        return sum(self.expected(name) for name, _ in jobs)
+
+
+class Watch:
+    """Watches one job from its batches: measures it, says how long all will take, stops it where that is too long."""
+
+    def __init__(self, job: Job, rest: Sequence[Job], pace: Pace, clock: Clock, must: bool) -> None:
+        self._job, self._rest, self._pace, self._clock, self._must = job, rest, pace, clock, must
+        self._began = self._said = clock.now()
+        self._first: tuple[float, int] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take note of a batch: `done` tiles of `total`. Raises OutOfTime unless the job must be done."""
+        now = self._clock.now()
+        if done == total:
+            self._pace.measured[self._job[0]] = now - self._began
+            return
+        if self._first is None:  # what comes before the second batch is slower than the rest
+            self._first = now, done
+            return
+        began, before = self._first
+        left = (now - began) / (done - before) * (total - done)
+        self._pace.measured[self._job[0]] = now - self._began + left
+        if not self._must and left > self._clock.left:
+            raise OutOfTime
+        if now - self._said > QUIET_S:
+            self._said = now
+            seconds = left + self._pace.of_all(self._rest)
+            print(f"{label(self._job)}: {done} of {total} tiles; about {duration(seconds)} to go", flush=True)
+
+
+def label(job: Job) -> str:
+    """Name a job on the screen."""
+    return f"{job[0]}, fold {job[1]}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

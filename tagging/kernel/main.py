@@ -1,0 +1,131 @@
+"""The command line of a kernel that predicts."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tagging.commandline import exit_status, minutes
+from tagging.errors import UserError
+from tagging.inference.blend import Probabilities
+from tagging.kernel.blending import blended
+from tagging.kernel.clock import Clock, Job, duration, label
+from tagging.kernel.networks import best_device, on_device, run_networks
+from tagging.kernel.plan import Plan
+from tagging.kernel.sound import Listing, Look, Sound, list_clips, read_sounds
+from tagging.kernel.weights import check_weights
+from tagging.report.wording import count
+
+
+def main(plan: Plan, folder: Path, started: float, arguments: Sequence[str] | None = None) -> int:
+    """Tag the sound that the command line names; return 0, 2 for an error the user can mend, 130 when interrupted.
+
+    The weights lie in `folder`/weights. `started` is when the process began, by time.monotonic.
+    """
+    parsed = parser(plan).parse_args(arguments)
+    limit = None if parsed.time_limit is None else 60 * parsed.time_limit
+    clock = Clock(started, limit)
+    return exit_status(lambda: predict(plan, folder / "weights", parsed, clock), "nothing is written")
+
+
+def parser(plan: Plan) -> argparse.ArgumentParser:
+    """Return what the command line of a kernel takes."""
+    parser = argparse.ArgumentParser(description=f"Tags sound with {plan.run}.")
+    parser.add_argument("--sound", required=True, type=Path, metavar="FOLDER", help="the sound to tag")
+    parser.add_argument("--sample", type=Path, metavar="FILE", help="sample_submission.csv, which gives the order")
+    parser.add_argument("--out", type=Path, default=Path("submission.csv"), metavar="FILE", help="default: %(default)s")
+    parser.add_argument(
+        "--time-limit",
+        type=minutes,
+        default=plan.time_limit,
+        metavar="MINUTES",
+        help="leave networks out rather than take longer, from the process's start on (default: %(default)s)",
+    )
+    return parser
+
+
+def predict(plan: Plan, weights: Path, parsed: argparse.Namespace, clock: Clock) -> None:
+    """Tag the clips and write the submission."""
+    check_modules(plan)
+    check_weights(plan, weights)
+    check_writable(parsed.out)
+    listing = list_clips(parsed.sound, parsed.sample, plan.classes)
+    tag(plan, weights, listing, hear(plan, listing, clock), parsed.out, clock)
+
+
+def hear(plan: Plan, listing: Listing, clock: Clock) -> Sound:
+    """Read the clips as the plan's networks hear them, and name those that cannot be read."""
+    began = clock.elapsed
+    looks = list(dict.fromkeys(map(Look.of, plan.networks)))
+    sound = read_sounds(listing, looks, clock)
+    for problem in sound.problems:
+        print(f"warning: {problem}; its row is the mean of all others", flush=True)
+    read, seconds = sound.readable.sum(), clock.elapsed - began
+    print(f"sound: {read} of {len(sound.readable)} clips in {duration(seconds)}", flush=True)
+    return sound
+
+
+def tag(plan: Plan, weights: Path, listing: Listing, sound: Sound, out: Path, clock: Clock) -> None:
+    """Run the networks on sound that is read, and write the submission."""
+    device = best_device()
+    tables = {look: on_device(table, device) for look, table in sound.tables.items()}
+    done, dropped = run_networks(plan, tables, weights, device, clock)
+    rows = with_all_rows(blended(plan, done, weights), sound.readable)
+    write(rows, listing, plan.classes, out)
+    tell_dropped(plan, dropped)
+    tell_late(clock)
+    print(f"wrote {out}: {len(rows)} clips by {count(len(done), 'network')} in {duration(clock.elapsed)}", flush=True)
+
+
+def check_modules(plan: Plan) -> None:
+    """Stop where this machine lacks a library that the networks need."""
+    lacking = [name for name in plan.modules if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise UserError(f"networks of {plan.run} need {', '.join(lacking)}, which is not installed here; install it")
+
+
+def check_writable(out: Path) -> None:
+    """Stop before any work where the submission could not be written."""
+    before = out.exists()
+    try:
+        with out.open("a"):
+            pass
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror}") from None
+    if not before:
+        out.unlink()
+
+
+def with_all_rows(probabilities: Probabilities, readable: np.ndarray) -> Probabilities:
+    """Return a row for each clip: the mean of the others for one that cannot be read."""
+    rows = np.tile(probabilities.mean(axis=0), (len(readable), 1))
+    rows[readable] = probabilities
+    return rows
+
+
+def write(rows: Probabilities, listing: Listing, classes: Sequence[str], out: Path) -> None:
+    """Write a submission whose columns stand in the order of the listing."""
+    order = [list(classes).index(name) for name in listing.columns]
+    with out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["fname", *listing.columns])
+        for fname, row in zip(listing.fnames, rows[:, order].tolist(), strict=True):
+            writer.writerow([fname, *(f"{value:.8g}" for value in row)])
+
+
+def tell_dropped(plan: Plan, dropped: Sequence[Job]) -> None:
+    """Say which networks the time limit left out."""
+    if dropped:
+        names = "; ".join(map(label, dropped))
+        print(f"warning: left out for the time limit: {names}", flush=True)
+
+
+def tell_late(clock: Clock) -> None:
+    """Say where even the first network took longer than there was time."""
+    if clock.limit is not None and clock.elapsed > clock.limit:
+        print(f"warning: the time limit of {duration(clock.limit)} is passed: {duration(clock.elapsed)}", flush=True)

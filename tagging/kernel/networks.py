@@ -1,0 +1,109 @@
+"""Runs the networks of a plan one after the other, the weightiest first, as far as the time goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tagging.features.deltas import Deltas
+from tagging.features.table import LogMels
+from tagging.inference.blend import Probabilities, mean_over_tiles
+from tagging.inference.predict import AUTOCAST, predict_tiles
+from tagging.inference.tiles import plan_tiles
+from tagging.kernel.clock import Clock, Job, OutOfTime, Pace, Watch, duration, label
+from tagging.kernel.plan import Network, Plan
+from tagging.kernel.sound import Look
+from tagging.kernel.weights import read_weights
+from tagging.models import registry
+from tagging.report.wording import count
+
+Done = dict[Job, Probabilities]  # [n, C] a network and fold
+
+
+def run_networks(
+    plan: Plan, sound: Mapping[Look, LogMels], weights: Path, device: torch.device, clock: Clock
+) -> tuple[Done, list[Job]]:
+    """Predict all clips with each network of the plan, and return that beside the jobs that were left out.
+
+    One that would end after the clock's limit is left out, be it noticed before or in the middle; the first is run
+    in any case.
+    """
+    by_name = {network.name: network for network in plan.networks}
+    jobs = [(network.name, fold) for network in plan.networks for fold in network.folds]
+    pace = Pace({one.name: one.tile_seconds * count_tiles(one, sound[Look.of(one)]) for one in plan.networks})
+    done: Done = {}
+    dropped: list[Job] = []
+    print(f"{count(len(jobs), 'network')}; {duration(pace.of_all(jobs))} where this was packed", flush=True)
+    for place, job in enumerate(jobs):
+        network, rest = by_name[job[0]], jobs[place + 1 :]
+        if done and pace.expected(job[0]) > clock.left:
+            dropped.append(job)
+            continue
+        watch = Watch(job, rest, pace, clock, must=not done)
+        try:
+            model = restored(network, len(plan.classes), weights / network.folds[job[1]].file, device)
+            done[job] = predict_clips(model, network, sound[Look.of(network)], device, watch)
+        except OutOfTime:
+            dropped.append(job)
+            continue
+        to_go = f"; about {duration(pace.of_all(rest))} to go" if rest else ""
+        print(f"{label(job)}: {duration(pace.measured[job[0]])}{to_go}", flush=True)
+    return done, dropped
+
+
+def restored(network: Network, num_classes: int, file: Path, device: torch.device) -> torch.nn.Module:
+    """Return a fold's network with the weights of a file."""
+    model = registry.build(network.kind, num_classes, **network.arguments)
+    model.load_state_dict(read_weights(file))
+    return registry.placed(model, device)
+
+
+def predict_clips(
+    model: torch.nn.Module, network: Network, logmels: LogMels, device: torch.device, watch: Callable[[int, int], None]
+) -> Probabilities:
+    """Return the mean over tiles [n, C] of all clips of a table."""
+    rows = np.arange(len(logmels))
+    tiles = predict_tiles(
+        model,
+        logmels,
+        rows,
+        Deltas(),
+        network.window,
+        network.step,
+        network.batch_size,
+        device,
+        autocast_dtype(network.precision, device),
+        watch,
+    )
+    return mean_over_tiles(tiles.probabilities, tiles.clip, len(rows))
+
+
+def best_device() -> torch.device:
+    """Return the GPU where torch finds one, else the CPU, set to give the same numbers each time."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    return torch.device("cuda")
+
+
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """Return the type of autocast: float32, which is exact, on a GPU that only imitates bfloat16."""
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.float32
+    return AUTOCAST[precision]
+
+
+def on_device(logmels: LogMels, device: torch.device) -> LogMels:
+    """Return a table on the device where it fits into half of what is free there, else as it is."""
+    if device.type == "cuda" and logmels.frames.nbytes < 0.5 * torch.cuda.mem_get_info(device)[0]:
+        return logmels.to(device)
+    return logmels
+
+
+def count_tiles(network: Network, logmels: LogMels) -> int:
+    """Return the number of tiles that a network looks at."""
+    return len(plan_tiles(logmels.lengths.cpu().numpy(), network.window, network.step).clips)

@@ -1,0 +1,131 @@
+"""From a folder of sound to tables of log-mels: each file is decoded once, whatever the networks hear of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tagging.data.audio import read_sound
+from tagging.data.findings import limited
+from tagging.data.listing import SOUND_SUFFIXES, find_sound
+from tagging.data.tables import read_table
+from tagging.errors import UnreadableSound, UserError
+from tagging.features.logmel import LogMel, LogMelSettings, trim_waveform
+from tagging.features.reading import ahead_of
+from tagging.features.table import LogMels
+from tagging.kernel.clock import QUIET_S, Clock, duration
+from tagging.kernel.plan import Network
+
+_GROUP = 32  # clips whose log-mels are computed at once
+
+
+@dataclass(frozen=True)
+class Look:
+    """How log-mels are made and the type they are kept in; networks of the same look share a table."""
+
+    settings: LogMelSettings
+    store: str
+
+    @classmethod
+    def of(cls, network: Network) -> Look:
+        """Return the look of a network."""
+        return cls(network.features, network.store)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Clips to be tagged: `readable` [N] bool says which of them the tables hold; `problems` is why not the others."""
+
+    readable: np.ndarray
+    tables: Mapping[Look, LogMels]
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The clips a submission has rows for, the files they lie in, and the order of its columns."""
+
+    fnames: list[str]
+    paths: list[Path]
+    columns: tuple[str, ...]
+
+
+def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Listing:
+    """Return the clips of `sample`, a table whose columns are fname and the classes, else all sound of a folder.
+
+    Raises UserError where the folder is missing or holds no sound, or the table is of other classes.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder; give the folder of the sound with --sound")
+    if sample is None:
+        paths = find_sound(folder)
+        if not paths:
+            endings = ", ".join(sorted(SOUND_SUFFIXES))
+            raise UserError(f"{folder}: no sound in it; looked for files ending in {endings}")
+        return Listing([path.relative_to(folder).as_posix() for path in paths], paths, tuple(classes))
+    if not sample.is_file():
+        raise UserError(f"{sample}: there is no such table; give the sample submission with --sample")
+    table = read_table(sample, ("fname",))
+    columns = tuple(name for name in table.columns if name != "fname")
+    if set(columns) != set(classes):
+        raise UserError(_other_classes(sample, columns, classes))
+    fnames = list(table.columns["fname"])
+    if not fnames:
+        raise UserError(f"{sample}: the table lists no clip; add a line for each sound file")
+    return Listing(fnames, [folder / fname for fname in fnames], columns)
+
+
+def _other_classes(sample: Path, columns: Sequence[str], classes: Sequence[str]) -> str:
+    spare = [name for name in columns if name not in classes]
+    lacking = [name for name in classes if name not in columns]
+    parts = [
+        f"{what} {', '.join(some[:3])}{f' and {len(some) - 3} more' if len(some) > 3 else ''}"
+        for what, some in (("it has", spare), ("it lacks", lacking))
+        if some
+    ]
+    return f"{sample}: its columns are not the {len(classes)} classes of this kernel: {'; '.join(parts)}"
+
+
+def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:
+    """Decode all clips and return their log-mels; one that cannot be used is left out.
+
+    Raises UserError where none can be used.
+    """
+    front_ends = {look: LogMel(look.settings, "cpu") for look in looks}
+    clips: dict[Look, list[torch.Tensor]] = {look: [] for look in looks}
+    readable: list[bool] = []
+    problems: list[str] = []
+    began = said = clock.now()
+    sounds = ahead_of(lambda path: _read(path, [look.settings for look in looks]), listing.paths, ahead=_GROUP)
+    while group := list(islice(sounds, _GROUP)):
+        readable += [isinstance(sound, list) for sound in group]
+        used = [sound for sound in group if isinstance(sound, list)]
+        for place, (look, front_end) in enumerate(front_ends.items()):
+            dtype = np.dtype(look.store)
+            logmels = front_end([waveforms[place] for waveforms in used])
+            clips[look] += [torch.from_numpy(logmel.numpy().astype(dtype)) for logmel in logmels]
+        problems += [sound for sound in group if isinstance(sound, str)]
+        if clock.now() - said > QUIET_S:
+            said = clock.now()
+            left = (said - began) / len(readable) * (len(listing.paths) - len(readable))
+            print(f"sound: {len(readable)} of {len(listing.paths)} clips; about {duration(left)} to go", flush=True)
+    if not any(readable):
+        raise UserError(*limited(problems, str, "clips"), "no clip can be read; mend the sound")
+    tables = {look: LogMels.from_clips(some) for look, some in clips.items()}
+    return Sound(np.array(readable), tables, problems)
+
+
+def _read(path: Path, settings: Sequence[LogMelSettings]) -> list[np.ndarray] | str:
+    """Return the trimmed waveform for each of the settings, or why there is none."""
+    try:
+        by_rate = {rate: read_sound(path, rate).samples for rate in {one.sample_rate for one in settings}}
+    except UnreadableSound as error:
+        return str(error)
+    except OSError as error:
+        return f"{path}: cannot be read ({error.strerror})"
+    return [trim_waveform(by_rate[one.sample_rate], one) for one in settings]

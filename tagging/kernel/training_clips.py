@@ -1,0 +1,92 @@
+"""From a folder of labelled sound to the clips that a kernel trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tagging.data.audio import read_sound
+from tagging.data.dataset import Clips, Dataset
+from tagging.data.findings import limited
+from tagging.data.label_lists import apply_corrections, select_noisy
+from tagging.data.layouts import read_dataset
+from tagging.errors import UserError
+from tagging.features.store import open_store
+from tagging.kernel.networks import on_device
+from tagging.kernel.plan import Network
+from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
+from tagging.training.sampling import SourceRows
+from tagging.training.setup import TrainingClips
+
+
+def read_folder(folder: Path, training: TrainingPlan) -> Dataset:
+    """Read a data set; raises UserError where its classes or its curated clips are not those of the folds."""
+    dataset = read_dataset(folder)
+    if dataset.classes != training.plan.classes:
+        raise UserError(f"{folder}: its classes are not those of {training.plan.run}, in their order")
+    known = {fname for fold in training.folds for fname in fold}
+    given = dataset.curated.fnames
+    # a run that left clips out for being undecodable has no fold for them
+    leaves_out = any(how.skip_unreadable for how in training.networks.values())
+    unknown = [] if leaves_out else [fname for fname in given if fname not in known]
+    lacking = sorted(known - set(given))
+    curated = f"{folder}: curated clip"
+    problems = limited(unknown, lambda fname: f"{curated} {fname!r} is in no fold of the run", "such clips")
+    problems += limited(lacking, lambda fname: f"{curated} {fname!r} of the run is missing", "such clips")
+    if problems:
+        raise UserError(*problems, "give the folder that the run was trained on")
+    return dataset
+
+
+def clips_for(
+    dataset: Dataset, network: Network, training: TrainingPlan, work: Path, device: torch.device
+) -> TrainingClips:
+    """Return what a network's folds train on; its log-mels are kept below `work`.
+
+    Raises UserError for clips that cannot be decoded, all at once, unless the run was trained without such clips.
+    """
+    how = training.networks[network.name]
+    files = [*dataset.curated.paths, *dataset.noisy.paths]
+    features = open_store(work, files, dataset.folder, network.features, network.store, read_sound, _tell)
+    problems = [f"{files[row]}: {reason}" for row, reason in sorted(features.errors.items())]
+    if problems and not how.skip_unreadable:
+        raise UserError(*problems)
+    usable = np.array([row not in features.errors for row in range(len(files))])
+    fold_of = {fname: number for number, fold in enumerate(training.folds) for fname in fold}
+    fold = np.array([fold_of.get(fname, -1) for fname in dataset.curated.fnames])
+    curated, noisy = np.split(usable, [len(dataset.curated)])
+    curated &= fold >= 0
+    corrected, removed = _corrected(dataset.curated, dataset.classes, how)
+    trusted, dropped = _selected(dataset.noisy, dataset.classes, how)
+    targets = np.concatenate([corrected, dataset.noisy.labels]).astype(np.float32)
+    rows = SourceRows(
+        curated=np.flatnonzero(curated),
+        noisy=len(curated) + np.flatnonzero(noisy),
+        folds=fold[curated],
+        removed=removed[curated],
+        noisy_pool=(trusted if how.noisy_pool == "trusted" else ~dropped)[noisy],
+        trusted=trusted[noisy],
+    )
+    return TrainingClips(on_device(features.logmels, device), torch.from_numpy(targets).to(device), rows, device)
+
+
+def _corrected(clips: Clips, classes: Sequence[str], how: NetworkTraining) -> tuple[np.ndarray, np.ndarray]:
+    if how.corrections is None:
+        return clips.labels, np.zeros(len(clips), dtype=bool)
+    corrected, removed, _ = apply_corrections(clips, classes, how.corrections, Path("corrections"))
+    return corrected, removed
+
+
+def _selected(clips: Clips, classes: Sequence[str], how: NetworkTraining) -> tuple[np.ndarray, np.ndarray]:
+    if how.selection is None:
+        return np.zeros(len(clips), dtype=bool), np.zeros(len(clips), dtype=bool)
+    trusted, dropped, _ = select_noisy(clips, classes, how.selection, Path("selection"))
+    return trusted, dropped
+
+
+def _tell(done: int, total: int) -> None:
+    if done == total or (done and done % 1024 == 0):
+        print(f"sound to train on: {done} of {total} clips", flush=True)

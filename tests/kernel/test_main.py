@@ -1,0 +1,147 @@
+"""The command line of a kernel, run in this process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tagging.kernel.main import main
+from tagging.kernel.plan import Plan
+from tests.kernel.parts import CLASSES, network, plan_of, write_sound
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.chdir(tmp_path)
+    write_sound(tmp_path / "sound", 5)
+    return plan_of(network("a", tmp_path / "weights"), network("b", tmp_path / "weights"))
+
+
+def said(plan: Plan, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return what a kernel says on the error stream when it is given something wrong."""
+    assert main(plan, Path.cwd(), time.monotonic(), list(arguments)) == 2
+    assert not Path("submission.csv").exists()
+    return capsys.readouterr().err
+
+
+def tags(plan: Plan, *arguments: str) -> pd.DataFrame:
+    assert main(plan, Path.cwd(), time.monotonic(), ["--sound", "sound", *arguments]) == 0
+    return pd.read_csv("submission.csv", dtype={"fname": str})
+
+
+def test_without_a_sample_all_sound_is_tagged_in_the_order_of_names(plan: Plan) -> None:
+    Path("sound/3.wav").rename("sound/10.WAV")
+    Path("sound/deeper").mkdir()
+    Path("sound/2.wav").rename("sound/deeper/2.wav")
+    written = tags(plan)
+    assert list(written["fname"]) == ["0.wav", "1.wav", "10.WAV", "4.wav", "deeper/2.wav"]
+    assert list(written.columns[1:]) == list(CLASSES)
+
+
+def test_rows_and_columns_stand_as_the_sample_has_them(plan: Plan) -> None:
+    Path("sample.csv").write_text("fname,Moo,Bark,Meow\n" + "".join(f"{n}.wav,0,0,0\n" for n in (4, 0, 3, 1, 2)))
+    sorted_by_name = tags(plan)
+    written = tags(plan, "--sample", "sample.csv")
+    assert list(written.columns) == ["fname", "Moo", "Bark", "Meow"]
+    assert list(written["fname"]) == ["4.wav", "0.wav", "3.wav", "1.wav", "2.wav"]
+    in_order = written.sort_values("fname")[["fname", *CLASSES]].reset_index(drop=True)
+    assert np.allclose(in_order[list(CLASSES)], sorted_by_name[list(CLASSES)], rtol=1e-5)
+
+
+def test_a_clip_that_cannot_be_read_gets_the_mean_of_the_others(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("sound/1.wav").write_text("no sound")
+    Path("sound/2.wav").unlink()
+    Path("sample.csv").write_text("fname,Bark,Meow,Moo\n" + "".join(f"{n}.wav,0,0,0\n" for n in range(5)))
+    written = tags(plan, "--sample", "sample.csv").set_index("fname")
+    assert len(written) == 5
+    for fname in ("1.wav", "2.wav"):
+        assert np.allclose(written.loc[fname], written.loc[["0.wav", "3.wav", "4.wav"]].mean(), rtol=1e-5)
+    first, second, counted, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("warning: sound/1.wav: cannot be decoded as sound (")
+    assert first.endswith("); its row is the mean of all others")
+    assert second == "warning: sound/2.wav: there is no such file; its row is the mean of all others"
+    assert counted == "sound: 3 of 5 clips in 0 s"
+
+
+def test_a_time_limit_leaves_out_what_is_last_and_says_so(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    tags(plan, "--time-limit", "0.00001")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:-1] == [
+        "warning: left out for the time limit: a, fold 1; b, fold 0; b, fold 1",
+        "warning: the time limit of 0 s is passed: 0 s",
+    ]
+    assert lines[-1].startswith("wrote submission.csv: 5 clips by 1 network in ")
+
+
+def test_the_limit_that_was_packed_is_kept_to_unless_another_is_given(
+    plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limited = replace(plan, time_limit=1e-5)
+    tags(limited)
+    assert "left out for the time limit" in capsys.readouterr().out
+    tags(limited, "--time-limit", "5")
+    assert "left out for the time limit" not in capsys.readouterr().out
+
+
+def test_sound_that_is_not_there_is_said(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(plan, capsys, "--sound", "none") == (
+        "error: none: there is no such folder; give the folder of the sound with --sound\n"
+    )
+    Path("text").mkdir()
+    Path("text/notes.txt").write_text("no sound")
+    assert said(plan, capsys, "--sound", "text").startswith(
+        "error: text: no sound in it; looked for files ending in .aif, .aifc, .aiff, .au, "
+    )
+    Path("text/broken.wav").write_text("no sound")
+    first, second = said(plan, capsys, "--sound", "text").splitlines()
+    assert first.startswith("error: text/broken.wav: cannot be decoded as sound (")
+    assert second == "error: no clip can be read; mend the sound"
+
+
+def test_a_sample_of_other_classes_is_refused(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("other.csv").write_text("fname,Bark,Dog\na.wav,0,0\n")
+    assert said(plan, capsys, "--sound", "sound", "--sample", "other.csv") == (
+        "error: other.csv: its columns are not the 3 classes of this kernel: it has Dog; it lacks Meow, Moo\n"
+    )
+    Path("empty.csv").write_text("fname,Bark,Meow,Moo\n")
+    assert said(plan, capsys, "--sound", "sound", "--sample", "empty.csv") == (
+        "error: empty.csv: the table lists no clip; add a line for each sound file\n"
+    )
+    assert said(plan, capsys, "--sound", "sound", "--sample", "none.csv") == (
+        "error: none.csv: there is no such table; give the sample submission with --sample\n"
+    )
+
+
+def test_a_submission_that_cannot_be_written_stops_at_once(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(plan, capsys, "--sound", "sound", "--out", "no/mine.csv") == (
+        "error: no/mine.csv: cannot be written: No such file or directory\n"
+    )
+
+
+def test_weights_that_are_not_those_packed_stop_at_once(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged, missing = Path("weights/a-fold-0.npz").absolute(), Path("weights/b-fold-1.npz").absolute()
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    missing.unlink()
+    assert said(plan, capsys, "--sound", "sound") == (
+        f"error: {damaged}: the weights are damaged, or of another kernel\n"
+        f"error: {missing}: the weights are missing\n"
+        "error: copy the folder weights again from where it was packed\n"
+    )
+
+
+def test_a_library_that_is_missing_is_said(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(replace(plan, modules=("no_such_library",)), capsys, "--sound", "sound") == (
+        "error: networks of small (12345678) need no_such_library, which is not installed here; install it\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-3", "nan", "inf"])
+def test_a_limit_is_a_number_of_minutes(plan: Plan, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    with pytest.raises(SystemExit):
+        main(plan, Path.cwd(), time.monotonic(), ["--sound", "sound", f"--time-limit={text}"])
+    assert capsys.readouterr().err.endswith(f"argument --time-limit: {text!r} is not a number of minutes above 0\n")

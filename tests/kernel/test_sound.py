@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tagging.data.audio import Sound, read_sound
+from tagging.features.logmel import LogMel, trim_waveform
+from tagging.kernel import sound
+from tagging.kernel.clock import Clock
+from tagging.kernel.sound import Listing, Look, list_clips, read_sounds
+from tests.kernel.parts import CLASSES, RATE, SETTINGS, write_sound
+
+OTHER = replace(SETTINGS, n_mels=16, trim_db=40.0)
+
+
+def test_each_file_is_decoded_once_for_all_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = write_sound(tmp_path / "sound", 5)
+    decoded: list[Path] = []
+
+    def counted(path: Path, rate: int) -> Sound:
+        decoded.append(path)
+        return read_sound(path, rate)
+
+    monkeypatch.setattr(sound, "read_sound", counted)
+    looks = [Look(SETTINGS, "float32"), Look(OTHER, "float16")]
+    found = read_sounds(Listing([path.name for path in paths], paths, CLASSES), looks, Clock(0.0))
+    assert sorted(decoded) == paths
+    for look in looks:
+        table = found.tables[look]
+        for row, path in enumerate(paths):
+            (expected,) = LogMel(look.settings, "cpu")([trim_waveform(read_sound(path, RATE).samples, look.settings)])
+            stored = expected.to(getattr(torch, look.store))
+            assert torch.allclose(table.clip(row), stored, atol=1e-4)
+            assert table.frames.dtype == stored.dtype
+
+
+def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path: Path) -> None:
+    paths = write_sound(tmp_path / "sound", 3)
+    paths[1].write_text("no sound")
+    paths.append(tmp_path / "sound" / "none.wav")
+    found = read_sounds(Listing(list("abcd"), paths, CLASSES), [Look(SETTINGS, "float32")], Clock(0.0))
+    assert found.readable.tolist() == [True, False, True, False]
+    assert len(found.tables[Look(SETTINGS, "float32")]) == 2
+    broken, missing = found.problems
+    assert broken.startswith(f"{paths[1]}: cannot be decoded as sound (")
+    assert missing == f"{paths[3]}: there is no such file"
+
+
+def test_clips_come_in_the_order_of_the_sample_with_its_columns(tmp_path: Path) -> None:
+    write_sound(tmp_path / "sound", 3)
+    (tmp_path / "sample.csv").write_text("fname,Moo,Bark,Meow\n2.wav,0,0,0\n0.wav,0,0,0\n")
+    listing = list_clips(tmp_path / "sound", tmp_path / "sample.csv", CLASSES)
+    assert listing == Listing(
+        ["2.wav", "0.wav"], [tmp_path / "sound" / "2.wav", tmp_path / "sound" / "0.wav"], ("Moo", "Bark", "Meow")
+    )
