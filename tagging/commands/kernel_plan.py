@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 from tagging.commands.build import fold_settings, logmel_settings, network_arguments, stacker_arguments
 from tagging.commands.finished import class_columns, finished_folds
+from tagging.commands.members import read_ensemble
 from tagging.commands.stack import stacker_members
 from tagging.config import Experiment, Stacker
 from tagging.config.load import load_any_stored, load_stored
@@ -21,7 +21,6 @@ from tagging.models.stacking import STACKERS
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import read_state, weights_file
 
-TRAINED = ("experiment", "trial")
 _UNTRAINED = "a kernel cannot train that: pack its weights, without --train"
 
 
@@ -101,12 +100,13 @@ class _Collected:
 
     def member(self, run: Run, worth: float) -> Member:
         """Return a run as a member, all that it needs collected; `worth` is the weight that is lost without it."""
-        if run.kind in TRAINED:
-            return self._single(run, worth)
-        if run.kind == "ensemble":
-            return self._blended(run, worth)
-        if run.kind == "stacker":
-            return self._stacked(run, worth)
+        match run.predicts_as:
+            case "experiment":
+                return self._single(run, worth)
+            case "ensemble":
+                return self._blended(run, worth)
+            case "stacker":
+                return self._stacked(run, worth)
         raise UserError(
             f"{_name(run)} is of kind {run.kind or 'none'}; a kernel is packed of an experiment, a trial, a stacker "
             "or an ensemble"
@@ -121,14 +121,12 @@ class _Collected:
         return Single(name)
 
     def _blended(self, run: Run, worth: float) -> Blended:
-        told = json.loads(self._store.read_text(run.id, "ensemble.json"))
-        members = [self._store.get(member["run"]) for member in told["members"]]
-        weights = [member["weight"] for member in told["members"]]
+        ensemble = read_ensemble(self._store, run)
         return Blended(
             name=_name(run),
-            method=told["method"],
-            weights=tuple(weights),
-            members=tuple(self.member(one, worth * weight) for one, weight in zip(members, weights, strict=True)),
+            method=ensemble.method,
+            weights=tuple(member.weight for member in ensemble.members),
+            members=tuple(self.member(member.run, worth * member.weight) for member in ensemble.members),
         )
 
     def _stacked(self, run: Run, worth: float) -> Stacked:

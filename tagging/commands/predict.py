@@ -40,7 +40,7 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
         if overrides or data:
             raise UserError(f"{run.name} is blended anew from its members' files; leave out --set and --data")
         metrics = _ensemble_again(store, run)
-    elif run.kind == "stacker":
+    elif run.predicts_as == "stacker":
         metrics = predict_stacker_again(store, run, overrides, data)
     else:
         metrics = _folds_again(store, run, overrides, data)

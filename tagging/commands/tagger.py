@@ -39,7 +39,7 @@ class Tagger:
     def folds(self, run: Run) -> np.ndarray:
         """Return the probabilities [K, n, C] float32 of a run's K folds, in the order of their numbers."""
         if run.id not in self._said:
-            self._said[run.id] = BY_KIND.get(run.kind, _network)(self, run)
+            self._said[run.id] = BY_KIND.get(run.predicts_as, _network)(self, run)
         return self._said[run.id]
 
     def blended(self, run: Run) -> np.ndarray:
@@ -55,7 +55,7 @@ def members_of(store: Store, run: Run) -> list[Run]:
     """Return the runs whose predictions a run is made of; none for a run that hears sound itself."""
     if run.kind == "ensemble":
         return read_ensemble(store, run).runs
-    return stacker_members(store, run) if run.kind == "stacker" else []
+    return stacker_members(store, run) if run.predicts_as == "stacker" else []
 
 
 def with_members(store: Store, run: Run) -> list[Run]:
@@ -68,7 +68,7 @@ def with_members(store: Store, run: Run) -> list[Run]:
 
 def hears(run: Run) -> bool:
     """Tell whether a run predicts from sound, not from what other runs say."""
-    return run.kind not in BY_KIND
+    return run.predicts_as not in BY_KIND
 
 
 def stored_experiment(store: Store, run: Run, overrides: Sequence[str] = ()) -> Experiment:

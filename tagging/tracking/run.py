@@ -31,6 +31,11 @@ class Run:
         """What the run is: experiment, fold, sweep, trial, stacker, ensemble or launch; empty if foreign."""
         return self.tags.get("kind", "")
 
+    @property
+    def predicts_as(self) -> str:
+        """The kind of run that predicts in the same way: a trial is an experiment or a stacker."""
+        return self.params.get("kind", "experiment") if self.kind == "trial" else self.kind
+
 
 def metric_name(text: str) -> str:
     """Return the text as a name that MLflow takes for a metric.

@@ -79,6 +79,8 @@ def test_a_sweep_over_a_stacker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert store.has_file(run.id, "stacker.json")
         best = [fold.metrics["best_val_lwlrap"] for fold in folds]
         assert run.metrics["search_lwlrap"] == pytest.approx(sum(best) / 2)
+        said = project.run("predict", "--run", run.id[:8], "data/demo-0-36-12-8/test", "--top", "1").stdout
+        assert len(said.splitlines()) == 8
     project.run("promote", sweep.id[:8], "--name", "found", module="tune")
     text = (project.folder / "experiments" / "found.yaml").read_text()
     assert text.startswith("base: stacked\n")
