@@ -32,6 +32,11 @@ class TrialRecord:
     parameters: int = 0
     exchanges: int = 0
 
+    @property
+    def broken_off(self) -> bool:
+        """Whether it is to go on with the sweep."""
+        return self.state in ("KILLED", "RUNNING")
+
 
 def records(store: Store, sweep: Run) -> list[TrialRecord]:
     """Return the trials of a sweep in the order of their numbers."""

@@ -53,7 +53,6 @@ class StudySearcher(Searcher):
         self._plan = plan
         self._settings, self._seed, self._objectives = searcher, seed, tuple(objectives)
         self._distributions = dict(distributions)
-        self._trials = trials
         self._grid = list(grid)
         directions = [OBJECTIVES[name] for name in objectives]
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -61,7 +60,8 @@ class StudySearcher(Searcher):
         self._asked: dict[str, Trial] = {}
         self._told: Counter[str] = Counter()  # epochs that the study knows
         self._unfinished: list[tuple[int, Values]] = []
-        self._next = max((record.number for record in earlier), default=-1) + 1
+        there = {record.number for record in earlier}  # not all below the highest: trials begin side by side
+        self._new = [number for number in range(trials) if number not in there]
         for values, score in known:
             self._learn(values, [score], TrialState.COMPLETE)
         for record in earlier:
@@ -76,8 +76,8 @@ class StudySearcher(Searcher):
         if self._unfinished:
             number, values = self._unfinished.pop(0)
             self._study.enqueue_trial(values)
-        elif self._next < self._trials:
-            number, self._next = self._next, self._next + 1
+        elif self._new:
+            number = self._new.pop(0)
             if self._grid:
                 self._study.enqueue_trial(self._grid[number])
         else:
@@ -130,7 +130,7 @@ class StudySearcher(Searcher):
             self._learn(dict(record.values), [scores[name] for name in self._objectives], TrialState.COMPLETE)
         elif record.state == "PRUNED" and len(self._objectives) == 1:
             self._learn(dict(record.values), None, TrialState.PRUNED, {record.epochs: record.lwlrap or 0.0})
-        elif record.state in ("KILLED", "RUNNING"):
+        elif record.broken_off:
             self._unfinished.append((record.number, dict(record.values)))
 
     def _learn(

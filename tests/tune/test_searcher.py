@@ -71,6 +71,12 @@ def test_what_was_broken_off_comes_first_under_its_number() -> None:
     assert third == Searcher.FINISHED
 
 
+def test_a_trial_that_was_broken_off_before_it_had_a_run_is_not_left_out() -> None:
+    whole = asked(searcher(trials=3), 3)
+    again = asked(searcher(trials=3, earlier=[record(1, "FINISHED")]), 3)
+    assert again == [whole[0], whole[2], Searcher.FINISHED]
+
+
 def test_a_grid_is_walked_in_order() -> None:
     points = [dict(record(0, "", **{"mixer.sigmoid_min": low}).values) for low in (1, 2, 3)]
     assert [config["values"] for config in asked(searcher(Grid(), trials=3, grid=points), 3)] == points
