@@ -94,8 +94,8 @@ def end_trial(
 def drop_checkpoints(store: Store, sweep_id: str, keep: int) -> None:
     """Remove the checkpoints of all ended trials but the best `keep` finished ones; predictions stay."""
     trials = records(store, store.get(sweep_id))
-    pruned = [trial for trial in trials if trial.state == "PRUNED"]
-    for trial in [*ranked(trials)[keep:], *pruned]:
+    others = [trial for trial in trials if trial.state in ("PRUNED", "FAILED")]
+    for trial in [*ranked(trials)[keep:], *others]:
         run = store.get(trial.run_id)
         if "checkpoints" not in run.tags:
             for fold in store.children(run.id):
