@@ -23,13 +23,11 @@ _FACTORS = (0.8, 1.2)  # of the paper
 class Population(PopulationBasedTraining):
     """Lets all trials come to the same epoch before they exchange weights, so that exchanges depend on scores alone.
 
-    `last_epoch` is after which no exchange is worth while. `begun` are the epochs of each trial, by number, where the
+    `last_epoch` is after which no exchange is worth while. `exchanged` is after which the last one is over, where the
     sweep goes on. `exchange` is called for each trial that takes over, before it trains on.
     """
 
-    def __init__(
-        self, space: Space, settings: Pbt, last_epoch: int, begun: Mapping[int, int], exchange: Exchange
-    ) -> None:
+    def __init__(self, space: Space, settings: Pbt, last_epoch: int, exchanged: int, exchange: Exchange) -> None:
         super().__init__(
             time_attr="epochs",
             perturbation_interval=settings.interval,
@@ -40,10 +38,8 @@ class Population(PopulationBasedTraining):
         )
         self._space, self._settings = space, settings
         self._last_epoch, self._exchange = last_epoch, exchange
-        # an exchange is over where a trial went on after it; else it comes again, to the same result
-        most = max(begun.values(), default=0)
-        self._exchanged = max(most - 1, 0) // settings.interval * settings.interval
-        self._next_perturbation_sync = self._exchanged + settings.interval
+        self._exchanged = exchanged
+        self._next_perturbation_sync = exchanged + settings.interval
 
     def __getstate__(self) -> dict[str, Any]:
         """Hand Ray's own record of the sweep nothing: it is scratch."""

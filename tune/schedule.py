@@ -41,13 +41,23 @@ def values_at(entries: Iterable[Mapping[str, Any]], epoch: int) -> dict[str, flo
     return {f"value/{path}": float(value) for path, value in held[-1].items()}
 
 
-def epochs_begun(store: Store, trials: Iterable[TrialRecord]) -> dict[int, int]:
-    """Return how many epochs each trial that was broken off has, by number."""
-    return {
-        trial.number: len(_checkpoints(store, store.get(trial.run_id)).history())
-        for trial in trials
-        if trial.state in ("KILLED", "RUNNING")
-    }
+def exchanged(store: Store, trials: Iterable[TrialRecord], interval: int, last_epoch: int) -> int:
+    """Return after which epoch the last exchange is over, of a population that goes on; 0 if none is.
+
+    An exchange is over where a trial went on after it; else it comes again, to the same result.
+    """
+    trials = list(trials)
+    begun = [_epochs(store, trial) for trial in trials if trial.broken_off]
+    final = max(last_epoch - 1, 0) // interval * interval
+    # those who went on may have come to their end, and would be missed in an exchange that came again
+    if begun and min(begun) >= final and any(trial.state == "FINISHED" for trial in trials):
+        return final
+    return max(max(begun, default=0) - 1, 0) // interval * interval
+
+
+def _epochs(store: Store, trial: TrialRecord) -> int:
+    run = store.get(trial.run_id)
+    return len(_checkpoints(store, run).history()) if store.children(run.id) else 0
 
 
 def _checkpoints(store: Store, trial: Run) -> Checkpoints:

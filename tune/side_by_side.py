@@ -16,7 +16,7 @@ from tune.asha import Asha
 from tune.callbacks import AlikeFailures, Closing, end_trial
 from tune.population import Population
 from tune.records import TrialRecord, records
-from tune.schedule import epochs_begun, take_over
+from tune.schedule import exchanged, take_over
 from tune.schema import Space
 from tune.screen import Screen
 from tune.searcher import StudySearcher
@@ -133,5 +133,5 @@ def _scheduler(store: Store, sweep: Sweep, prepared: Folded, earlier: list[Trial
         def exchange(number: int, donor: int, epoch: int, values: dict[str, Any]) -> None:
             take_over(store, sweep.run.id, number, donor, epoch, value_tags(space, values))
 
-        return Population(space, settings, last, epochs_begun(store, earlier), exchange)
+        return Population(space, settings, last, exchanged(store, earlier, settings.interval, last), exchange)
     return FIFOScheduler()
