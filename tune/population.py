@@ -67,10 +67,11 @@ class Population(PopulationBasedTraining):
         self._wait_for_nobody(tune_controller, trial)
 
     def _wait_for_nobody(self, tune_controller: Any, gone: Trial) -> None:
-        """Leave an exchange out that waits for nobody any more: Ray would wait for ever."""
+        """Have an exchange come about that waited for this trial alone: Ray would wait for ever."""
         left = [self._trial_state[trial] for trial in tune_controller.get_live_trials() if trial is not gone]
         if left and all(state.last_train_time >= self._next_perturbation_sync for state in left):
-            self._next_perturbation_sync += self._perturbation_interval
+            # Ray exchanges on a report only: one of them goes on, says again where it was, and is the last to come
+            left[0].last_train_time = self._exchanged
 
     def _get_new_config(self, trial: Trial, trial_to_clone: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the config with which a trial goes on from another one's weights, and no words for Ray's log."""

@@ -129,3 +129,33 @@ def check_what_an_exchange_leaves(project: Project, store: Store, run: Run, valu
     (fold,) = store.children(run.id)
     assert rates == pytest.approx(curve(project, fold, "lr"), rel=1e-12)  # what the optimizer really had
     assert rates == pytest.approx([values_at(entries, epoch)["value/optimizer.lr"] for epoch in range(1, 7)], rel=1e-12)
+
+
+# the third trial's first loss is infinite, while the others wait for it
+FAILING = """\
+experiment: tiny
+space:
+  loss.curated.weight: {kind: loguniform, low: 1, high: 1e48}
+set: {predict.noisy: false, training.epochs: 4, scheduler.kind: constant, early_stopping.patience: null}
+searcher: {kind: random}
+scheduler: {kind: pbt, interval: 2, resample: 0}
+trials: 3
+folds: [0]
+resources: {at_once: 1}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_population_goes_on_without_a_trial_that_fails(
+    sound: Path, tmp_path: Path, connect: Callable[[Project], Store]
+) -> None:
+    project = Project(tmp_path / "project")
+    (project.folder / "data").symlink_to(sound)
+    (project.folder / "tune" / "spaces" / "pop.yaml").write_text(FAILING)
+    project.run("search", "pop", module="tune")
+    store = connect(project)
+    ended = outcome(store)
+    assert [state for _, state, _, _ in ended] == ["FINISHED", "FINISHED", "FAILED"]
+    sweep = sweep_of(store)
+    assert sorted(trial.exchanges for trial in records(store, sweep)) == [0, 0, 1]
