@@ -49,6 +49,8 @@ def run_trials(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFail
     """Run trials side by side, each on a share of a GPU, until there are so many."""
     space, run, cpu = sweep.space, sweep.run, sweep.space.resources.cpu
     earlier = records(store, run)
+    if len(earlier) >= trials and not any(trial.broken_off for trial in earlier):
+        return
     # a cluster has resources of its own, which are known once it is joined
     here = 0 if sweep.address else trials_at_once(cpu, gpu, space.resources.at_once)
     with (

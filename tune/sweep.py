@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from tagging.commands.finished import open_store
 from tagging.commands.folded import Folded
 from tagging.commands.job import job_of
 from tagging.commands.run_tree import ending
+from tagging.config.load import problems_of
 from tagging.config.tree import merge
 from tagging.errors import UserError
 from tagging.progress import say
@@ -58,14 +60,17 @@ def search(space: Space, data: Path | None, name: str, address: str) -> Run:
 def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     """Go on with a sweep that was broken off, or bring it to more trials; `changes` replace trials, keep, resources.
 
-    Raises UserError where the space was changed meanwhile, or the data are others.
+    Raises UserError where the changes do not suit it, the space was changed meanwhile, or the data are others.
     """
     store, launch = _open()
     run = store.resolve(sweep_text, kinds=("sweep",), unfinished=True)
     if run.kind != "sweep":
         raise UserError(f"{run.name} ({run.id[:8]}) is no sweep, but of kind {run.kind or 'unknown'}")
     stored = json.loads(store.read_text(run.id, "space.json"))
-    space = Space.model_validate(merge(stored["space"], changes))
+    try:
+        space = Space.model_validate(merge(stored["space"], changes))
+    except ValidationError as error:  # a sweep of this kind cannot have the changes
+        raise UserError(*problems_of(error, {key: f"--{key}" for key in changes}, Path(run.name), Space)) from None
     # sweeps that were begun before spaces were named by their files had theirs here
     _check_unchanged(run, space, Path(stored.get("file", SPACES / f"{space.name}.yaml")))
     data = Path(stored["data"]) if stored["data"] else None

@@ -159,3 +159,10 @@ def test_a_population_goes_on_without_a_trial_that_fails(
     assert [state for _, state, _, _ in ended] == ["FINISHED", "FINISHED", "FAILED"]
     sweep = sweep_of(store)
     assert sorted(trial.exchanges for trial in records(store, sweep)) == [0, 0, 1]
+    project.run("search", "--resume", "pop", module="tune")  # of which nothing is left to do
+    assert outcome(store) == ended
+    assert sweep_of(store).status == "FINISHED"
+    refused = project.run("search", "--resume", "pop", "--gpu", "auto", "--trials", "1", module="tune", code=2)
+    assert refused.stderr.splitlines() == [
+        "error: pop: scheduler.kind pbt wants 2 trials or more, not 1",
+    ]
