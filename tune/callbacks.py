@@ -21,8 +21,9 @@ LONGEST_TAG = 500
 class Closing(Callback):
     """Ends the run of every trial, and of its folds, from the driver: a worker may be gone by then."""
 
-    def __init__(self, store: Store, sweep_id: str, screen: Screen, keep: int) -> None:
+    def __init__(self, store: Store, sweep_id: str, screen: Screen, keep: int, failures: AlikeFailures) -> None:
         self._store, self._sweep_id, self._screen, self._keep = store, sweep_id, screen, keep
+        self._failures = failures
 
     def __getstate__(self) -> dict[str, Any]:
         """Hand Ray's own record of the sweep nothing: it is scratch."""
@@ -66,6 +67,7 @@ class Closing(Callback):
             tags = {"error": error[:LONGEST_TAG]} if error else {}
             end_trial(self._store, self._sweep_id, number, status, tags, {})
         drop_checkpoints(self._store, self._sweep_id, self._keep)
+        self._failures.ended(error)
         self._screen.ended(number, state, result.get("lwlrap"), error)
 
 
@@ -113,16 +115,16 @@ class AlikeFailures(Stopper):
         self._last = ""
         self.error = ""
 
+    def ended(self, error: str) -> None:
+        """Count the end of a trial, by an error or, where that is empty, without one."""
+        kind = re.sub(r"\d[\d.e+-]*", "#", error)  # two learning rates may fail alike
+        self._alike = self._alike + 1 if kind == self._last else 1
+        self._last = kind
+        if error and self._alike >= self._most:
+            self.error = error
+
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """Count a trial's end; never stop a trial itself."""
-        if "error" in result:
-            kind = re.sub(r"\d[\d.e+-]*", "#", result["error"])  # two learning rates may fail alike
-            self._alike = self._alike + 1 if kind == self._last else 1
-            self._last = kind
-            if self._alike >= self._most:
-                self.error = result["error"]
-        elif result.get("whole"):
-            self._alike = 0
+        """Never stop a trial itself."""
         return False
 
     def stop_all(self) -> bool:

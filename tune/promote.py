@@ -20,8 +20,7 @@ from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 from tune.records import TrialRecord, best, records
 
-# of a trial, not of what it found: how it was named and where it ran
-# where a trial ran and on whose data; both are given anew
+# of a trial, not of what it found: how it was named, where it ran, on whose data, by which runs (a stacker's members)
 NOT_PROMOTED = frozenset(
     {"name", "notes", "device", "threads", "training.folds", "data.kind", "data.folder", "data.name", "members"}
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
-from tune.callbacks import drop_checkpoints
+from tune.callbacks import AlikeFailures, drop_checkpoints
 
 
 def test_the_best_trials_and_those_that_go_on_keep_their_checkpoints(
@@ -27,3 +27,21 @@ def test_the_best_trials_and_those_that_go_on_keep_their_checkpoints(
     stored = {number for number, fold in folds.items() if store.has_file(fold.id, "checkpoints/best/model.safetensors")}
     assert stored == {1, 4, 5}
     assert {number for number, fold in folds.items() if (work_folder() / fold.id).exists()} == {1, 4, 5}
+
+
+def test_five_alike_in_a_row_end_a_sweep_whatever_they_were() -> None:
+    died = "the worker process died; was there memory enough?"
+    failures = AlikeFailures(most=3)
+    for error in ("lr 0.1 is too high", "lr 0.2 is too high", "", "lr 0.3 is too high", died, died):
+        failures.ended(error)
+        assert not failures.stop_all()
+    failures.ended(died)
+    assert failures.stop_all()
+    assert failures.error == died
+
+
+def test_trials_that_end_well_are_no_failures() -> None:
+    failures = AlikeFailures(most=2)
+    for _ in range(4):
+        failures.ended("")
+    assert not failures.stop_all()
