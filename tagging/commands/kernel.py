@@ -15,12 +15,13 @@ import torch
 from tagging.commands.finished import open_run
 from tagging.commands.kernel_plan import plan_of, training_plan_of
 from tagging.data.demo import make_demo
+from tagging.data.findings import quoted
 from tagging.data.listing import find_sound
 from tagging.errors import UserError, room_in
 from tagging.kernel.clock import duration
 from tagging.kernel.estimate import Estimate, measure
 from tagging.kernel.plan import Plan
-from tagging.kernel.source import one_file
+from tagging.kernel.source import is_one_file, one_file
 from tagging.kernel.weights import all_weights
 from tagging.progress import say, warn
 from tagging.report.wording import count
@@ -76,12 +77,18 @@ def pack_training(run_text: str, out: Path, time_limit: float | None = None) -> 
 
 
 def check_folder(out: Path) -> None:
-    """Stop where a folder holds something that is no kernel; what is packed there replaces an older one."""
+    """Stop where a folder holds anything but a kernel, which what is packed there replaces as a whole."""
     there = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UserError(f"{there}: is a file; name a folder with --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / FILE).is_file():
+    names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    if names and not is_one_file(out / FILE):
         raise UserError(f"{out}: holds something other than a kernel; name another folder with --out")
+    if beside := [name for name in names if name not in (FILE, "weights")]:
+        raise UserError(
+            f"{out}: beside a kernel it holds {quoted(beside)}, which would be deleted; move that away, or name "
+            "another folder with --out"
+        )
 
 
 @contextmanager

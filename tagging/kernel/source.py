@@ -66,6 +66,11 @@ def one_file(title: str, main: str, plan: Any) -> str:
     return "\n".join(parts)
 
 
+def is_one_file(path: Path) -> bool:
+    """Tell whether `one_file` has written a file; False where there is none."""
+    return path.is_file() and f"\nfrom {PACKED}." in path.read_text(encoding="utf-8", errors="replace")
+
+
 def in_order(name: str) -> list[str]:
     """Return a module and all of the project that it imports, each after those that it needs."""
     found: list[str] = []

@@ -9,6 +9,8 @@ import pytest
 from tagging.commands import kernel
 from tagging.config.load import to_yaml
 from tagging.errors import UserError
+from tagging.kernel.plan import Weights
+from tagging.kernel.source import one_file
 from tests.commands.blends import rotated, stacker
 from tests.commands.conftest import Inside, the_run
 
@@ -49,6 +51,24 @@ def test_a_folder_of_something_else_is_left_alone(inside: Inside, tmp_path: Path
     for out in (notes, notes / "kernel"):
         assert refusal("tiny", out) == f"{notes}: is a file; name a folder with --out"
     assert notes.read_text() == "mine"
+    (tmp_path / "mine" / "kernel.py").write_text("print('mine')\n")
+    assert refusal("tiny", tmp_path / "mine") == (
+        f"{tmp_path}/mine: holds something other than a kernel; name another folder with --out"
+    )
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_what_lies_beside_an_older_kernel_is_not_deleted_with_it(inside: Inside, tmp_path: Path, train: bool) -> None:
+    older = tmp_path / "kernel"
+    (older / "weights").mkdir(parents=True)
+    (older / "kernel.py").write_text(one_file("Older.", "kernel.plan", Weights("a.npz", "")))
+    (older / "submission.csv").write_text("fname\n")
+    (older / "features").mkdir()
+    assert refusal("tiny", older, train) == (
+        f"{older}: beside a kernel it holds 'features', 'submission.csv', which would be deleted; move that away, or "
+        "name another folder with --out"
+    )
+    assert sorted(path.name for path in older.iterdir()) == ["features", "kernel.py", "submission.csv", "weights"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(inside: Inside) -> None:
@@ -61,12 +81,13 @@ def test_without_its_checkpoints_a_run_is_not_packed_and_an_older_kernel_stays(i
         store.drop_folder(fold.id, "checkpoints")
     older = tmp_path / "kernel" / "kernel.py"
     older.parent.mkdir()
-    older.write_text("older")
+    text = one_file("Older.", "kernel.plan", Weights("a.npz", ""))
+    older.write_text(text)
     assert refusal("tiny", tmp_path / "kernel") == (
         f"tiny ({run.id[:8]}) lacks the weights of fold 0, 1: there is no checkpoints/best/model.safetensors any more; "
         "bring it back from a copy, or train the run again"
     )
-    assert older.read_text() == "older"
+    assert older.read_text() == text
     assert [path.name for path in tmp_path.glob("*kernel*")] == ["kernel"]
 
 
