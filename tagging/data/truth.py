@@ -15,6 +15,7 @@ from tagging.data.labels import encode_labels, say_unknown
 from tagging.data.tables import Table, read_table
 from tagging.errors import UserError
 
+ALL = "all"  # the scores of all clips go by it, as report.evaluation has it
 USAGE = "usage"  # the column by which FSDKaggle2019 parts its test clips into Public and Private
 
 
@@ -23,7 +24,7 @@ class Truth:
     """The true labels of N clips, and the groups that a column of the table parts them into.
 
     `labels` [N, C] float32, 0 or 1, at least one a clip, in the order of `classes` [C]; `groups` maps a lower-cased value of the column, in their
-    alphabetical order, to its mask [N] bool. `digest` stands for all of it: the first 12 hex digits of a sha256.
+    alphabetical order, to its mask [N] bool; none is `all`. `digest` stands for all of it: the first 12 hex digits of a sha256.
     """
 
     fnames: tuple[str, ...]
@@ -112,4 +113,9 @@ def _groups(table: Table, column: str, findings: Findings) -> dict[str, np.ndarr
         return f"{table.where(row)}: the column {column!r} is empty; fill it in, since it parts the clips into groups"
 
     findings.problems += limited(empty, say, f"empty values in column {column!r}")
+    if ALL in values:
+        findings.problems.append(
+            f"{table.where(values.index(ALL))}: the column {column!r} has a group {ALL!r}, which stands for all clips; "
+            "call it something else"
+        )
     return {name: np.array([value == name for value in values], bool) for name in sorted(set(values))}

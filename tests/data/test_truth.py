@@ -48,6 +48,13 @@ def test_another_column_parts_it_where_that_is_asked_for(tmp_path: Path) -> None
     assert read(plain, "a.wav").groups == {}
 
 
+def test_a_group_is_not_called_as_all_clips_are(tmp_path: Path) -> None:
+    path = write_text(tmp_path / "t.csv", "fname,labels,part", "a.wav,Bark,b", "b.wav,Air,All")
+    assert problems(path, "a.wav", "b.wav", group="part") == [
+        f"{path}, line 3: the column 'part' has a group 'all', which stands for all clips; call it something else"
+    ]
+
+
 def test_the_digest_is_of_clips_labels_and_groups_in_any_order(tmp_path: Path) -> None:
     header, *rows = RELEASED
     fnames = ("a.wav", "b.wav", "c.wav")
