@@ -56,7 +56,7 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
     with own(fingerprint):
         run = _latest(store, fingerprint)
         if run and run.status == "FINISHED":
-            say("these members are blended in a run already, which is not written twice:")
+            say("these members are blended in a run already, which keeps its name and the account of that choice:")
             return run
         if run:
             store.reopen(run.id)

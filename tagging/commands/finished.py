@@ -89,8 +89,8 @@ def test_probabilities(store: Store, run: Run) -> tuple[pd.DataFrame, int]:
     paths = [path for path in store.list_files(run.id, "predictions/test") if re.search(r"/fold_\d+\.parquet$", path)]
     if not paths:
         raise UserError(
-            f"run {run.name} ({run.id}) has no test predictions: {run.dataset} has no test clips; "
-            f"`python -m tagging predict --run {run.name} FOLDER` tags a folder"
+            f"run {run.name} ({run.id}) has no test predictions; `python -m tagging submit --run {run.id[:8]}` makes "
+            f"them where {run.dataset} has test clips"
         )
     tables = [store.read_table(run.id, path) for path in paths]
     classes = class_columns(tables[0])

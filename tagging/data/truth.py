@@ -23,8 +23,9 @@ USAGE = "usage"  # the column by which FSDKaggle2019 parts its test clips into P
 class Truth:
     """The true labels of N clips, and the groups that a column of the table parts them into.
 
-    `labels` [N, C] float32, 0 or 1, at least one a clip, in the order of `classes` [C]; `groups` maps a lower-cased value of the column, in their
-    alphabetical order, to its mask [N] bool; none is `all`. `digest` stands for all of it: the first 12 hex digits of a sha256.
+    `labels` [N, C] float32, 0 or 1, at least one a clip, in the order of `classes` [C]; `groups` maps a lower-cased
+    value of the column, in their alphabetical order, to its mask [N] bool; none is `all`. `digest` stands for all of
+    it: the first 12 hex digits of a sha256.
     """
 
     fnames: tuple[str, ...]

@@ -15,18 +15,6 @@ def scores(pool: Pool) -> NDArray[np.float64]:
     return np.array([lwlrap(pool.truth, one) for one in pool.probabilities])
 
 
-def fold_scores(pool: Pool) -> NDArray[np.float64]:
-    """Return the lwlrap of every candidate on every fold [N, K], NaN for a fold without labels.
-
-    Its standard deviation over axis 1 is the candidate's spread.
-    """
-    found = np.full((len(pool), len(pool.folds)), np.nan)
-    for fold in np.flatnonzero(pool.labels_per_fold):
-        clips = pool.fold == fold
-        found[:, fold] = [lwlrap(pool.truth[clips], one[clips]) for one in pool.probabilities]
-    return found
-
-
 def correlation(pool: Pool) -> NDArray[np.float64]:
     """Return the rank correlation of each two candidates' probabilities [N, N], over all clips and classes.
 

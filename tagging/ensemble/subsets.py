@@ -36,8 +36,8 @@ class Limits:
         found = range(max(self.smallest, len(self.must), 1), largest + 1)
         if not found:
             raise ValueError(
-                f"no subset of {candidates} candidates has {self.smallest} to {largest} members, "
-                f"{len(self.must)} of them given"
+                f"no subset of {candidates} candidates has {self.smallest} to "
+                f"{candidates if self.largest is None else self.largest} members, {len(self.must)} of them given"
             )
         return found
 

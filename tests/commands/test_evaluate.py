@@ -161,8 +161,8 @@ def test_all_runs_without_predictions_or_name_are_named_at_once(inside: Inside, 
     with pytest.raises(UserError) as caught:
         evaluate_runs(tmp_path / "truth.csv", ["empty", "tini", "tiny"], "", None)
     assert caught.value.problems == (
-        f"run empty ({empty.id}) has no test predictions: demo has no test clips; "
-        "`python -m tagging predict --run empty FOLDER` tags a folder",
+        f"run empty ({empty.id}) has no test predictions; `python -m tagging submit --run {empty.id[:8]}` makes them "
+        "where demo has test clips",
         f"tini: no such run in sqlite:///{inside.folder}/mlflow.db; give a run id, four or more of its first "
         "characters, or the name of a finished experiment, trial, ensemble or stacker",
         "nearest names: tiny",

@@ -9,20 +9,10 @@ from tagging.metrics import lwlrap
 from tests.ensemble.pools import random_pool
 
 
-def test_scores_are_lwlrap_overall_and_fold_by_fold():
+def test_scores_are_lwlrap():
     pool = random_pool(candidates=3)
-    of_folds = members.fold_scores(pool)
-    for index, one in enumerate(pool.probabilities):
-        for fold in range(3):
-            clips = pool.fold == fold
-            assert of_folds[index, fold] == lwlrap(pool.truth[clips], one[clips])
-    pooled = of_folds @ pool.labels_per_fold / pool.labels_per_fold.sum()
-    np.testing.assert_allclose(members.scores(pool), pooled)
-
-
-def test_a_fold_without_labels_has_no_score():
-    pool = Pool(["a"], [np.eye(4)], np.diag([1, 0, 0, 1]), [0, 1, 1, 2])
-    np.testing.assert_array_equal(members.fold_scores(pool), [[1, np.nan, 1]])
+    expected = [lwlrap(pool.truth, one) for one in pool.probabilities]
+    np.testing.assert_array_equal(members.scores(pool), expected)
 
 
 def test_correlation_is_spearmans():

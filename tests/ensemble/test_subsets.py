@@ -41,6 +41,7 @@ def test_few_members_of_many_candidates_are_planned_without_the_rest():
     [
         (Limits(must=(5,)), r"must names different candidates out of 0 to 4: \[5\]"),
         (Limits(must=(1, 1)), r"must names different candidates out of 0 to 4: \[1, 1\]"),
+        (Limits(smallest=9, largest=9), "no subset of 5 candidates has 9 to 9 members, 0 of them given"),
         (Limits(smallest=6), "no subset of 5 candidates has 6 to 5 members, 0 of them given"),
         (Limits(largest=1, must=(0, 2)), "no subset of 5 candidates has 1 to 1 members, 2 of them given"),
         (Limits(largest=0), "no subset of 5 candidates has 1 to 0 members, 0 of them given"),
