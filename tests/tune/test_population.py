@@ -91,6 +91,7 @@ def curve(project: Project, run: Run, name: str) -> list[float]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # three sweeps
 def test_a_population_that_was_killed_ends_as_one_that_was_not(
     sound: Path, tmp_path: Path, connect: Callable[[Project], Store]
 ) -> None:
