@@ -211,7 +211,7 @@ RAYLET_DIED = (
     [
         ("ctrl-c", 8, 130, "stopped; `search --resume SWEEP` goes on with it", "KILLED"),
         # trials outlive their raylet until Ray misses it, for up to half a minute
-        ("raylet", 40, 2, RAYLET_DIED, "FAILED"),
+        ("raylet", 200, 2, RAYLET_DIED, "FAILED"),
     ],
     ids=["ctrl-c", "raylet"],
 )
@@ -262,7 +262,7 @@ def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Call
     assert {trial.state for trial in trials} <= {"FAILED", "KILLED"}
     assert 5 <= len(failed) <= len(trials) <= 7  # those beside the fifth were running
     # the learning rates that the errors name differ
-    said = r"the training loss is (nan|inf) at epoch 1, step 1, learning rate 0\.00\d+; lower optimizer\.lr, or use .*"
+    said = r"the training loss is (nan|inf) at epoch 1, step 1, learning rate 0\.0\d+; lower optimizer\.lr, or use .*"
     assert re.fullmatch(f"error: five trials in a row failed alike: {said}", done.stderr.splitlines()[-1])
     assert all(re.fullmatch(said, trial.error) for trial in failed)
     assert json.loads(store.get(trials[0].run_id).tags["trial.values"]) == trials[0].values
