@@ -219,7 +219,8 @@ RAYLET_DIED = (
 def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
     how: str, epochs: int, code: int, said: str, state: str, project: Project, connect: Callable[[Project], Store]
 ) -> None:
-    driver = project.start("search", "lr", "--trials", "2", "--set", f"training.epochs={epochs}", module="tune")
+    fixed = (f"training.epochs={epochs}", "early_stopping.patience=null")
+    driver = project.start("search", "lr", "--trials", "2", "--set", *fixed, module="tune")
     wait_for(lambda: len(project.epochs_in_work()) >= 2, driver)
     below = psutil.Process(driver.pid).children(recursive=True)
     if how == "ctrl-c":
