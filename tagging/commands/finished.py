@@ -86,13 +86,25 @@ def test_probabilities(store: Store, run: Run) -> tuple[pd.DataFrame, int]:
 
     The table has fname and one float32 column a class. Raises UserError where the run has no test predictions.
     """
-    paths = [path for path in store.list_files(run.id, "predictions/test") if re.search(r"/fold_\d+\.parquet$", path)]
-    if not paths:
+    found = blended_half(store, run, "test")
+    if found is None:
         raise UserError(
             f"run {run.name} ({run.id}) has no test predictions; `python -m tagging submit --run {run.id[:8]}` makes "
             f"them where {run.dataset} has test clips"
         )
-    tables = [store.read_table(run.id, path) for path in paths]
+    return found
+
+
+def blended_half(store: Store, run: Run, half: str, fold: int | None = None) -> tuple[pd.DataFrame, int] | None:
+    """Return the geometric mean over a run's fold files of `test` or `noisy` clips, or `fold` alone, and their number.
+
+    The table has fname and one float32 column a class. None where there is no such file.
+    """
+    wanted = r"fold_\d+" if fold is None else f"fold_{fold}"
+    files = store.list_files(run.id, f"predictions/{half}")
+    tables = [store.read_table(run.id, path) for path in files if re.search(rf"/{wanted}\.parquet$", path)]
+    if not tables:
+        return None
     classes = class_columns(tables[0])
     blend = pd.DataFrame(geometric_mean([table[classes].to_numpy() for table in tables]), columns=classes)
     blend.insert(0, "fname", tables[0]["fname"])

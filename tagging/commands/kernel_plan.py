@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from tagging.commands.build import fold_settings, logmel_settings, network_arguments, stacker_arguments
-from tagging.commands.finished import class_columns, finished_folds
+from tagging.commands.finished import finished_folds
 from tagging.commands.members import read_ensemble
 from tagging.commands.stack import stacker_members
+from tagging.commands.tagger import classes_of
 from tagging.config import Experiment, Stacker
 from tagging.config.load import load_any_stored, load_stored
 from tagging.config.sections.models import TimmModel
@@ -77,7 +78,7 @@ def _plan(store: Store, run: Run, collected: _Collected) -> Plan:
     order = sorted(collected.networks, key=lambda name: (-collected.worth[name], -collected.score(name)))
     return Plan(
         run=_name(run),
-        classes=_classes(store, run),
+        classes=tuple(classes_of(store, run)),
         networks=tuple(collected.networks[name] for name in order),
         blend=blend,
         modules=tuple(sorted({"timm" for network in collected.networks.values() if network.kind == "timm"})),
@@ -192,10 +193,3 @@ def _name(run: Run) -> str:
 
 def _file_name(run: Run) -> str:
     return re.sub(r"[^\w.-]+", "_", run.name) + f"-{run.id[:8]}"
-
-
-def _classes(store: Store, run: Run) -> tuple[str, ...]:
-    # a run that lacks folds has no table of its own
-    whole = store.has_file(run.id, "predictions/oof.parquet")
-    holder = run if whole else next(iter(finished_folds(store, run).values()))
-    return tuple(class_columns(store.read_table(holder.id, "predictions/oof.parquet")))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from tagging.commands.finished import class_columns
+from tagging.commands.finished import blended_half, class_columns
 from tagging.config import Stacker
 from tagging.errors import UserError
-from tagging.inference.blend import geometric_mean
 from tagging.report.wording import count
 from tagging.tracking.run import NAME
 from tagging.tracking.store import Run, Store
@@ -115,9 +113,9 @@ def read_half(runs: Sequence[Run], half: str, store: Store, fold: int | None = N
     Of each the geometric mean over its folds, or its fold `fold` alone. The columns of probabilities are numbered.
     Raises UserError where members know other clips, or predictions are not finite.
     """
-    tables = [_half_of(run, half, store, fold) for run in runs]
-    found = [table for table in tables if table is not None]
-    if len(found) < len(tables):
+    blends = [blended_half(store, run, half, fold) for run in runs]
+    found = [blend[0] for blend in blends if blend is not None]
+    if len(found) < len(blends):
         return None
     fnames = list(found[0]["fname"])
     for run, table in zip(runs, found, strict=True):
@@ -128,19 +126,6 @@ def read_half(runs: Sequence[Run], half: str, store: Store, fold: int | None = N
     ordered = [_in_order(table, fnames, ("fname",)) for table in found]
     blocks = [_finite(run, table, f"{half} clips") for run, table in zip(runs, ordered, strict=True)]
     return pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(np.concatenate(blocks, axis=1))], axis=1)
-
-
-def _half_of(run: Run, half: str, store: Store, fold: int | None) -> pd.DataFrame | None:
-    wanted = r"fold_\d+" if fold is None else f"fold_{fold}"
-    paths = [
-        path for path in store.list_files(run.id, f"predictions/{half}") if re.search(rf"/{wanted}\.parquet$", path)
-    ]
-    if not paths:
-        return None
-    tables = [store.read_table(run.id, path) for path in paths]
-    classes = class_columns(tables[0])
-    blend = geometric_mean([table[classes].to_numpy() for table in tables])
-    return pd.concat([tables[0][["fname"]], pd.DataFrame(blend, columns=classes)], axis=1)
 
 
 def _in_order(table: pd.DataFrame, fnames: Sequence[str], keys: tuple[str, ...]) -> pd.DataFrame:
