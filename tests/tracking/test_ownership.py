@@ -77,8 +77,10 @@ def test_a_holder_that_soon_ends_is_waited_for_where_there_is_patience(project: 
     timer = threading.Timer(1, os.kill, (first.pid, signal.SIGKILL))
     timer.start()
     with own("f" * 64, patience=30):
-        pass
+        holder = json.loads((work_folder() / f"{'f' * 16}.pid").read_text())
     first.communicate()
+    assert first.returncode == -signal.SIGKILL
+    assert holder["pid"] == os.getpid()
 
 
 def test_a_holder_on_another_host_is_named_with_it(project: Path, python: Python) -> None:
