@@ -47,10 +47,9 @@ def planned_epochs(make_plan: Callable[[], FoldPlan], fold: int, run: Run, store
     """
     work = work_folder() / run.id
     checkpoints = Checkpoints(work)
-    sender = EpochSender(store, run.id, work)
     started = time.monotonic()
     history: list[EpochRecord] = []
-    with breaking_off(store.impatient(), run, checkpoints):
+    with breaking_off(store.impatient(), run, checkpoints), EpochSender(store, run.id, work) as sender:
         plan = make_plan()
         with Bar(f"fold {fold}", "step", plan.batches.steps * plan.settings.epochs) as bar:
             for record in epochs(

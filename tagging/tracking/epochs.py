@@ -20,6 +20,9 @@ class EpochSender:
     A record holds `epoch`, `time_ms` and metric values. It must stand in the checkpoint before it is
     handed over: an epoch that is trained anew after a kill gets a new time, and would be a second
     point. `work` is the folder of the checkpoint, for messages.
+
+    As a context it lets go of its thread in any case: an interrupt while the thread starts hides it from the
+    interpreter, which would wait at its exit for ever.
     """
 
     def __init__(self, store: Store, run_id: str, work: Path) -> None:
@@ -32,6 +35,12 @@ class EpochSender:
         self._stored: set[tuple[int, int]] = set()
         self._closing = False
         self._warned = False
+
+    def __enter__(self) -> EpochSender:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     def log_epoch(self, record: Record) -> None:
         """Hand a record over, and return at once; what the store refuses is sent again later."""

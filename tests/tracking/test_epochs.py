@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -155,3 +156,23 @@ def test_a_training_that_is_killed_and_continued_loses_and_doubles_no_point(
     history = json.loads(checkpoint.read_text())
     assert len(history) == done + 5
     assert points(store, run, "train_loss") == [(r["epoch"], r["time_ms"], r["train_loss"]) for r in history]
+
+
+def test_interrupted_while_its_thread_starts_it_lets_go_of_it(
+    store: Store, run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        started.append(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    sender = EpochSender(store, run.id, project / "work")
+    with pytest.raises(KeyboardInterrupt), sender:
+        sender.log_epoch(records(1)[0])
+    (thread,) = started
+    thread.join(timeout=20)
+    assert not thread.is_alive()
