@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import best_of, use_one_core
-from tagging.commands import build
+from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.sources import CURATED

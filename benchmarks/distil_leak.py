@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from tagging import seeds
-from tagging.commands import build
-from tagging.commands.apply import predict_rows
-from tagging.commands.fold import Stage, batches_of, stage
-from tagging.commands.lessons import Half, Lessons
-from tagging.commands.prepare import Prepared, prepare
+from tagging.commands.training import build
+from tagging.commands.training.apply import predict_rows
+from tagging.commands.training.fold import Stage, batches_of, stage
+from tagging.commands.training.lessons import Half, Lessons
+from tagging.commands.training.prepare import Prepared, prepare
 from tagging.config import Experiment, load
 from tagging.inference.blend import mean_over_tiles
 from tagging.metrics import lwlrap

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from threadpoolctl import threadpool_limits
 
-from tagging.commands import build
+from tagging.commands.training import build
 from tagging.config import load
 
 

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import torch
 
-from tagging.commands import build
+from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.inference.predict import AUTOCAST

@@ -56,9 +56,9 @@ def sizes(text: str) -> tuple[int, int | None]:
 
 def select(parsed: argparse.Namespace) -> None:
     """Choose an ensemble as the command line asks."""
-    from tagging.commands.choose import Wish
     from tagging.commands.select import Asked
     from tagging.commands.select import select as run
+    from tagging.commands.selection.choose import Wish
     from tagging.ensemble.pool import METHODS
     from tagging.ensemble.subsets import Limits
 

@@ -50,6 +50,8 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "__init__.py": (set(), set()),
 }
 COMMON = {"errors", "seeds", "sources"}
+# what commands share, in the order in which they may know each other
+SHARED = ("runs", "training", "stacking", "predicting", "selection")
 
 
 def imports(path: Path) -> set[str]:
@@ -88,6 +90,14 @@ def test_a_room_imports_what_it_may_and_no_more(room: str) -> None:
                 own = below.split(".")[0]
                 allowed = rooms | COMMON | {room.removesuffix(".py"), "RECIPE_VERSION"}
                 assert own in allowed, f"{path.name} imports {module}"
+
+
+def test_what_commands_share_knows_no_command_and_only_what_comes_before() -> None:
+    assert set(SHARED) == {path.parent.name for path in (TAGGING / "commands").glob("*/*.py")}
+    for place, room in enumerate(SHARED):
+        for path in (TAGGING / "commands" / room).glob("*.py"):
+            used = {module.split(".")[2] for module in imports(path) if module.startswith("tagging.commands.")}
+            assert used <= set(SHARED[: place + 1]), path
 
 
 def test_the_core_knows_no_config_and_no_store() -> None:

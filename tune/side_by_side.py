@@ -9,7 +9,7 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, MedianStoppingRule, TrialScheduler
 
-from tagging.commands.folded import Folded
+from tagging.commands.training.folded import Folded
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
 from tune.asha import Asha

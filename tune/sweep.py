@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from tagging.commands.finished import open_store
-from tagging.commands.folded import Folded
 from tagging.commands.job import job_of
-from tagging.commands.run_tree import ending
+from tagging.commands.runs.finished import open_store
+from tagging.commands.training.folded import Folded
+from tagging.commands.training.run_tree import ending
 from tagging.config.load import problems_of
 from tagging.config.tree import merge
 from tagging.errors import UserError

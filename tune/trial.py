@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from ray import tune
 
-from tagging.commands.folded import Folded
 from tagging.commands.job import Prepare, job_of
-from tagging.commands.run_tree import fold_run, fold_runs, identity_tags, log_inputs
-from tagging.commands.summary import summarise
+from tagging.commands.training.folded import Folded
+from tagging.commands.training.run_tree import fold_run, fold_runs, identity_tags, log_inputs
+from tagging.commands.training.summary import summarise
 from tagging.config import AnyRecipe
 from tagging.errors import UserError
 from tagging.tracking.epochs import EpochSender

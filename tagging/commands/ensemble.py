@@ -6,15 +6,15 @@ from pathlib import Path
 
 import torch
 
-from tagging.commands.ensemble_run import Account, write_ensemble
-from tagging.commands.finished import open_store
-from tagging.commands.members import Ensemble, ensemble_of
-from tagging.commands.out_of_fold import OutOfFold, read_out_of_fold
-from tagging.commands.prepare import data_folder, dataset_name
+from tagging.commands.runs.finished import open_store
+from tagging.commands.runs.members import Ensemble, ensemble_of
+from tagging.commands.runs.out_of_fold import OutOfFold, read_out_of_fold
 from tagging.commands.select import arrays_of, tell_result
-from tagging.commands.stacker_members import GRID
+from tagging.commands.selection.ensemble_run import Account, write_ensemble
+from tagging.commands.stacking.members import GRID
 from tagging.commands.submit import write_submission
 from tagging.commands.train import train
+from tagging.commands.training.prepare import data_folder, dataset_name
 from tagging.config import flatten, lineage
 from tagging.config.ensemble import ResolvedEnsemble
 from tagging.config.load import leaf_text

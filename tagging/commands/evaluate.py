@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tagging import seeds
-from tagging.commands.finished import class_columns, open_store, test_probabilities
+from tagging.commands.runs.finished import class_columns, open_store, test_probabilities
 from tagging.commands.show_evaluation import say_scores, show_classes, show_runs
 from tagging.data.findings import Findings, quoted
 from tagging.data.submission import read_submission

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tagging.commands.prepare import data_folder, open_features
+from tagging.commands.training.prepare import data_folder, open_features
 from tagging.config import Experiment
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError

@@ -8,14 +8,14 @@ from typing import Protocol
 
 import torch
 
-from tagging.commands.build import check_compile, check_model, device_of, model_of, stacker_of
-from tagging.commands.fold import Stage, fold_epochs, stage
-from tagging.commands.folded import Folded
-from tagging.commands.origin import check_origin, find_origin, parentage
-from tagging.commands.prepare import Prepared, prepare
-from tagging.commands.stacker import log_stacker, prepare_stacker
-from tagging.commands.stacker_fold import StackerStage, stacker_fold_epochs, stacker_stage
-from tagging.commands.teacher import attend, find_teacher, teacher_tags, tell_teacher
+from tagging.commands.stacking.fold import StackerStage, stacker_fold_epochs, stacker_stage
+from tagging.commands.stacking.prepare import log_stacker, prepare_stacker
+from tagging.commands.training.build import check_compile, check_model, device_of, model_of, stacker_of
+from tagging.commands.training.fold import Stage, fold_epochs, stage
+from tagging.commands.training.folded import Folded
+from tagging.commands.training.origin import check_origin, find_origin, parentage
+from tagging.commands.training.prepare import Prepared, prepare
+from tagging.commands.training.teacher import attend, find_teacher, teacher_tags, tell_teacher
 from tagging.config import AnyRecipe, Experiment, Stacker
 from tagging.progress import say
 from tagging.tracking.store import Run, Store

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from tagging.commands.finished import open_run
 from tagging.commands.kernel_plan import plan_of, training_plan_of
+from tagging.commands.runs.finished import open_run
 from tagging.data.demo import make_demo
 from tagging.data.findings import quoted
 from tagging.data.listing import find_sound

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tagging.commands.build import fold_settings, logmel_settings, network_arguments, stacker_arguments
-from tagging.commands.finished import finished_folds
-from tagging.commands.members import read_ensemble
-from tagging.commands.stack import stacker_members
-from tagging.commands.tagger import classes_of
+from tagging.commands.predicting.tagger import classes_of
+from tagging.commands.runs.finished import finished_folds
+from tagging.commands.runs.members import read_ensemble
+from tagging.commands.stacking.predict import stacker_members
+from tagging.commands.training.build import fold_settings, logmel_settings, network_arguments, stacker_arguments
 from tagging.config import Experiment, Stacker
 from tagging.config.load import load_any_stored, load_stored
 from tagging.config.sections.models import TimmModel

@@ -10,19 +10,19 @@ import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION
-from tagging.commands.apply import restore_model
-from tagging.commands.build import device_of, logmel_settings
-from tagging.commands.ensemble_run import log_predictions
-from tagging.commands.finished import finished_folds, open_run
-from tagging.commands.fold import predict_fold, stage
-from tagging.commands.lessons import Lessons
-from tagging.commands.members import read_ensemble
-from tagging.commands.out_of_fold import read_out_of_fold
-from tagging.commands.prepare import prepare
-from tagging.commands.sound import read_new_sound
-from tagging.commands.stack import predict_stacker_again
-from tagging.commands.summary import summarise
-from tagging.commands.tagger import Tagger, classes_of, hears, stored_experiment, with_members
+from tagging.commands.predicting.sound import read_new_sound
+from tagging.commands.predicting.tagger import Tagger, classes_of, hears, stored_experiment, with_members
+from tagging.commands.runs.finished import finished_folds, open_run
+from tagging.commands.runs.members import read_ensemble
+from tagging.commands.runs.out_of_fold import read_out_of_fold
+from tagging.commands.selection.ensemble_run import log_predictions
+from tagging.commands.stacking.predict import predict_stacker_again
+from tagging.commands.training.apply import restore_model
+from tagging.commands.training.build import device_of, logmel_settings
+from tagging.commands.training.fold import predict_fold, stage
+from tagging.commands.training.lessons import Lessons
+from tagging.commands.training.prepare import prepare
+from tagging.commands.training.summary import summarise
 from tagging.config.load import load_stored
 from tagging.errors import UserError
 from tagging.progress import say

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tagging.commands.candidates import Pool, distinct_names, find_pool, required, told
-from tagging.commands.choose import Wish, choose
-from tagging.commands.ensemble_run import write_ensemble
-from tagging.commands.finished import open_store
-from tagging.commands.found import account_of, show, weigh
-from tagging.commands.members import ensemble_of
-from tagging.commands.out_of_fold import OutOfFold, other_labels, read_out_of_fold
+from tagging.commands.runs.finished import open_store
+from tagging.commands.runs.members import ensemble_of
+from tagging.commands.runs.out_of_fold import OutOfFold, other_labels, read_out_of_fold
+from tagging.commands.selection.candidates import Pool, distinct_names, find_pool, required, told
+from tagging.commands.selection.choose import Wish, choose
+from tagging.commands.selection.ensemble_run import write_ensemble
+from tagging.commands.selection.found import account_of, show, weigh
 from tagging.ensemble.pool import Pool as Arrays
 from tagging.errors import UserError
 from tagging.progress import say

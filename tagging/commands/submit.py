@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.finished import fold_numbers, open_run, open_store, test_probabilities
-from tagging.commands.halves import has_half
+from tagging.commands.runs.finished import fold_numbers, open_run, open_store, test_probabilities
+from tagging.commands.runs.halves import has_half
 from tagging.errors import UserError
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
@@ -30,7 +30,7 @@ def write_submission(store: Store, run: Run, out: Path, data: Path | None = None
     """Write the submission of a run as `submit` does."""
     folds = fold_numbers(store, run)
     if not has_half(store, run, "test", folds):
-        from tagging.commands.late_test import complete_test  # which needs torch
+        from tagging.commands.predicting.late_test import complete_test  # which needs torch
 
         complete_test(store, run, data)
     submission, _ = test_probabilities(store, run)

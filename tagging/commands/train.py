@@ -6,11 +6,11 @@ import shutil
 from collections import deque
 from collections.abc import Mapping
 
-from tagging.commands.finished import open_store
-from tagging.commands.folded import Folded
 from tagging.commands.job import Job, check_machine, job_of
-from tagging.commands.run_tree import ending, fold_run, fold_runs, identity_tags, log_inputs
-from tagging.commands.summary import summarise
+from tagging.commands.runs.finished import open_store
+from tagging.commands.training.folded import Folded
+from tagging.commands.training.run_tree import ending, fold_run, fold_runs, identity_tags, log_inputs
+from tagging.commands.training.summary import summarise
 from tagging.config import AnyRecipe
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch

@@ -10,7 +10,7 @@ from tagging.augment.crop import draw_crops
 from tagging.augment.resized_crop import draw_resized_crops
 from tagging.augment.spec_augment import draw_masks
 from tagging.augment.views import apply_views, draw_views
-from tagging.commands import build
+from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
 from tests.reference import views as reference

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from tagging.commands.finished import class_columns
+from tagging.commands.runs.finished import class_columns
 from tagging.config.load import load, to_yaml
 from tagging.models.stacking import STACKERS
 from tagging.tracking.store import Run, Store

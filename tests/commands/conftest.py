@@ -115,7 +115,7 @@ def pool(pooled: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def step_into(project: Project, patch: pytest.MonkeyPatch) -> None:
     """Let this process work in a project and its own store."""
-    patch.setattr("tagging.commands.prepare.PROJECT", project.folder)
+    patch.setattr("tagging.commands.training.prepare.PROJECT", project.folder)
     patch.setattr("tagging.tracking.place.PROJECT", project.folder)
     # MLflow remembers by a run's id where its files lie; those of a copy lie elsewhere
     patch.setattr("mlflow.tracking._tracking_service.utils._artifact_repos_cache", OrderedDict())
@@ -124,7 +124,7 @@ def step_into(project: Project, patch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def inside(moved: Project, store_of: Callable[[Project], Store], monkeypatch: pytest.MonkeyPatch) -> Inside:
     """Work with a copy of the project in this process."""
-    monkeypatch.setattr("tagging.commands.prepare.PROJECT", moved.folder)
+    monkeypatch.setattr("tagging.commands.training.prepare.PROJECT", moved.folder)
     monkeypatch.setattr("tagging.tracking.place.PROJECT", moved.folder)
     return Inside(moved.folder, store_of(moved))
 
@@ -134,7 +134,7 @@ def working_in(project: Project) -> Iterator[Store]:
     """Work with a project in this process; gives its store."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", project.uri)
-        patch.setattr("tagging.commands.prepare.PROJECT", project.folder)
+        patch.setattr("tagging.commands.training.prepare.PROJECT", project.folder)
         patch.setattr("tagging.tracking.place.PROJECT", project.folder)
         yield Store.connect()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.stacker import PreparedStacker, prepare_stacker
-from tagging.commands.stacker_members import TILES
+from tagging.commands.stacking.members import TILES
+from tagging.commands.stacking.prepare import PreparedStacker, prepare_stacker
 from tagging.commands.train import train
 from tagging.config import Stacker, load
 from tagging.tracking.store import Run, Store

@@ -8,9 +8,9 @@ import pytest
 from sklearn.metrics import label_ranking_average_precision_score
 
 from tagging.commands.ensemble import ensemble
-from tagging.commands.finished import class_columns
-from tagging.commands.members import read_ensemble
 from tagging.commands.predict import predict_again, tag_folder
+from tagging.commands.runs.finished import class_columns
+from tagging.commands.runs.members import read_ensemble
 from tagging.commands.submit import submit
 from tagging.config.ensemble import ResolvedEnsemble, load_ensemble
 from tagging.errors import UserError

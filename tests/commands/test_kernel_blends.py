@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from tagging.commands import kernel
-from tagging.commands.stack import predict_stacker
+from tagging.commands.stacking.predict import predict_stacker
 from tagging.ensemble.blend import weighted_mean
 from tagging.inference.blend import geometric_mean
 from tagging.models.stacking import STACKERS

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tagging.commands.choose import Wish
-from tagging.commands.out_of_fold import read_out_of_fold
+from tagging.commands.runs.out_of_fold import read_out_of_fold
 from tagging.commands.select import Asked, arrays_of, select
+from tagging.commands.selection.choose import Wish
 from tagging.ensemble.subsets import Limits
 from tagging.errors import UserError
 from tagging.tracking.store import Run
 from tests.commands.conftest import Inside, the_run
-from tests.commands.test_candidates import ALL, tagged
+from tests.commands.selection.test_candidates import ALL, tagged
 
 Capture = pytest.CaptureFixture[str]
 

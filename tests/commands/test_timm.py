@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 
-from tagging.commands.build import check_model, model_of
+from tagging.commands.training.build import check_model, model_of
 from tagging.config import load
 from tagging.errors import UserError
 from tagging.tracking.store import Store

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tagging.augment.mixers import MixSettings
-from tagging.commands import build
+from tagging.commands.training import build
 from tagging.config import load
 from tagging.data.demo import make_demo
 from tagging.data.layouts import read_dataset

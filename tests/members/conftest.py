@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tagging.commands.fold import Stage, stage
+from tagging.commands.training.fold import Stage, stage
 from tagging.config import load
 from tests.members.facts import FACTS, Facts
 from tests.members.standin import prepare_standin, write_standin

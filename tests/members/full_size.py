@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from tagging.commands.fold import stage
+from tagging.commands.training.fold import stage
 from tagging.config import load
 from tests.members.standin import prepare_standin, write_standin
 from tests.members.steps import two_steps

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tagging.commands.prepare import Prepared, prepare
+from tagging.commands.training.prepare import Prepared, prepare
 from tagging.config import Experiment
 from tagging.data.fsdkaggle import CURATED, NOISY, SUBMISSION
 from tagging.features import journal
@@ -46,7 +46,7 @@ def prepare_standin(experiment: Experiment) -> Prepared:
     """Prepare an experiment on a stand-in; the store lies beside its folder, and is written where it is missing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tagging.features.store.build", write_logmels)
-        patch.setattr("tagging.commands.prepare.PROJECT", Path(experiment.data.folder).parent)
+        patch.setattr("tagging.commands.training.prepare.PROJECT", Path(experiment.data.folder).parent)
         return prepare(experiment)
 
 

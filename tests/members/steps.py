@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tagging.commands import build
-from tagging.commands.fold import Stage, batches_of
+from tagging.commands.training import build
+from tagging.commands.training.fold import Stage, batches_of
 from tagging.inference.predict import AUTOCAST
 from tagging.training.loop import LoopSettings, train_step
 

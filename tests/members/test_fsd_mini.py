@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tagging.commands.fold import batches_of, stage
-from tagging.commands.prepare import prepare
+from tagging.commands.training.fold import batches_of, stage
+from tagging.commands.training.prepare import prepare
 from tagging.config import load
 from tagging.sources import TRUSTED
 from tagging.tracking.store import Store
@@ -53,7 +53,7 @@ def test_a_member_trains_on_trusted_noisy_clips(tmp_path: Path, monkeypatch: pyt
     assert all(0 < fold.metrics["fold_lwlrap"] <= 1 for fold in store.children(run.id))
 
     # the batches follow from the fingerprint: these are the ones that the run was trained on
-    monkeypatch.setattr("tagging.commands.prepare.PROJECT", project.folder)
+    monkeypatch.setattr("tagging.commands.training.prepare.PROJECT", project.folder)
     prepared = prepare(load(MEMBER, SMALL, data=data))
     assert prepared.fingerprint() == run.tags["fingerprint"]
     noisy = prepared.dataset.noisy

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from tagging import seeds
-from tagging.commands.fold import batches_of, stage, validation_of
-from tagging.commands.prepare import Prepared
+from tagging.commands.training.fold import batches_of, stage, validation_of
+from tagging.commands.training.prepare import Prepared
 from tagging.config import load
 from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.training.sampling import SourcePools

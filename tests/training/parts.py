@@ -8,7 +8,7 @@ import torch
 
 from tagging.augment.mixers import MixSettings
 from tagging.augment.views import ViewSettings
-from tagging.commands import build
+from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.inference.predict import AUTOCAST

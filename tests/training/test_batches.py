@@ -7,7 +7,7 @@ import torch
 from tagging import seeds
 from tagging.augment.mixers import MixSettings, draw_mixes
 from tagging.augment.views import ViewSettings, draw_views
-from tagging.commands import build
+from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.sources import CURATED, NOISY

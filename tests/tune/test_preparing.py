@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tagging.commands import prepare as module
-from tagging.commands.prepare import prepare
+from tagging.commands.training import prepare as module
+from tagging.commands.training.prepare import prepare
 from tagging.config import Experiment, load
 from tune.preparing import READ, Preparing
 

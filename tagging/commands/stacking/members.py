@@ -1,0 +1,150 @@
+"""The members of a stacker: the runs that are meant, and what they say of every clip."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tagging.commands.runs.finished import blended_half, class_columns
+from tagging.config import Stacker
+from tagging.errors import UserError
+from tagging.report.wording import count
+from tagging.tracking.run import NAME
+from tagging.tracking.store import Run, Store
+
+HEARING = ("experiment", "trial")  # the kinds of runs whose predictions are tile by tile
+TILES = "predictions/oof_tiles.parquet"
+GRID = ("sampling.frames", "predict.tile_step", "features.sample_rate", "features.hop", "features.trim_db")
+
+
+def find_members(stacker: Stacker, dataset: str, store: Store) -> list[Run]:
+    """Return the runs that `members` means, in its order; a name means a run of the data set before those of others.
+
+    Raises UserError, all problems at once, for a member that is not there, not a finished experiment or trial with all
+    folds, of another data set, named twice, or of other classes, clips or folds than the first.
+    """
+    if not stacker.members:
+        raise UserError("members is empty: a stacker learns from the runs it names, as --set members=[NAME, NAME]")
+    runs, problems = [], []
+    for text in stacker.members:
+        try:
+            run = _resolve(text, dataset, store)
+            _check_member(run, dataset, store)
+            runs.append(run)
+        except UserError as error:
+            problems.append(f"members: {'; '.join(error.problems)}")
+    problems = problems or _differences(runs)
+    if problems:
+        raise UserError(*problems)
+    return runs
+
+
+def _resolve(text: str, dataset: str, store: Store) -> Run:
+    named = store.search({NAME: text}, dataset)
+    at_home = [run for run in named if run.kind in HEARING and run.status == "FINISHED"]
+    return at_home[0] if at_home else store.resolve(text, HEARING)
+
+
+def _check_member(run: Run, dataset: str, store: Store) -> None:
+    title = said(run)
+    if run.kind not in HEARING:
+        raise UserError(f"{title} is of kind {run.kind or 'unknown'}; members are experiments and trials")
+    if run.dataset != dataset:
+        raise UserError(
+            f"{title} is of data set {run.dataset}, not {dataset}; name its data with --data, or give another run"
+        )
+    if run.status != "FINISHED" or run.tags.get("candidate") != "yes":
+        raise UserError(f"{title} is {run.status} and lacks folds; go on with it by the command that began it")
+    if not store.has_file(run.id, TILES):
+        raise UserError(f"{title} has lost its file {TILES}; bring it back from a copy, or train it with --again")
+
+
+def _differences(runs: Sequence[Run]) -> list[str]:
+    problems = [f"members: {said(run)} is named twice" for place, run in enumerate(runs) if run in runs[:place]]
+    first = runs[0]
+    for tag in ("data.classes", "data.clips", "data.folds"):
+        for run in runs[1:]:
+            if run.tags.get(tag) != first.tags.get(tag):
+                problems.append(
+                    f"members: {said(run)} has other {tag.removeprefix('data.')} than {said(first)}; leave one out"
+                )
+    return problems
+
+
+def said(run: Run) -> str:
+    """Return a run's name and the beginning of its id."""
+    return f"{run.name} ({run.id[:8]})"
+
+
+def read_tiles(runs: Sequence[Run], fnames: Sequence[str], store: Store) -> tuple[np.ndarray, np.ndarray]:
+    """Return what members say of the tiles of clips out of fold: [T, members · C] float32, and each clip's tiles [N].
+
+    Clip after clip in the order of `fnames` [N], tile after tile. Raises UserError where members have other tiles than
+    the first, or predictions that are not finite.
+    """
+    tables = [_in_order(store.read_table(run.id, TILES), fnames, ("fname", "tile")) for run in runs]
+    first = tables[0]
+    for run, table in zip(runs, tables, strict=True):
+        if not table[["fname", "tile"]].equals(first[["fname", "tile"]]):
+            raise UserError(_other_tiles(runs[0], run, len(first), len(table)))
+    blocks = [_finite(run, table, f"tiles of {TILES}") for run, table in zip(runs, tables, strict=True)]
+    counts = first.groupby("fname")["tile"].size().loc[list(fnames)]
+    return np.concatenate(blocks, axis=1), np.array(counts, np.int64)
+
+
+def _other_tiles(first: Run, run: Run, there: int, here: int) -> str:
+    settings = [
+        f"{path} is {first.params.get(path)} in the one, {run.params.get(path)} in the other"
+        for path in GRID
+        if run.params.get(path) != first.params.get(path)
+    ]
+    return (
+        f"members: {said(first)} has {count(there, 'tile')} of the curated clips, {said(run)} {here:,}: "
+        f"{'; '.join(settings) or 'their log-mels differ in length'}; give members that cut clips into the same tiles"
+    )
+
+
+def read_half(runs: Sequence[Run], half: str, store: Store, fold: int | None = None) -> pd.DataFrame | None:
+    """Return what members say of test or noisy clips: fname, then their classes one after another; None without.
+
+    Of each the geometric mean over its folds, or its fold `fold` alone. The columns of probabilities are numbered.
+    Raises UserError where members know other clips, or predictions are not finite.
+    """
+    blends = [blended_half(store, run, half, fold) for run in runs]
+    found = [blend[0] for blend in blends if blend is not None]
+    if len(found) < len(blends):
+        return None
+    fnames = list(found[0]["fname"])
+    for run, table in zip(runs, found, strict=True):
+        if sorted(table["fname"]) != sorted(fnames):
+            raise UserError(
+                f"members: {said(run)} and {said(runs[0])} predict other {half} clips; train one of them with --again"
+            )
+    ordered = [_in_order(table, fnames, ("fname",)) for table in found]
+    blocks = [_finite(run, table, f"{half} clips") for run, table in zip(runs, ordered, strict=True)]
+    return pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(np.concatenate(blocks, axis=1))], axis=1)
+
+
+def _in_order(table: pd.DataFrame, fnames: Sequence[str], keys: tuple[str, ...]) -> pd.DataFrame:
+    """Return the rows of `fnames` in their order, those of one clip by the further keys."""
+    place = {fname: row for row, fname in enumerate(fnames)}
+    rows = table["fname"].map(place)
+    kept = table[rows.notna()].assign(_place=rows[rows.notna()])
+    return kept.sort_values(["_place", *keys[1:]], kind="stable").drop(columns="_place").reset_index(drop=True)
+
+
+def _finite(run: Run, table: pd.DataFrame, what: str) -> np.ndarray:
+    values = np.array(table[class_columns(table)], np.float32)
+    broken = ~np.isfinite(values).all(axis=1)
+    if broken.any():
+        raise UserError(f"members: {said(run)} has {broken.sum():,} {what} that are not finite; train it with --again")
+    return values
+
+
+def tiles_digest(run: Run, store: Store) -> str:
+    """Return the sha256 of a member's out-of-fold predictions."""
+    with store.fetch(run.id, TILES).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,74 @@
+"""A stacker's models: fitted where they have no epochs, and asked, whatever they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from tagging import seeds
+from tagging.commands.training import build
+from tagging.config import Stacker
+from tagging.config.sections.stacking import BoostingModel, LogisticModel
+from tagging.ensemble.rivals import BoostedTrees, fit_boosting, fit_logistic
+
+WEIGHTS = "checkpoints/best/model.safetensors"  # of a fold's run, of every kind but boosting
+Predictor = Callable[[np.ndarray], np.ndarray]  # probabilities of members [n, F] -> of the stacker [n, C], float32
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a model without epochs is fitted on.
+
+    `inputs` [N, F] are means over all tiles of each curated clip, `targets` [N, C] 0/1, `folds` [N], `removed` [N]
+    bool: clips that no fold is fitted on.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    folds: np.ndarray
+    removed: np.ndarray
+
+    def without(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return inputs and targets of the clips of all other folds."""
+        rows = (self.folds != fold) & ~self.removed
+        return self.inputs[rows], self.targets[rows]
+
+
+def fit(stacker: Stacker, examples: Examples, fold: int) -> nn.Module | BoostedTrees:
+    """Fit a stacker's model of scikit-learn for a fold; a logistic regression comes back as a network on the CPU."""
+    inputs, targets = examples.without(fold)
+    section = stacker.model
+    if isinstance(section, LogisticModel):
+        weights = fit_logistic(inputs, targets, section.c)
+        model = build.stacker_of(stacker, inputs.shape[1], targets.shape[1])
+        parts = {
+            "mean": weights.mean,
+            "scale": weights.scale,
+            "linear.weight": weights.weight,
+            "linear.bias": weights.bias,
+        }
+        model.load_state_dict({name: torch.from_numpy(part) for name, part in parts.items()})
+        return model
+    assert isinstance(section, BoostingModel)
+    seed = seeds.derive(stacker.seed, fold, "boosting") % 2**32
+    return fit_boosting(inputs, targets, section.rounds, section.leaves, section.min_leaf, section.rate, seed)
+
+
+def predictor_of(model: nn.Module | BoostedTrees) -> Predictor:
+    """Return what a fitted model predicts with; a network is asked where its weights lie."""
+    if isinstance(model, BoostedTrees):
+        return model.predict
+    device = next(model.parameters()).device
+
+    def predict(inputs: np.ndarray) -> np.ndarray:
+        model.eval()
+        with torch.inference_mode():
+            logits = model(torch.from_numpy(inputs).to(device))[0]
+            said: np.ndarray = torch.sigmoid(logits).cpu().numpy()
+        return said
+
+    return predict

@@ -1,0 +1,103 @@
+"""Predict with a finished stacker: from what its members say of new clips, or its own clips again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from tagging.commands.runs.finished import class_columns, finished_folds
+from tagging.commands.stacking.fold import predict_stacker_fold, stacker_stage
+from tagging.commands.stacking.members import read_tiles, said
+from tagging.commands.stacking.models import WEIGHTS, Examples, Predictor, fit, predictor_of
+from tagging.commands.stacking.prepare import FILE, TARGETS, prepare_stacker
+from tagging.commands.training import build
+from tagging.commands.training.summary import summarise
+from tagging.config import Stacker
+from tagging.config.load import load_any_stored
+from tagging.errors import UserError
+from tagging.tracking.store import Run, Store
+from tagging.training.checkpoint import load_weights
+from tagging.training.tiles import ClipTiles
+
+
+def stacker_members(store: Store, run: Run) -> list[Run]:
+    """Return the runs that a stacker learned from, in the order of its inputs; UserError where one is gone."""
+    problems, runs = [], []
+    for member in json.loads(store.read_text(run.id, FILE))["members"]:
+        try:
+            runs.append(store.get(member["run"]))
+        except UserError as error:
+            problems += [f"{said(run)} needs its member {member['name']}: {problem}" for problem in error.problems]
+    if problems:
+        raise UserError(*problems)
+    return runs
+
+
+def predict_stacker(store: Store, run: Run, members: Sequence[np.ndarray]) -> np.ndarray:
+    """Return what each fold of a stacker makes of its members' probabilities: [K, n, C] float32, by number of the fold.
+
+    `members`: of each, in the order of `stacker_members`, [n, C] in 0..1, the geometric mean over its folds of the mean
+    over tiles. Raises ValueError for another number of members, UserError where the run lacks folds or weights.
+    """
+    stacker = _stored_stacker(store, run)
+    if len(members) != len(stacker.members):
+        raise ValueError(f"{said(run)} has {len(stacker.members)} members, not {len(members)}")
+    inputs = np.concatenate(members, axis=1).astype(np.float32)
+    predictors = _predictors(store, run, stacker, members[0].shape[1])
+    return np.stack([predictors[fold](inputs) for fold in sorted(predictors)])
+
+
+def predict_stacker_again(
+    store: Store, run: Run, overrides: Sequence[str] = (), data: Path | None = None
+) -> dict[str, float]:
+    """Make the predictions and metrics of a finished stacker anew, log them and return the metrics.
+
+    Raises UserError where the labels, the members' predictions or the settings are not those it was trained with.
+    """
+    prepared = prepare_stacker(_stored_stacker(store, run, overrides, data), store)
+    if prepared.fingerprint() != run.tags["fingerprint"]:
+        raise UserError(
+            f"labels, members' predictions or settings are not those {run.name} was trained with, and it keeps its "
+            "numbers; give the same data, and no --set that changes numbers"
+        )
+    shared, folds = stacker_stage(prepared), finished_folds(store, run)
+    for fold, predict in _predictors(store, run, prepared.experiment, len(prepared.dataset.classes)).items():
+        predict_stacker_fold(shared, predict, fold, folds[fold], run, store)
+    return summarise(prepared, run, folds, store)
+
+
+def _stored_stacker(store: Store, run: Run, overrides: Sequence[str] = (), data: Path | None = None) -> Stacker:
+    stacker = load_any_stored(store.fetch(run.id, "config.yaml"), overrides, data)
+    if not isinstance(stacker, Stacker):
+        raise UserError(f"{said(run)} is no stacker, but of kind {run.kind}")
+    return stacker
+
+
+def _predictors(store: Store, run: Run, stacker: Stacker, classes: int) -> dict[int, Predictor]:
+    """Return what each finished fold predicts with: its weights, or trees, which are fitted again."""
+    folds = finished_folds(store, run)
+    if stacker.model.kind == "boosting":
+        examples = _stored_examples(store, run)
+        return {fold: predictor_of(fit(stacker, examples, fold)) for fold in folds}
+    inputs = len(stacker.members) * classes
+    return {fold: predictor_of(_stored_model(stacker, store, child, inputs, classes)) for fold, child in folds.items()}
+
+
+def _stored_model(stacker: Stacker, store: Store, fold: Run, inputs: int, classes: int) -> nn.Module:
+    model = build.stacker_of(stacker, inputs, classes)
+    load_weights(model, store.fetch(fold.id, WEIGHTS))
+    return model.to(build.device_of(stacker))
+
+
+def _stored_examples(store: Store, run: Run) -> Examples:
+    """Return what a stacker was fitted on, from its own and its members' files."""
+    table = store.read_table(run.id, TARGETS)
+    tiles, lengths = read_tiles(stacker_members(store, run), list(table["fname"]), store)
+    means = ClipTiles(torch.from_numpy(tiles), torch.from_numpy(lengths)).clip_means().numpy()
+    targets = np.array(table[class_columns(table.drop(columns="removed"))], np.float32)
+    return Examples(means, targets, np.array(table["fold"]), np.array(table["removed"]))

@@ -1,0 +1,319 @@
+"""From an experiment to everything its folds share: clips, labels, folds, log-mels and the fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from tagging.commands.training.build import initial_weights, logmel_settings
+from tagging.commands.training.folded import Folded, bits, check_folds_to_run
+from tagging.commands.training.lessons import Lessons
+from tagging.config import Experiment, Recipe
+from tagging.data.audio import read_sound
+from tagging.data.dataset import Clips, Dataset
+from tagging.data.demo import make_demo
+from tagging.data.folds import absent_classes, assign_folds
+from tagging.data.label_lists import apply_corrections, read_label_list, select_noisy
+from tagging.data.layouts import read_dataset
+from tagging.errors import UserError, room_in
+from tagging.features.store import FeatureStore, open_store
+from tagging.progress import Bar
+from tagging.report.wording import count
+from tagging.tracking.place import PROJECT
+from tagging.training.sampling import SourceRows
+
+RESERVED = ("fname", "fold", "tile")  # columns beside the classes in tables of predictions
+
+
+@dataclass(frozen=True)
+class Prepared(Folded):
+    """Everything the folds of an experiment share.
+
+    The log-mels of the store lie in the order curated, noisy, test; `trusted` and `dropped` mark noisy clips.
+    """
+
+    kind: ClassVar[str] = "experiment"
+    tables: ClassVar[tuple[str, ...]] = ("oof", "oof_tiles")
+
+    experiment: Experiment
+    features: FeatureStore
+    rows: dict[str, np.ndarray]  # curated, noisy, test -> indices into the store
+    trusted: np.ndarray
+    dropped: np.ndarray
+    weights: str  # sha256 of the file the network's weights start from, "" without one
+    lessons: Lessons | None = None  # what a teacher says of the clips
+
+    @property
+    def predicting_epoch(self) -> str:
+        """Whose weights predict: best, last or ema."""
+        return self.experiment.predict.weights
+
+    @property
+    def noisy_pool(self) -> np.ndarray:
+        """The mask of noisy clips that noisy draws come from."""
+        return self.trusted if self.experiment.sampling.noisy_pool == "trusted" else ~self.dropped
+
+    @property
+    def source_rows(self) -> SourceRows:
+        """What each row of the store is to training."""
+        return SourceRows(
+            curated=self.rows["curated"],
+            noisy=self.rows["noisy"],
+            folds=self.folds,
+            removed=self.removed,
+            noisy_pool=self.noisy_pool,
+            trusted=self.trusted,
+        )
+
+    def identity(self) -> dict[str, str]:
+        """Return the tags that say what is computed, on which data."""
+        own = {
+            "weights.sha256": self.weights,
+            "teacher.sha256": self.lessons.digest if self.lessons else "",
+        }
+        return {**super().identity(), **{tag: value for tag, value in own.items() if value}}
+
+    def _sources(self) -> list[str]:
+        """Return the digests of the sound, of the initial weights, and of what a teacher says."""
+        return [
+            "".join(self.features.content),
+            *([self.weights] if self.weights else []),
+            *([f"teacher {self.lessons.digest}"] if self.lessons else []),
+        ]
+
+    def _label_rows(self) -> list[list[str]]:
+        noisy = zip(self.dataset.noisy.fnames, self.dataset.noisy.labels, self.trusted, self.dropped, strict=True)
+        return [
+            *super()._label_rows(),
+            *(
+                ["trusted" if trust else "dropped" if drop else "noisy", fname, bits(labels), ""]
+                for fname, labels, trust, drop in noisy
+            ),
+        ]
+
+
+def data_folder(experiment: Recipe) -> Path:
+    """Return the folder of the data set, made first where it is the demo."""
+    if experiment.data.kind == "demo":
+        demo = experiment.demo
+        folder = PROJECT / "data" / f"demo-{demo.seed}-{demo.curated}-{demo.noisy}-{demo.test}"
+        with room_in(folder):
+            make_demo(folder, demo.seed, demo.curated, demo.noisy, demo.test)
+        return folder
+    # a relative folder in an experiment's file is meant from the project's root
+    return PROJECT / Path(experiment.data.folder).expanduser()
+
+
+def dataset_name(experiment: Recipe) -> str:
+    """Return the name of the data set, that of its MLflow experiment."""
+    return experiment.data.name or data_folder(experiment).resolve().name
+
+
+def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
+    """Read the data set, lists and folds, and build or map the log-mels.
+
+    `weights` is the digest of the file of initial weights where that need not be there any more.
+    Raises UserError for any bad input, all problems of a step at once.
+    """
+    dataset = read_dataset(data_folder(experiment), dataset_name(experiment))
+    check_classes(dataset)
+    lists = _read_lists(experiment, dataset)
+    features = open_features(experiment, dataset)
+    usable, left_out = readable(experiment, dataset, features)
+    rows, first = {}, 0
+    for name, mask in usable.items():
+        rows[name] = first + np.flatnonzero(mask)
+        first += len(mask)
+    curated, noisy = usable["curated"], usable["noisy"]
+    dataset = replace(
+        dataset,
+        curated=dataset.curated.keep(curated),
+        noisy=dataset.noisy.keep(noisy),
+        test=dataset.test.keep(usable["test"]),
+    )
+    folds = _folds(experiment, dataset.curated)
+    trained_on = np.where(lists.removed[:, None], 0, lists.corrected)[curated]
+    prepared = Prepared(
+        experiment=experiment,
+        dataset=dataset,
+        features=features,
+        rows=rows,
+        corrected=lists.corrected[curated],
+        removed=lists.removed[curated],
+        trusted=lists.trusted[noisy],
+        dropped=lists.dropped[noisy],
+        folds=folds,
+        label_lists=lists.paths,
+        weights=_weights_digest(experiment) if weights is None else weights,
+        warnings=(
+            *dataset.warnings,
+            *left_out,
+            *lists.warnings,
+            *_sound_notes(dataset, features, rows),
+            *_idle_selection(experiment, lists),
+            *absent_classes(folds, trained_on, dataset.classes),
+        ),
+    )
+    _check_sources(prepared)
+    check_folds_to_run(prepared)
+    return prepared
+
+
+def _weights_digest(experiment: Experiment) -> str:
+    path = initial_weights(experiment)
+    if path is None:
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
+    """Map the log-mels of all clips, in the order curated, noisy, test; compute those not there yet."""
+    files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
+    with Bar("features", "clip") as bar:
+        return open_store(
+            PROJECT / "data" / "features",
+            files,
+            dataset.folder,
+            logmel_settings(experiment.features),
+            experiment.features.precision,
+            read_sound,
+            bar.reach,
+        )
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """What the label lists say of all clips of the table, undecodable ones included."""
+
+    paths: tuple[Path, ...]
+    corrected: np.ndarray
+    removed: np.ndarray
+    trusted: np.ndarray
+    dropped: np.ndarray
+    warnings: tuple[str, ...]
+
+
+def _read_lists(experiment: Experiment, dataset: Dataset) -> _Lists:
+    curated, noisy, classes = dataset.curated, dataset.noisy, dataset.classes
+    corrected, removed = curated.labels, np.zeros(len(curated), dtype=bool)
+    trusted = dropped = np.zeros(len(noisy), dtype=bool)
+    paths: list[Path] = []
+    warnings: list[str] = []
+    problems: list[str] = []
+    if given := experiment.labels.corrections:
+        path = list_path(given, dataset.folder)
+        paths.append(path)
+        try:
+            corrected, removed, notes = apply_corrections(curated, classes, read_label_list(path), path)
+            warnings += notes
+        except UserError as error:
+            problems += error.problems
+    if given := experiment.labels.noisy_selection:
+        path = list_path(given, dataset.folder)
+        paths.append(path)
+        try:
+            trusted, dropped, notes = select_noisy(noisy, classes, read_label_list(path), path)
+            warnings += notes
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(*problems)
+    return _Lists(tuple(paths), corrected, removed, trusted, dropped, tuple(warnings))
+
+
+def _idle_selection(experiment: Experiment, lists: _Lists) -> list[str]:
+    """Warn where the clips that a selection trusts are drawn as if it were not there."""
+    sampling = experiment.sampling
+    if not lists.trusted.any() or lists.dropped.any() or sampling.trusted or sampling.noisy_pool == "trusted":
+        return []
+    return [
+        f"labels.noisy_selection trusts {count(int(lists.trusted.sum()), 'clip')} and drops none, "
+        "which changes nothing while sampling.trusted is 0 and sampling.noisy_pool is all"
+    ]
+
+
+def readable(
+    experiment: Experiment, dataset: Dataset, features: FeatureStore
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return which clips have log-mels, and which are left out where that is asked for; else stop."""
+    halves = {"curated": dataset.curated, "noisy": dataset.noisy, "test": dataset.test}
+    paths = [path for clips in halves.values() for path in clips.paths]
+    problems = [f"{paths[row]}: {reason}" for row, reason in sorted(features.errors.items())]
+    if problems and not experiment.data.skip_unreadable:
+        raise UserError(
+            *problems,
+            f"{count(len(problems), 'file')} cannot be used: mend them, or leave them out with --skip-unreadable",
+        )
+    usable = np.array([row not in features.errors for row in range(len(paths))], dtype=bool)
+    ends = np.cumsum([len(clips) for clips in halves.values()])
+    masks = dict(zip(halves, np.split(usable, ends[:-1]), strict=True))
+    return masks, [f"left out: {problem}" for problem in problems]
+
+
+def list_path(given: str, folder: Path) -> Path:
+    """Find a list beside the data, else by its path from the project's root; one that is nowhere belongs beside."""
+    path = Path(given).expanduser()
+    return max((folder / path, PROJECT / path), key=lambda place: (place.is_file(), place.exists()))
+
+
+def _folds(experiment: Experiment, curated: Clips) -> np.ndarray:
+    folds = experiment.folds
+    if folds.kind == "column":
+        return assign_folds("column", 0, 0, curated, folds.column, folds.group)
+    return assign_folds(folds.kind, folds.count, folds.seed, curated, "", folds.group)
+
+
+def _sound_notes(dataset: Dataset, features: FeatureStore, rows: dict[str, np.ndarray]) -> list[str]:
+    """Say which clips were resampled, averaged, silent or very short, one line a kind of note."""
+    found: dict[str, list[str]] = {}
+    for name, clips in (("curated", dataset.curated), ("noisy", dataset.noisy), ("test", dataset.test)):
+        for row, fname in zip(rows[name], clips.fnames, strict=True):
+            for note in features.notes[row]:
+                found.setdefault(note, []).append(fname)
+    return [f"{note}: {_few(fnames)}" for note, fnames in found.items()]
+
+
+def _few(fnames: Sequence[str]) -> str:
+    shown = ", ".join(fnames[:5])
+    return shown if len(fnames) <= 5 else f"{shown} and {len(fnames) - 5} more"
+
+
+def _check_sources(prepared: Prepared) -> None:
+    sampling = prepared.experiment.sampling
+    problems = []
+    if sampling.noisy and not prepared.noisy_pool.any():
+        problems.append(
+            f"sampling.noisy is {sampling.noisy:g}, but {_lack_of_noise(prepared)}; "
+            "give --set sampling.curated=1 sampling.noisy=0"
+        )
+    if sampling.trusted and not prepared.trusted.any():
+        problems.append(
+            f"sampling.trusted is {sampling.trusted:g}, but no noisy clip is trusted; "
+            "name a list in labels.noisy_selection, or give --set sampling.trusted=0"
+        )
+    if problems:
+        raise UserError(*problems)
+
+
+def _lack_of_noise(prepared: Prepared) -> str:
+    if not len(prepared.dataset.noisy):
+        return f"{prepared.dataset.name} has no noisy clips"
+    if prepared.dropped.all():
+        return f"labels.noisy_selection drops all {len(prepared.dropped)}"
+    return "no noisy clip is trusted"
+
+
+def check_classes(dataset: Dataset) -> None:
+    """Stop where a class is called as a column beside the classes is."""
+    taken = [name for name in dataset.classes if name in RESERVED]
+    if taken:
+        raise UserError(
+            f"{dataset.folder}: a class is called {taken[0]!r}, which is a column of the tables of predictions; "
+            f"rename it ({', '.join(RESERVED)} are taken)"
+        )

@@ -1,0 +1,85 @@
+"""The runs of a training: what a parent says of itself, and a child for each fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pandas as pd
+
+from tagging import RECIPE_VERSION
+from tagging.commands.training.folded import Folded
+from tagging.config import flatten
+from tagging.config.load import leaf_text, to_yaml
+from tagging.errors import UserError
+from tagging.tracking.environment import environment, git_state
+from tagging.tracking.ownership import LOCK, work_folder
+from tagging.tracking.store import PROJECT, Run, Store
+
+
+def identity_tags(prepared: Folded) -> dict[str, object]:
+    """Return the tags that say what a training computes, on which data, by which code."""
+    git = git_state(PROJECT)
+    return {
+        **prepared.identity(),
+        "git.commit": git.commit,
+        "git.dirty": "yes" if git.dirty else "no",
+        "warnings": len(prepared.warnings),
+        "recipe": RECIPE_VERSION,
+    }
+
+
+def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
+    """Log what the run is made of; done anew when a run is continued, since a kill may have come between."""
+    # which folds a start asks for is no part of the run: a later one may bring the rest
+    everything = prepared.experiment.training.model_copy(update={"folds": ()})
+    experiment = prepared.experiment.model_copy(update={"training": everything})
+    params = {path: leaf_text(value) for path, value in flatten(experiment).items()}
+    store.log_params(run.id, {path: text for path, text in params.items() if path not in run.params})
+    if not store.has_file(run.id, "config.yaml"):
+        store.log_text(run.id, to_yaml(experiment), "config.yaml")
+    folds = pd.DataFrame({"fname": prepared.dataset.curated.fnames, "fold": prepared.folds})
+    store.log_table(run.id, folds, "data/folds.parquet")
+    store.log_json(run.id, environment(), "environment.json")
+    if prepared.warnings:
+        store.log_text(run.id, "\n".join(prepared.warnings) + "\n", "data/warnings.txt")
+    for path in prepared.label_lists:
+        store.log_file(run.id, path, "labels")
+    git = git_state(PROJECT)
+    if git.diff:
+        store.log_text(run.id, git.diff, "code/git.diff")
+
+
+def fold_runs(store: Store, run: Run) -> dict[int, Run]:
+    """Return the newest run of each fold."""
+    return {int(child.tags["fold"]): child for child in store.children(run.id)}
+
+
+def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
+    """Return the run to train a fold in: the one broken off, unless its checkpoint is gone."""
+    if before is not None:
+        if (work_folder() / before.id).is_dir() or "val_lwlrap" not in before.metrics:
+            store.reopen(before.id)
+            return before
+        # its epochs cannot be continued, and would stand there twice
+        store.set_tags(before.id, {"state": "REPLACED"})
+    # `parent`: a name by which the UI can put the folds of one run together
+    tags = {"fold": fold, "parent": f"{parent.name} {parent.id[:8]}"}
+    tags |= {tag: parent.tags[tag] for tag in ("fingerprint", LOCK) if tag in parent.tags}
+    return store.start(parent.dataset, "fold", f"{parent.name} fold {fold}", tags, {}, parent)
+
+
+@contextmanager
+def ending(store: Store, run: Run) -> Iterator[None]:
+    """End a parent's run in any case, as FINISHED, KILLED (Ctrl-C) or FAILED with the tag `error`."""
+    try:
+        yield
+    except BaseException as error:
+        hasty = store.impatient()
+        with suppress(UserError):  # the store itself may be what failed
+            if not isinstance(error, KeyboardInterrupt):
+                said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+                hasty.set_tags(run.id, {"error": said[:500]})
+            hasty.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    store.finish(run.id, "FINISHED")

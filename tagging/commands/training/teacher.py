@@ -1,0 +1,173 @@
+"""`teacher.run`: the finished run whose probabilities become part of an experiment's training targets."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from tagging.commands.runs.finished import class_columns, named_run, other_classes
+from tagging.commands.training.lessons import Half, Lessons
+from tagging.commands.training.prepare import Prepared, dataset_name
+from tagging.config import Experiment
+from tagging.errors import UserError
+from tagging.progress import say, warn
+from tagging.report.wording import count
+from tagging.tracking.resolve import WITH_PREDICTIONS
+from tagging.tracking.store import Run, Store
+
+OOF = "predictions/oof.parquet"
+LEAKS = "teacher.leaks"  # the tag of runs whose CV is too good
+
+
+def find_teacher(experiment: Experiment, store: Store) -> tuple[Experiment, Run | None]:
+    """Return the run that `teacher.run` means, and the experiment with its full id in that field; None without a share.
+
+    A name means a run of the experiment's own data set before those of others.
+    Raises UserError where there is no such run, it is not finished, or it predicts nothing.
+    """
+    teacher = experiment.teacher
+    if teacher.off:
+        if teacher.run:
+            warn("teacher.run is given, but teacher.curated and teacher.noisy are 0: nothing is learnt from it")
+        return experiment, None
+    try:
+        run = named_run(store, teacher.run, WITH_PREDICTIONS, dataset_name(experiment))
+        if run.kind not in WITH_PREDICTIONS:
+            raise UserError(
+                f"{run.name} ({run.id[:8]}) is a {run.kind or 'foreign run'}; give an ensemble, experiment, stacker or "
+                "trial"
+            )
+    except UserError as error:
+        first, *rest = error.problems
+        raise UserError(f"teacher.run: {first}", *rest) from None
+    settled = teacher.model_copy(update={"run": run.id})
+    return experiment.model_copy(update={"teacher": settled}), run
+
+
+def teacher_tags(teacher: Run | None, experiment: Experiment) -> dict[str, str]:
+    """Return the tags by which a run says whom it learnt from; empty without a teacher.
+
+    One whose teacher saw the labels that it is scored on stays out of ensembles until a person says otherwise.
+    """
+    if teacher is None:
+        return {}
+    leaks = {LEAKS: "yes", "ensemble": "exclude"} if _leak(teacher, experiment) else {}
+    return {"teacher.run": teacher.id, "teacher.name": teacher.name, **leaks}
+
+
+def tell_teacher(teacher: Run, experiment: Experiment) -> None:
+    """Say on the screen whose probabilities are learnt from, and warn where the CV is too good by that."""
+    say(f"the targets hold what {teacher.name} ({teacher.id[:8]}) of data set {teacher.dataset} says")
+    if why := _leak(teacher, experiment):
+        warn(
+            f"{why}: labels of clips that are held out here reach the targets, so the CV will be too good "
+            "(docs/distil.md); the run stays out of ensembles until you set its tag `ensemble` to include"
+        )
+
+
+def _leak(teacher: Run, experiment: Experiment) -> str:
+    """Say by what way labels of held-out clips reach the targets; empty where there is none."""
+    if share := experiment.teacher.curated:
+        return f"teacher.curated is {share:g}, and out-of-fold probabilities come from networks that saw other folds"
+    if LEAKS in teacher.tags:
+        return f"{teacher.name} ({teacher.id[:8]}) learnt from out-of-fold probabilities itself"
+    return ""
+
+
+def attend(teacher: Run | None, prepared: Prepared, store: Store) -> Prepared:
+    """Return what the folds share with the teacher's probabilities among it.
+
+    Raises UserError, with all problems at once, where the teacher has other classes, clips or folds, has not predicted
+    the clips that it is to speak of, or says what is no probability.
+    """
+    if teacher is None:
+        return prepared
+    title = f"teacher.run: {teacher.name} ({teacher.id[:8]})"
+    if not store.has_file(teacher.id, OOF):
+        raise UserError(f"{title} has no out-of-fold probabilities; a run has them once all its folds are trained")
+    oof = store.read_table(teacher.id, OOF)
+    problems = _misfits(title, oof, prepared)
+    if problems:
+        raise UserError(*problems)
+    shares = prepared.experiment.teacher
+    halves = []
+    if shares.curated:
+        said = _aligned(f"{title} in {OOF}", oof, prepared.dataset.curated.fnames, prepared)
+        by_fold = dict.fromkeys(range(prepared.num_folds), said)
+        halves.append(Half(prepared.rows["curated"], shares.curated, by_fold))
+    if shares.noisy:
+        halves.append(Half(prepared.rows["noisy"], shares.noisy, _noisy(title, teacher, prepared, store)))
+    return replace(prepared, lessons=Lessons(_digest(halves), tuple(halves)))
+
+
+def _misfits(title: str, oof: pd.DataFrame, prepared: Prepared) -> list[str]:
+    """Say where the teacher knows other classes, clips or folds: its words would be of something else, or leak."""
+    problems = []
+    theirs, ours = class_columns(oof), prepared.dataset.classes
+    if set(theirs) != set(ours):
+        problems.append(
+            f"{title} was trained on other classes {other_classes(theirs, ours)}; name a run on the same classes"
+        )
+    before = dict(zip(oof["fname"], oof["fold"], strict=True))
+    now = dict(zip(prepared.dataset.curated.fnames, prepared.folds.tolist(), strict=True))
+    only = [
+        f"{count(len(some), 'clip')} only {place}, such as {min(some)}"
+        for place, some in (("there", before.keys() - now.keys()), ("here", now.keys() - before.keys()))
+        if some
+    ]
+    if only:
+        problems.append(f"{title} was trained on other curated clips ({'; '.join(only)}); name a run on the same clips")
+    moved = [fname for fname, fold in now.items() if before.get(fname, fold) != fold]
+    if moved:
+        problems.append(
+            f"{title} has {count(len(moved), 'clip')} in another fold, such as {moved[0]}: what it says was learnt "
+            "from clips that are held out here; give the fields of `folds` that the run was trained with"
+        )
+    return problems
+
+
+def _noisy(title: str, teacher: Run, prepared: Prepared, store: Store) -> dict[int, np.ndarray]:
+    """Return what the teacher's fold of each number says of the noisy clips: it never saw that fold's curated clips."""
+    paths = {fold: f"predictions/noisy/fold_{fold}.parquet" for fold in range(prepared.num_folds)}
+    fnames = prepared.dataset.noisy.fnames
+    if not fnames:
+        raise UserError(
+            f"teacher.noisy is {prepared.experiment.teacher.noisy:g}, but {prepared.dataset.name} has no noisy clips"
+        )
+    missing = [path for path in paths.values() if not store.has_file(teacher.id, path)]
+    if missing:
+        raise UserError(
+            f"{title} has not predicted the noisy clips: it lacks {', '.join(missing)}; train it, or the members of an "
+            "ensemble or stacker, with --set predict.noisy=true, or give teacher.noisy=0"
+        )
+    return {
+        fold: _aligned(f"{title} in {path}", store.read_table(teacher.id, path), fnames, prepared)
+        for fold, path in paths.items()
+    }
+
+
+def _aligned(title: str, table: pd.DataFrame, fnames: tuple[str, ...], prepared: Prepared) -> np.ndarray:
+    """Return a table's probabilities [n, C] of these clips, in our order of clips and classes."""
+    table = table.set_index("fname")
+    lacking = [fname for fname in fnames if fname not in table.index]
+    if lacking:
+        raise UserError(f"{title} says nothing of {count(len(lacking), 'clip')}, such as {lacking[0]}")
+    said = table.loc[list(fnames), list(prepared.dataset.classes)].to_numpy(np.float32)
+    wrong = ~((said >= 0) & (said <= 1)).all(axis=1)  # NaN is neither
+    if wrong.any():
+        raise UserError(
+            f"{title} has values that are no probabilities for {count(int(wrong.sum()), 'clip')}, such as "
+            f"{fnames[int(wrong.argmax())]}; predict it anew, or name another run"
+        )
+    return np.ascontiguousarray(said)
+
+
+def _digest(halves: list[Half]) -> str:
+    found = hashlib.sha256()
+    for half in halves:
+        for said in half.said.values():
+            found.update(said.tobytes())
+    return found.hexdigest()
