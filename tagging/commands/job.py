@@ -127,12 +127,10 @@ class StackerJob:
     def parameters(self) -> int:
         """Return the number of a fold's weights; 0 for trees."""
         stacker = self.prepared.experiment
-        if stacker.model.kind == "boosting":
-            return 0
         return _weights(stacker_of(stacker, self.prepared.tiles.shape[1], len(self.prepared.dataset.classes)))
 
     def begin(self, run: Run) -> None:
-        """Log the members, and what is learned from them."""
+        """Log the members."""
         log_stacker(self._store, run, self.prepared)
 
     def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:

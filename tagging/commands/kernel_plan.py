@@ -18,7 +18,6 @@ from tagging.errors import UserError
 from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
 from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
 from tagging.kernel.weights import write_weights
-from tagging.models.stacking import STACKERS
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import read_state, weights_file
 
@@ -135,16 +134,10 @@ class _Collected:
             raise UserError(f"{_name(run)} is a stacker; {_UNTRAINED}")
         stacker = load_any_stored(self._store.fetch(run.id, "config.yaml"))
         assert isinstance(stacker, Stacker)  # as the kind of the run says
-        model = stacker.model
-        if model.kind not in STACKERS:
-            raise UserError(
-                f"{_name(run)} is a stacker of kind {model.kind}, which keeps no weights that a kernel could carry; "
-                f"choose one of kind {' or '.join(STACKERS)}"
-            )
         return Stacked(
             name=_name(run),
-            kind=model.kind,
-            arguments=stacker_arguments(model),
+            kind=stacker.model.kind,
+            arguments=stacker_arguments(stacker.model),
             folds=self._weights(run, "best"),
             members=tuple(self.member(one, worth) for one in stacker_members(self._store, run)),
         )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
@@ -46,37 +45,48 @@ def fit_logistic(inputs: Floats, targets: Floats, c: float) -> LogisticWeights:
 
 
 @dataclass(frozen=True)
-class BoostedTrees:
-    """Trees for each class that can be learned, and the share of the others, `shares` [C]."""
+class TreeWeights:
+    """Trees a class, node by node, as `models.stacking.BoostedTrees` has them: [C, rounds, nodes], and `bias` [C]."""
 
-    trees: dict[int, HistGradientBoostingClassifier]
-    shares: NDArray[np.float64]
-
-    def predict(self, inputs: Floats) -> Floats:
-        """Return the probabilities [n, C] float32 of inputs [n, F]."""
-        found = np.tile(self.shares, (len(inputs), 1))
-        for index, model in self.trees.items():
-            found[:, index] = expit(model.decision_function(inputs))
-        return found.astype(np.float32)
+    feature: NDArray[np.int64]
+    threshold: NDArray[np.float64]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    value: NDArray[np.float64]
+    bias: NDArray[np.float64]
 
 
 def fit_boosting(
     inputs: Floats, targets: Floats, rounds: int, leaves: int, min_leaf: int, rate: float, seed: int
-) -> BoostedTrees:
+) -> TreeWeights:
     """Fit gradient-boosted trees for each class (Friedman 2001; histograms as in LightGBM, Ke et al. 2017).
 
     inputs [n, F] in 0..1, targets [n, C] 0/1; `rounds` trees of at most `leaves` leaves of at least `min_leaf` clips,
     each counted `rate`; `seed` below 2^32. Equal arguments give equal trees with equal numbers of threads. A class
     that all clips or none have gets its share of the clips, a half added to each side.
     """
-    settings: dict[str, Any] = {"max_iter": rounds, "max_leaf_nodes": leaves, "min_samples_leaf": min_leaf}
-    trees = {
-        int(index): HistGradientBoostingClassifier(
-            learning_rate=rate, early_stopping=False, random_state=seed, **settings
+    nodes = (targets.shape[1], rounds, 2 * leaves - 1)
+    feature, left, right = (np.zeros(nodes, np.int64) for _ in range(3))
+    threshold, value = np.zeros(nodes), np.zeros(nodes)
+    bias = logit(_shares(targets))
+    for index in _learnable(targets):
+        model = HistGradientBoostingClassifier(
+            learning_rate=rate,
+            max_iter=rounds,
+            max_leaf_nodes=leaves,
+            min_samples_leaf=min_leaf,
+            early_stopping=False,
+            random_state=seed,
         ).fit(inputs, targets[:, index])
-        for index in _learnable(targets)
-    }
-    return BoostedTrees(trees, _shares(targets))
+        # scikit-learn has no public door to its trees; a test holds these against its own predictions
+        bias[index] = model._baseline_prediction.item()
+        for tree, (predictor,) in enumerate(model._predictors):
+            found, there = predictor.nodes, np.arange(len(predictor.nodes))
+            leaf, place = found["is_leaf"] == 1, (index, tree, there)
+            feature[place], threshold[place] = found["feature_idx"], found["num_threshold"]
+            left[place], right[place] = np.where(leaf, there, found["left"]), np.where(leaf, there, found["right"])
+            value[place] = found["value"]
+    return TreeWeights(feature, threshold, left, right, value, bias)
 
 
 def _learnable(targets: Floats) -> NDArray[np.int64]:

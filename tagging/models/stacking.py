@@ -58,5 +58,49 @@ class LogisticRegression(nn.Module):
         return (self.linear((torch.logit(x, SMALLEST) - self.mean) / self.scale),)
 
 
-# those whose weights a file holds
-STACKERS: dict[str, type[nn.Module]] = {"fcnet": FCNet, "logistic": LogisticRegression}
+class BoostedTrees(nn.Module):
+    """Trees for each class, whose values add up to its logit beside a `bias` [C].
+
+    Of node n of tree r of class c, [C, rounds, 2 · leaves - 1]: an input of more than `threshold` in `feature` goes to
+    the node `right`, any other to `left`; a leaf leads to itself and is worth `value`. They are added up in float64, in
+    the order of rounds. Any number of `inputs` will do.
+    """
+
+    feature: Tensor
+    threshold: Tensor
+    left: Tensor
+    right: Tensor
+    value: Tensor
+    bias: Tensor
+
+    def __init__(self, inputs: int, num_classes: int, rounds: int, leaves: int) -> None:
+        super().__init__()
+        nodes = (num_classes, rounds, 2 * leaves - 1)
+        for name in ("feature", "left", "right"):
+            self.register_buffer(name, torch.zeros(nodes, dtype=torch.int64))
+        for name in ("threshold", "value"):
+            self.register_buffer(name, torch.zeros(nodes, dtype=torch.float64))
+        self.register_buffer("bias", torch.zeros(num_classes, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Map probabilities [B, inputs] to the logits [B, C] float32."""
+        columns = x.double().T
+        logits = self.bias[:, None].expand(-1, len(x))
+        for tree in range(self.value.shape[1]):
+            logits = logits + self.value[:, tree].gather(1, self._leaves(columns, tree))
+        return (logits.T.float(),)
+
+    def _leaves(self, columns: Tensor, tree: int) -> Tensor:
+        """Return the leaf [C, B] that each column of inputs [inputs, B] ends in."""
+        feature, threshold = self.feature[:, tree], self.threshold[:, tree]
+        left, right = self.left[:, tree], self.right[:, tree]
+        node = left.new_zeros(len(left), columns.shape[1])
+        while True:
+            above = columns.gather(0, feature.gather(1, node)) > threshold.gather(1, node)
+            lower = torch.where(above, right.gather(1, node), left.gather(1, node))
+            if lower.equal(node):
+                return node
+            node = lower
+
+
+STACKERS: dict[str, type[nn.Module]] = {"fcnet": FCNet, "logistic": LogisticRegression, "boosting": BoostedTrees}

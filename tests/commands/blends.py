@@ -9,11 +9,18 @@ import torch
 from safetensors.torch import save_file
 
 from tagging.commands.runs.finished import class_columns
+from tagging.commands.training.build import stacker_of
+from tagging.config import Stacker
 from tagging.config.load import load, to_yaml
-from tagging.models.stacking import STACKERS
+from tagging.models.stacking import BoostedTrees
 from tagging.tracking.store import Run, Store
 
 FOLDS = 3
+SIZES = {
+    "fcnet": ("model.base_size=8", "model.reduction=4"),
+    "logistic": (),
+    "boosting": ("model.rounds=2", "model.leaves=2"),
+}
 TEST = "predictions/test/fold_{}.parquet"
 
 
@@ -47,21 +54,29 @@ def stacker(store: Store, kind: str, members: list[Run], folder: Path, classes: 
     """Write a stacker with random weights."""
     run = start(store, "stacker", f"stacked {kind}", members[0])
     names = f"members=[{','.join(member.name for member in members)}]"
-    size = ["model.base_size=8", "model.reduction=4"] if kind == "fcnet" else []
-    recipe = load("stacker", [names, f"model.kind={kind}", *size])
+    recipe = load("stacker", [names, f"model.kind={kind}", *SIZES[kind]])
+    assert isinstance(recipe, Stacker)
     store.log_text(run.id, to_yaml(recipe), "config.yaml")
     entries = [{"run": member.id, "name": member.name} for member in members]
     store.log_json(run.id, {"members": entries}, "stacker.json")
     for fold in range(FOLDS):
         child = fold_of(store, run, fold)
-        if kind in STACKERS:
-            torch.manual_seed(fold)
-            arguments = {"base_size": 8, "reduction": 4, "dropout": 0.2} if kind == "fcnet" else {}
-            model = STACKERS[kind](len(members) * classes, classes, **arguments)
-            save_file(model.state_dict(), folder / "model.safetensors")
-            store.log_file(child.id, folder / "model.safetensors", "checkpoints/best")
+        torch.manual_seed(fold)
+        model = stacker_of(recipe, len(members) * classes, classes)
+        if isinstance(model, BoostedTrees):
+            plant(model)
+        save_file(model.state_dict(), folder / "model.safetensors")
+        store.log_file(child.id, folder / "model.safetensors", "checkpoints/best")
         store.finish(child.id, "FINISHED")
     return finished(store, run)
+
+
+def plant(trees: BoostedTrees) -> None:
+    """Give each tree one branch and random leaves."""
+    trees.threshold.uniform_()
+    trees.value.normal_()
+    for node, (left, right) in enumerate([(1, 2), (1, 1), (2, 2)]):
+        trees.left[..., node], trees.right[..., node] = left, right
 
 
 def ensemble(store: Store, method: str, members: list[Run], weights: list[float]) -> Run:

@@ -91,14 +91,6 @@ def test_without_its_checkpoints_a_run_is_not_packed_and_an_older_kernel_stays(i
     assert [path.name for path in tmp_path.glob("*kernel*")] == ["kernel"]
 
 
-def test_boosted_trees_are_refused(inside: Inside, tmp_path: Path) -> None:
-    run = stacker(inside.store, "boosting", [the_run(inside.store)], tmp_path, 10)
-    assert refusal(run.id, tmp_path / "kernel") == (
-        f"stacked boosting ({run.id[:8]}) is a stacker of kind boosting, which keeps no weights that a kernel could "
-        "carry; choose one of kind fcnet or logistic"
-    )
-
-
 def test_a_stacker_is_not_trained_in_a_kernel(inside: Inside, tmp_path: Path) -> None:
     run = stacker(inside.store, "fcnet", [the_run(inside.store)], tmp_path, 10)
     assert refusal(run.id, tmp_path / "kernel", train=True) == (

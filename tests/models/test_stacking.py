@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy.special import expit, logit
 
-from tagging.config.sections.stacking import FCNetModel
-from tagging.models.stacking import FCNet, LogisticRegression
+from tagging.commands.training.build import stacker_arguments
+from tagging.config.sections.stacking import BoostingModel, FCNetModel, LogisticModel, StackerModel
+from tagging.models.stacking import STACKERS, FCNet, LogisticRegression
 
 
 @pytest.mark.parametrize(("reduction", "parameters"), [(16, 1_180_101), (2, 1_454_746), (1, 1_768_626)])
@@ -62,6 +63,7 @@ def test_the_logistic_regression_equals_its_formula_and_bears_zero_and_one() -> 
         np.testing.assert_allclose(model(torch.from_numpy(x))[0].numpy(), expected, rtol=1e-5)
 
 
-def test_fcnet_takes_what_its_section_holds() -> None:
-    arguments = set(inspect.signature(FCNet).parameters) - {"inputs", "num_classes"}
-    assert set(FCNetModel.model_fields) - {"kind"} == arguments
+@pytest.mark.parametrize("section", [FCNetModel(), LogisticModel(), BoostingModel()])
+def test_a_model_takes_the_arguments_that_its_section_gives(section: StackerModel) -> None:
+    arguments = set(inspect.signature(STACKERS[section.kind]).parameters) - {"inputs", "num_classes"}
+    assert set(stacker_arguments(section)) == arguments

@@ -110,14 +110,12 @@ def _batches_of(shared: StackerStage, fold: int) -> TileBatches:
 
 
 def _fit_fold(shared: StackerStage, fold: int, run: Run, parent: Run, store: Store) -> None:
-    """Fit a model of scikit-learn; log its weights, where a file can hold them, and what it predicts."""
+    """Fit a model of scikit-learn; log its weights and what it predicts."""
     stacker, started, work = shared.prepared.experiment, time.monotonic(), work_folder() / run.id
     with breaking_off(store.impatient(), run, Checkpoints(work)):
         model = fit(stacker, shared.examples(), fold)
-        if isinstance(model, torch.nn.Module):
-            path = work / WEIGHTS
-            save_weights(model, path)
-            store.log_file(run.id, path, WEIGHTS.rpartition("/")[0])
+        save_weights(model, work / WEIGHTS)
+        store.log_file(run.id, work / WEIGHTS, WEIGHTS.rpartition("/")[0])
         predict = predictor_of(model)
         score = predict_stacker_fold(shared, predict, fold, run, parent, store)
         rows = shared.rows(fold, held_out=True)

@@ -1,8 +1,8 @@
-"""A stacker's models: fitted where they have no epochs, and asked, whatever they are made of."""
+"""A stacker's models: fitted where they have no epochs, and asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,9 @@ from tagging import seeds
 from tagging.commands.training import build
 from tagging.config import Stacker
 from tagging.config.sections.stacking import BoostingModel, LogisticModel
-from tagging.ensemble.rivals import BoostedTrees, fit_boosting, fit_logistic
+from tagging.ensemble.rivals import fit_boosting, fit_logistic
 
-WEIGHTS = "checkpoints/best/model.safetensors"  # of a fold's run, of every kind but boosting
+WEIGHTS = "checkpoints/best/model.safetensors"  # of a fold's run
 Predictor = Callable[[np.ndarray], np.ndarray]  # probabilities of members [n, F] -> of the stacker [n, C], float32
 
 
@@ -38,31 +38,31 @@ class Examples:
         return self.inputs[rows], self.targets[rows]
 
 
-def fit(stacker: Stacker, examples: Examples, fold: int) -> nn.Module | BoostedTrees:
-    """Fit a stacker's model of scikit-learn for a fold; a logistic regression comes back as a network on the CPU."""
+def fit(stacker: Stacker, examples: Examples, fold: int) -> nn.Module:
+    """Fit a stacker's model by scikit-learn for a fold; it comes back as a network on the CPU."""
     inputs, targets = examples.without(fold)
+    model = build.stacker_of(stacker, inputs.shape[1], targets.shape[1])
+    model.load_state_dict({name: torch.from_numpy(part) for name, part in _fitted(stacker, inputs, targets, fold)})
+    return model
+
+
+def _fitted(stacker: Stacker, inputs: np.ndarray, targets: np.ndarray, fold: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the name and the values of each part of the network's state."""
     section = stacker.model
     if isinstance(section, LogisticModel):
         weights = fit_logistic(inputs, targets, section.c)
-        model = build.stacker_of(stacker, inputs.shape[1], targets.shape[1])
-        parts = {
-            "mean": weights.mean,
-            "scale": weights.scale,
-            "linear.weight": weights.weight,
-            "linear.bias": weights.bias,
-        }
-        model.load_state_dict({name: torch.from_numpy(part) for name, part in parts.items()})
-        return model
-    assert isinstance(section, BoostingModel)
-    seed = seeds.derive(stacker.seed, fold, "boosting") % 2**32
-    return fit_boosting(inputs, targets, section.rounds, section.leaves, section.min_leaf, section.rate, seed)
+        yield from (("mean", weights.mean), ("scale", weights.scale))
+        yield from (("linear.weight", weights.weight), ("linear.bias", weights.bias))
+    else:
+        assert isinstance(section, BoostingModel)
+        seed = seeds.derive(stacker.seed, fold, "boosting") % 2**32
+        trees = fit_boosting(inputs, targets, section.rounds, section.leaves, section.min_leaf, section.rate, seed)
+        yield from vars(trees).items()
 
 
-def predictor_of(model: nn.Module | BoostedTrees) -> Predictor:
-    """Return what a fitted model predicts with; a network is asked where its weights lie."""
-    if isinstance(model, BoostedTrees):
-        return model.predict
-    device = next(model.parameters()).device
+def predictor_of(model: nn.Module) -> Predictor:
+    """Return what a network predicts with; it is asked where its weights lie."""
+    device = next(iter(model.state_dict().values())).device
 
     def predict(inputs: np.ndarray) -> np.ndarray:
         model.eval()

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import nn
 
-from tagging.commands.runs.finished import class_columns, finished_folds
+from tagging.commands.runs.finished import finished_folds
 from tagging.commands.stacking.fold import predict_stacker_fold, stacker_stage
-from tagging.commands.stacking.members import read_tiles, said
-from tagging.commands.stacking.models import WEIGHTS, Examples, Predictor, fit, predictor_of
-from tagging.commands.stacking.prepare import FILE, TARGETS, prepare_stacker
+from tagging.commands.stacking.members import said
+from tagging.commands.stacking.models import WEIGHTS, Predictor, predictor_of
+from tagging.commands.stacking.prepare import FILE, prepare_stacker
 from tagging.commands.training import build
 from tagging.commands.training.summary import summarise
 from tagging.config import Stacker
@@ -22,7 +21,6 @@ from tagging.config.load import load_any_stored
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import load_weights
-from tagging.training.tiles import ClipTiles
 
 
 def stacker_members(store: Store, run: Run) -> list[Run]:
@@ -79,12 +77,9 @@ def _stored_stacker(store: Store, run: Run, overrides: Sequence[str] = (), data:
 
 
 def _predictors(store: Store, run: Run, stacker: Stacker, classes: int) -> dict[int, Predictor]:
-    """Return what each finished fold predicts with: its weights, or trees, which are fitted again."""
-    folds = finished_folds(store, run)
-    if stacker.model.kind == "boosting":
-        examples = _stored_examples(store, run)
-        return {fold: predictor_of(fit(stacker, examples, fold)) for fold in folds}
+    """Return what each finished fold predicts with."""
     inputs = len(stacker.members) * classes
+    folds = finished_folds(store, run)
     return {fold: predictor_of(_stored_model(stacker, store, child, inputs, classes)) for fold, child in folds.items()}
 
 
@@ -92,12 +87,3 @@ def _stored_model(stacker: Stacker, store: Store, fold: Run, inputs: int, classe
     model = build.stacker_of(stacker, inputs, classes)
     load_weights(model, store.fetch(fold.id, WEIGHTS))
     return model.to(build.device_of(stacker))
-
-
-def _stored_examples(store: Store, run: Run) -> Examples:
-    """Return what a stacker was fitted on, from its own and its members' files."""
-    table = store.read_table(run.id, TARGETS)
-    tiles, lengths = read_tiles(stacker_members(store, run), list(table["fname"]), store)
-    means = ClipTiles(torch.from_numpy(tiles), torch.from_numpy(lengths)).clip_means().numpy()
-    targets = np.array(table[class_columns(table.drop(columns="removed"))], np.float32)
-    return Examples(means, targets, np.array(table["fold"]), np.array(table["removed"]))

@@ -24,7 +24,6 @@ from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 
 FILE = "stacker.json"
-TARGETS = "data/targets.parquet"
 
 
 @dataclass(frozen=True)
@@ -135,9 +134,6 @@ def _check_gate(prepared: PreparedStacker) -> None:
 
 
 def log_stacker(store: Store, run: Run, prepared: PreparedStacker) -> None:
-    """Log the members, and the labels that are learned: with the members' files, all that a fold is fitted on."""
+    """Log the members."""
     members = [{"run": member.id, "name": member.name} for member in prepared.runs]
     store.log_json(run.id, {"members": members}, FILE)
-    head = pd.DataFrame({"fname": prepared.dataset.curated.fnames, "fold": prepared.folds, "removed": prepared.removed})
-    labels = pd.DataFrame(prepared.corrected, columns=list(prepared.dataset.classes))
-    store.log_table(run.id, pd.concat([head, labels], axis=1), TARGETS)

@@ -23,7 +23,7 @@ from tagging.config.sections.augment import Filter
 from tagging.config.sections.features import Features
 from tagging.config.sections.losses import AnyLoss
 from tagging.config.sections.models import TimmModel
-from tagging.config.sections.stacking import FCNetModel, StackerModel
+from tagging.config.sections.stacking import StackerModel
 from tagging.config.sections.training import Optimizer
 from tagging.errors import UserError
 from tagging.features.logmel import LogMelSettings
@@ -215,14 +215,14 @@ def stacker_parts_of(stacker: Stacker, inputs: int, num_classes: int, fold: int,
 
 
 def stacker_of(stacker: Stacker, inputs: int, num_classes: int) -> torch.nn.Module:
-    """Return a stacker's model with weights from torch's global generator, of a kind whose weights a file holds."""
+    """Return a stacker's model with weights from torch's global generator."""
     section = stacker.model
     return STACKERS[section.kind](inputs, num_classes, **stacker_arguments(section))
 
 
 def stacker_arguments(section: StackerModel) -> dict[str, Any]:
-    """Return the arguments of a stacker's model beside its inputs and classes; the others' are scikit-learn's."""
-    return section.model_dump(exclude={"kind"}) if isinstance(section, FCNetModel) else {}
+    """Return the arguments of a stacker's network beside its inputs and classes; the others say how it is fitted."""
+    return section.model_dump(exclude={"kind", "c", "min_leaf", "rate"})
 
 
 def fold_settings(experiment: Experiment) -> FoldSettings:
