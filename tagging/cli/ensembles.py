@@ -1,4 +1,4 @@
-"""The part of the command line that is about ensembles: select and ensemble. Imports nothing heavy until then."""
+"""The part of the command line that is about ensembles: select, ensemble."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ SEARCHES = ("enumerate", "greedy", "weights")
 
 
 def add_parsers(commands: Any) -> None:
-    """Add the parsers of both commands to those of the command line (argparse has no public type for these)."""
+    """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
     _add_select(commands)
     _add_ensemble(commands)
 
 
 def _add_select(commands: Any) -> None:
     parser = commands.add_parser("select", description="Find the combination of the store's runs with the best CV.")
+    parser.set_defaults(carry_out=_select)
     parser.add_argument("--data-set", default="", metavar="NAME", help="default: that of the newest candidate")
     parser.add_argument("--where", default="", metavar="FILTER", help='as "metrics.cv_lwlrap > 0.8"')
     parser.add_argument("--runs", nargs="+", default=[], metavar="RUN", help="among these alone")
@@ -37,6 +38,7 @@ def _add_ensemble(commands: Any) -> None:
     parser = commands.add_parser(
         "ensemble", description="Train the members of a recipe that the store lacks, and blend them."
     )
+    parser.set_defaults(carry_out=_ensemble)
     parser.add_argument("recipe", help="name of a file in experiments/ensembles/, or the path of a YAML file")
     parser.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
     overrides: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "PATH=VALUE"}
@@ -54,25 +56,22 @@ def sizes(text: str) -> tuple[int, int | None]:
     return fewest, at_least(fewest)(high) if dots else fewest
 
 
-def select(parsed: argparse.Namespace) -> None:
-    """Choose an ensemble as the command line asks."""
-    from tagging.commands.select import Asked
-    from tagging.commands.select import select as run
+def _select(parsed: argparse.Namespace) -> None:
+    from tagging.commands.select import Asked, select
     from tagging.commands.selection.choose import Wish
     from tagging.ensemble.pool import METHODS
     from tagging.ensemble.subsets import Limits
 
     asked = Asked(parsed.data_set, parsed.where, names(parsed.runs), names(parsed.must), parsed.min or 2)
     methods = METHODS if parsed.method == "both" else (parsed.method,)
-    run(asked, Wish(methods, parsed.search, Limits(*parsed.size), parsed.by), parsed.name)
+    select(asked, Wish(methods, parsed.search, Limits(*parsed.size), parsed.by), parsed.name)
 
 
-def ensemble(parsed: argparse.Namespace) -> None:
-    """Carry out a recipe."""
+def _ensemble(parsed: argparse.Namespace) -> None:
     from tagging.config.ensemble import load_ensemble
 
     data = folder(parsed.data)
     resolved = load_ensemble(parsed.recipe, parsed.set, parsed.set_stackers, data)  # before anything heavy is imported
-    from tagging.commands.ensemble import ensemble as run
+    from tagging.commands.ensemble import ensemble
 
-    run(resolved, Path(parsed.out or "submission.csv"))
+    ensemble(resolved, Path(parsed.out or "submission.csv"))

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tagging.cli import _parser, main
-from tagging.cli_ensembles import sizes
+from tagging.cli import main, parser
+from tagging.cli.ensembles import sizes
 from tagging.commandline import names
 from tests.commands.project import ROOT
 
@@ -16,7 +16,7 @@ def test_empty_arguments_are_those_that_were_not_given() -> None:
     # as `mlflow run` hands over parameters that nobody gave
     empty = {"data_set", "where", "runs", "min", "method", "search", "size", "must", "by", "name"}
     given = [text for name in sorted(empty) for text in (f"--{name.replace('_', '-')}", "")]
-    parsed, bare = (vars(_parser().parse_args(["select", *arguments])) for arguments in (given, []))
+    parsed, bare = (vars(parser().parse_args(["select", *arguments])) for arguments in (given, []))
     for several in ("runs", "must"):
         assert names(parsed.pop(several)) == names(bare.pop(several)) == []
     assert parsed == bare
@@ -28,7 +28,7 @@ def test_every_parameter_of_the_entry_point_is_an_option(command: str) -> None:
     (entry,) = re.findall(rf"^  {command}:\n    parameters:\n((?:      .*\n)+)", project, re.MULTILINE)
     parameters = re.findall(r"^      (\w+): \{type: string, default: \S+\}$", entry, re.MULTILINE)
     assert len(parameters) == entry.count("\n")
-    options = vars(_parser().parse_args([command, *(["x"] if command == "ensemble" else [])]))
+    options = vars(parser().parse_args([command, *(["x"] if command == "ensemble" else [])]))
     assert set(parameters) <= set(options)
 
 

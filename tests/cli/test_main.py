@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import subprocess
 import sys
@@ -11,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tagging.cli import COMMANDS, main
+from tagging.cli import main, parser
+from tagging.commands import show
 from tagging.config import Experiment, flatten, load
 from tagging.config.tree import read_yaml
+
+COMMANDS = next(action.choices for action in parser()._actions if action.dest == "command")
 
 
 def test_help_answers_in_half_a_second_without_torch() -> None:
@@ -65,11 +67,11 @@ def test_a_port_that_there_cannot_be_is_refused(capsys: pytest.CaptureFixture[st
 
 
 def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def refuse(parsed: argparse.Namespace) -> None:
+    def refuse() -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(COMMANDS, "show", refuse)
+        patch.setattr(show, "show_schema", refuse)
         assert main(["show", "schema"]) == 2
     assert capsys.readouterr().err == f"error: {tmp_path}: Permission denied\n"
 

@@ -1,0 +1,45 @@
+"""The command line: parse, load the config, call one command. Imports nothing heavy until then."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from tagging.cli import ensembles, project, results, training
+from tagging.commandline import exit_status
+
+DESCRIPTION = """\
+Train audio taggers over folds, with every run tracked in MLflow.
+
+  train NAME            train the folds of an experiment or of a stacker
+  features NAME         compute its log-mels ahead of training
+  predict --run RUN     predict its own clips again, or tag a FOLDER of sound
+  submit --run RUN      write ./submission.csv
+  select                find the store's best ensemble, and keep it as a run
+  ensemble RECIPE       train a recipe's members and blend them
+  evaluate --truth FILE score runs or a submission against labels of test clips
+  kernel --run RUN      pack it into one file, for a machine without internet
+  download NAME         fetch a public data set: fsdkaggle2019
+  demo FOLDER           write synthetic sound to try things on
+  show ...              experiment NAME, schema, runs
+  ui                    open the MLflow UI on the project's store
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
+    parsed = parser().parse_args(arguments)
+    return exit_status(lambda: parsed.carry_out(parsed), "the same command goes on from what is finished")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; what it returns has `carry_out`, which calls the command with it."""
+    whole = argparse.ArgumentParser(
+        prog="python -m tagging",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    for group in (training, results, ensembles, project):
+        group.add_parsers(commands)
+    return whole

@@ -1,0 +1,46 @@
+"""Arguments that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from tagging.commandline import folder
+
+if TYPE_CHECKING:
+    from tagging.config import AnyRecipe
+
+RUN_HELP = "a run's id, the beginning of it, or its name (the newest finished)"
+
+
+def add_experiment(parser: argparse.ArgumentParser) -> None:
+    """Add an experiment and what may differ from its file."""
+    parser.add_argument("experiment", help="name of a file in experiments/, or the path of a YAML file")
+    add_overrides(parser)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Add what may differ from an experiment's file."""
+    parser.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH=VALUE",
+        help="as optimizer.lr=1e-3 seed=1",
+    )
+    parser.add_argument("--skip-unreadable", action="store_true", help="leave undecodable clips out")
+
+
+def overrides(parsed: argparse.Namespace) -> list[str]:
+    """Return the overrides that are given."""
+    skip = ["data.skip_unreadable=true"] if parsed.skip_unreadable else []
+    return [*parsed.set, *skip]
+
+
+def load_recipe(parsed: argparse.Namespace) -> AnyRecipe:
+    """Load the experiment that is named, with its overrides; errors as `tagging.config.load`."""
+    from tagging.config import load
+
+    return load(parsed.experiment, overrides(parsed), folder(parsed.data))

@@ -1,0 +1,92 @@
+"""The part of the command line that makes something of finished runs: submit, evaluate, kernel."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tagging.cli.arguments import RUN_HELP
+from tagging.commandline import folder, minutes
+from tagging.errors import UserError
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
+    _add_submit(commands)
+    _add_evaluate(commands)
+    _add_kernel(commands)
+
+
+def _add_submit(commands: Any) -> None:
+    parser = commands.add_parser("submit", description="Write the submission of a run with test predictions.")
+    parser.set_defaults(carry_out=_submit)
+    parser.add_argument("--run", default="", help=f"{RUN_HELP}; default: the newest with test predictions")
+    parser.add_argument("--out", default="", metavar="FILE", help="default: ./submission.csv")
+    parser.add_argument("--data", default="", metavar="FOLDER", help="of the data set, where it moved since training")
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        description="Score runs, or a submission, against a table of true labels of test clips.",
+    )
+    parser.set_defaults(carry_out=_evaluate)
+    parser.add_argument("--truth", required=True, metavar="FILE", help="a CSV table with the columns fname,labels")
+    parser.add_argument(
+        "--run", nargs="+", default=[], help="an id, its beginning, or a name without blanks; several are compared"
+    )
+    parser.add_argument("--submission", default="", metavar="FILE", help="a submission in place of a run")
+    parser.add_argument("--group", default="", metavar="COLUMN", help="parts the clips; default: usage, if there")
+    parser.add_argument("--out", default="", metavar="FILE", help="of several runs: default ./cv_against_test.png")
+
+
+def _add_kernel(commands: Any) -> None:
+    parser = commands.add_parser(
+        "kernel", description="Pack a run into one Python file and its weights, for a machine without internet."
+    )
+    parser.set_defaults(carry_out=_kernel)
+    parser.add_argument("--run", required=True, help=RUN_HELP)
+    parser.add_argument("--out", default="", metavar="FOLDER", help="default: ./kernel")
+    parser.add_argument(
+        "--train",
+        nargs="?",
+        const="yes",
+        default="",
+        choices=["", "no", "yes"],
+        metavar="yes",
+        help="pack the training of its folds in place of their weights",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=minutes,
+        metavar="MINUTES",
+        help="that the kernel keeps to, unless it is told otherwise; networks that do not fit are left out",
+    )
+
+
+def _submit(parsed: argparse.Namespace) -> None:
+    from tagging.commands.submit import submit
+
+    submit(parsed.run, Path(parsed.out or "submission.csv"), folder(parsed.data))
+
+
+def _evaluate(parsed: argparse.Namespace) -> None:
+    # as one text, too, since a parameter of `mlflow run` is one
+    runs = [text for given in parsed.run for text in given.split()]
+    if bool(runs) == bool(parsed.submission):
+        raise UserError("give either --run RUN, one or several, or --submission FILE")
+    from tagging.commands.evaluate import evaluate_runs, evaluate_submission
+
+    if parsed.submission:
+        evaluate_submission(Path(parsed.truth), Path(parsed.submission), parsed.group)
+    else:
+        evaluate_runs(Path(parsed.truth), runs, parsed.group, Path(parsed.out) if parsed.out else None)
+
+
+def _kernel(parsed: argparse.Namespace) -> None:
+    from tagging.commands.kernel import pack, pack_training
+
+    out = Path(parsed.out or "kernel")
+    write = pack_training if parsed.train == "yes" else pack
+    write(parsed.run, out, parsed.time_limit)

@@ -1,0 +1,69 @@
+"""The part of the command line that trains and predicts: train, features, predict."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tagging.cli.arguments import RUN_HELP, add_experiment, add_overrides, load_recipe, overrides
+from tagging.commandline import at_least, folder
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
+    _add_train(commands)
+    _add_features(commands)
+    _add_predict(commands)
+
+
+def _add_train(commands: Any) -> None:
+    parser = commands.add_parser("train", description="Train the folds of an experiment or of a stacker.")
+    parser.set_defaults(carry_out=_train)
+    add_experiment(parser)
+    parser.add_argument("--again", action="store_true", help="train anew what is finished already")
+
+
+def _add_features(commands: Any) -> None:
+    parser = commands.add_parser("features", description="Compute the log-mels of an experiment's data set.")
+    parser.set_defaults(carry_out=_features)
+    add_experiment(parser)
+
+
+def _add_predict(commands: Any) -> None:
+    parser = commands.add_parser(
+        "predict",
+        description="Predict a run's own clips again, or tag the sound in FOLDER with all its folds.",
+    )
+    parser.set_defaults(carry_out=_predict)
+    parser.add_argument("folder", nargs="?", default="", help="new sound: a folder, or one file")
+    parser.add_argument("--run", required=True, help=RUN_HELP)
+    parser.add_argument("--out", default="", metavar="FILE", help="write all probabilities of FOLDER as CSV")
+    parser.add_argument("--top", type=at_least(1), default=3, metavar="N", help="classes shown a clip (default 3)")
+    add_overrides(parser)
+
+
+def _train(parsed: argparse.Namespace) -> None:
+    experiment = load_recipe(parsed)  # a misspelt field fails before anything heavy is imported
+    from tagging.commands.train import train
+    from tagging.config import lineage
+
+    train(experiment, lineage(parsed.experiment, experiment, overrides(parsed)), parsed.again)
+
+
+def _features(parsed: argparse.Namespace) -> None:
+    experiment = load_recipe(parsed)
+    from tagging.commands.features import features
+    from tagging.config.load import as_experiment
+
+    features(as_experiment(experiment))
+
+
+def _predict(parsed: argparse.Namespace) -> None:
+    from tagging.commands.predict import predict_again, tag_folder
+
+    if parsed.folder:
+        out = Path(parsed.out) if parsed.out else None
+        tag_folder(parsed.run, Path(parsed.folder), out, parsed.top, parsed.set)
+    else:
+        predict_again(parsed.run, overrides(parsed), folder(parsed.data))
