@@ -16,6 +16,7 @@ from tagging.data.tables import Table, read_table
 from tagging.errors import UserError
 
 ALL = "all"  # the scores of all clips go by it, as report.evaluation has it
+MOST_GROUPS = 20  # each is a metric of the run, and a column on the terminal
 USAGE = "usage"  # the column by which FSDKaggle2019 parts its test clips into Public and Private
 
 
@@ -114,9 +115,15 @@ def _groups(table: Table, column: str, findings: Findings) -> dict[str, np.ndarr
         return f"{table.where(row)}: the column {column!r} is empty; fill it in, since it parts the clips into groups"
 
     findings.problems += limited(empty, say, f"empty values in column {column!r}")
+    names = sorted(set(values))
+    if len(names) > MOST_GROUPS:
+        findings.problems.append(
+            f"{table.path}: the column {column!r} parts the clips into {len(names):,} groups, such as {names[0]!r}; at most "
+            f"{MOST_GROUPS} are scored: name a column of few values with --group"
+        )
     if ALL in values:
         findings.problems.append(
             f"{table.where(values.index(ALL))}: the column {column!r} has a group {ALL!r}, which stands for all clips; "
             "call it something else"
         )
-    return {name: np.array([value == name for value in values], bool) for name in sorted(set(values))}
+    return {name: np.array([value == name for value in values], bool) for name in names}

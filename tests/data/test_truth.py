@@ -55,6 +55,17 @@ def test_a_group_is_not_called_as_all_clips_are(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_of_many_values_parts_nothing(tmp_path: Path) -> None:
+    fnames = [f"{number:02d}.wav" for number in range(21)]
+    path = write_text(tmp_path / "t.csv", "fname,labels,id", *(f"{fname},Bark,{fname}" for fname in fnames))
+    assert problems(path, *fnames, group="id") == [
+        f"{path}: the column 'id' parts the clips into 21 groups, such as '00.wav'; at most 20 are scored: name a column "
+        "of few values with --group"
+    ]
+    path.write_text(path.read_text().replace(",20.wav", ",19.wav"))
+    assert len(read(path, *fnames, group="id").groups) == 20
+
+
 def test_the_digest_is_of_clips_labels_and_groups_in_any_order(tmp_path: Path) -> None:
     header, *rows = RELEASED
     fnames = ("a.wav", "b.wav", "c.wav")
