@@ -20,7 +20,7 @@ from tagging.ensemble.bootstrap import Bootstrap, Interval
 from tagging.ensemble.members import correlation, scores
 from tagging.ensemble.pool import Pool
 from tagging.ensemble.selection import Selection
-from tagging.progress import say
+from tagging.progress import say, warn
 from tagging.report import selection as pictures
 from tagging.report.wording import count
 from tagging.tracking.files import Figure
@@ -86,6 +86,9 @@ def show(found: Found) -> None:
         table.add_row(str(rank), row["way"], escape(row["members"]), *numbers)
     Console().print(table)
     say(_trust(found))
+    taken, best = found.choice.taken, found.best_alone
+    if taken.score < found.alone[best]:
+        warn(f"{found.pool.names[best]} alone is better than this blend, the best that was looked at")
 
 
 def _trust(found: Found) -> str:
