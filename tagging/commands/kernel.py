@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from tagging.commands.kernel_plan import plan_of, training_plan_of
+from tagging.commands.runs.files import half_folder
 from tagging.commands.runs.finished import open_run
 from tagging.data.demo import make_demo
 from tagging.data.findings import quoted
@@ -148,5 +149,5 @@ def _tell_time(plan: Plan, estimate: Estimate, clips: int) -> None:
 
 def _test_clips(store: Store, run: Run) -> int:
     """Return the number of the run's test clips, a thousand where it has none."""
-    tables = store.list_files(run.id, "predictions/test")
+    tables = store.list_files(run.id, half_folder("test"))
     return len(store.read_table(run.id, tables[0])) if tables else 1000

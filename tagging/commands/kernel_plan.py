@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from tagging.commands.predicting.tagger import classes_of
+from tagging.commands.runs.files import FOLDS
 from tagging.commands.runs.finished import finished_folds
 from tagging.commands.runs.members import read_ensemble
 from tagging.commands.stacking.predict import stacker_members
@@ -40,7 +41,7 @@ def training_plan_of(store: Store, run: Run) -> TrainingPlan:
     """
     collected = _Collected(store, None)
     plan = _plan(store, run, collected)
-    table = store.read_table(run.id, "data/folds.parquet")
+    table = store.read_table(run.id, FOLDS)
     folds = [tuple(table["fname"][table["fold"] == fold]) for fold in range(table["fold"].max() + 1)]
     networks = {name: _training_of(store, one) for name, one in collected.runs.items()}
     return TrainingPlan(plan, tuple(folds), networks)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tagging.commands.runs.files import half_folder
 from tagging.commands.runs.finished import fold_numbers, open_run, open_store, test_probabilities
 from tagging.commands.runs.halves import has_half
 from tagging.errors import UserError
@@ -56,7 +57,7 @@ def _warn_of_missing(store: Store, run: Run) -> None:
 def _newest() -> tuple[Store, Run]:
     store, launch = open_store()
     for run in store.search({"candidate": "yes"}):
-        if store.list_files(run.id, "predictions/test"):
+        if store.list_files(run.id, half_folder("test")):
             if launch:
                 link_launch(store, launch, run)
             return store, run

@@ -14,6 +14,7 @@ from tagging.ensemble.blend import Blend
 from tagging.ensemble.pairs import PRECISION_ONE
 from tagging.ensemble.pool import Method, Pool
 from tagging.ensemble.scoring import Scorer
+from tagging.metrics import interval
 
 _SUBSETS_AT_ONCE = 256  # their sums over 5,000 clips fill 10 MB
 
@@ -85,5 +86,5 @@ def _times_drawn(clips: int, samples: int, seed: int) -> NDArray[np.float64]:
 
 
 def _interval(values: NDArray[np.float64]) -> Interval:
-    low, high = np.quantile(values, (0.025, 0.975))
+    low, high = interval(values)
     return Interval(float(low), float(high))

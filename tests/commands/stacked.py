@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.stacking.members import TILES
+from tagging.commands.runs.files import OOF_TILES
 from tagging.commands.stacking.prepare import PreparedStacker, prepare_stacker
 from tagging.commands.train import train
 from tagging.config import Stacker, load
@@ -63,11 +63,11 @@ class Stacked:
         known = {tag: model.tags[tag] for tag in kept} | {tag.replace("_", "."): text for tag, text in tags.items()}
         run = self.store.start("demo", "experiment", name, known, {**model.params, **(params or {})})
         self.store.log_metrics(run.id, {"cv_lwlrap": 0.5})
-        self.store.log_table(run.id, tiles, TILES)
+        self.store.log_table(run.id, tiles, OOF_TILES)
         for path in ("data/folds.parquet", "predictions/test/fold_0.parquet"):
             self.store.log_table(run.id, self.store.read_table(model.id, path), path)
         self.store.finish(run.id, "FINISHED")
         return self.store.get(run.id)
 
     def tiles(self, name: str = "tiny") -> pd.DataFrame:
-        return self.store.read_table(self.run(name).id, TILES)
+        return self.store.read_table(self.run(name).id, OOF_TILES)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tagging.commands.predicting.tagger import Tagger, classes_of, hears, no_checkpoints, with_members
+from tagging.commands.runs.files import half_path
 from tagging.commands.runs.finished import fold_numbers
-from tagging.commands.runs.halves import half_path, has_half
+from tagging.commands.runs.halves import has_half
 from tagging.commands.training.prepare import data_folder, dataset_name, open_features, readable
 from tagging.config import Experiment
 from tagging.config.load import load_stored

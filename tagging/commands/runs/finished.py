@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 
 import pandas as pd
 
+from tagging.commands.runs.files import FOLDS, half_folder, half_path
 from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
 from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
@@ -35,14 +35,19 @@ def open_run(run_text: str) -> tuple[Store, Run]:
     return store, run
 
 
+def meant_run(store: Store, text: str, kinds: Sequence[str], dataset: str) -> Run:
+    """Return the run that a field names, as `Store.resolve` does, but a name means one of `dataset` before others."""
+    named = store.search({NAME: text}, dataset)
+    at_home = [run for run in named if run.kind in kinds and run.status == "FINISHED"]
+    return at_home[0] if at_home else store.resolve(text, kinds)
+
+
 def named_run(store: Store, text: str, kinds: Sequence[str], dataset: str) -> Run:
-    """Return the finished run that a field of an experiment names: a name means one of `dataset` before others.
+    """Return the finished run that a field of an experiment names, by `meant_run`.
 
     Raises UserError where there is no such run of these kinds, it is a fold, or it is not finished.
     """
-    named = store.search({NAME: text}, dataset)
-    at_home = [run for run in named if run.kind in kinds and run.status == "FINISHED"]
-    run = at_home[0] if at_home else store.resolve(text, kinds)
+    run = meant_run(store, text, kinds, dataset)
     if run.kind == "fold" and run.parent_id:
         raise UserError(f"{run.name} ({run.id[:8]}) is a fold; give its run {run.parent_id[:8]}")
     if run.status != "FINISHED":
@@ -77,7 +82,7 @@ def finished_folds(store: Store, run: Run) -> dict[int, Run]:
 def fold_numbers(store: Store, run: Run) -> list[int]:
     """Return the numbers of the folds that a run predicts with: its finished ones, or its members' for an ensemble."""
     if run.kind == "ensemble":
-        return sorted(store.read_table(run.id, "data/folds.parquet")["fold"].unique().tolist())
+        return sorted(store.read_table(run.id, FOLDS)["fold"].unique().tolist())
     return sorted(finished_folds(store, run))
 
 
@@ -100,9 +105,8 @@ def blended_half(store: Store, run: Run, half: str, fold: int | None = None) -> 
 
     The table has fname and one float32 column a class. None where there is no such file.
     """
-    wanted = r"fold_\d+" if fold is None else f"fold_{fold}"
-    files = store.list_files(run.id, f"predictions/{half}")
-    tables = [store.read_table(run.id, path) for path in files if re.search(rf"/{wanted}\.parquet$", path)]
+    files = store.list_files(run.id, half_folder(half))
+    tables = [store.read_table(run.id, path) for path in files if fold is None or path == half_path(half, fold)]
     if not tables:
         return None
     classes = class_columns(tables[0])

@@ -7,20 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from tagging.commands.runs.files import half_folder, half_path
 from tagging.commands.runs.finished import class_columns
 from tagging.commands.runs.members import Ensemble
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 
 
-def half_path(half: str, fold: int) -> str:
-    """Return the file of a run that holds what a fold says of a half, `test` or `noisy`."""
-    return f"predictions/{half}/fold_{fold}.parquet"
-
-
 def has_half(store: Store, run: Run, half: str, folds: Sequence[int]) -> bool:
     """Tell whether a run holds the predictions of a half by all of these folds."""
-    return {half_path(half, fold) for fold in folds} <= set(store.list_files(run.id, f"predictions/{half}"))
+    return {half_path(half, fold) for fold in folds} <= set(store.list_files(run.id, half_folder(half)))
 
 
 def blend_half(store: Store, ensemble: Ensemble, half: str, folds: Sequence[int]) -> dict[int, pd.DataFrame]:

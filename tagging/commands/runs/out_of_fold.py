@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tagging.commands.runs.files import OOF
 from tagging.commands.runs.finished import class_columns
 from tagging.data.labels import encode_labels
 from tagging.errors import UserError
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 
-OOF = "predictions/oof.parquet"
 PER_CLIP = "tables/per_clip.parquet"
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION
-from tagging.commands.runs.halves import blend_half, half_path, has_half
+from tagging.commands.runs.files import FOLDS, OOF, half_folder, half_path
+from tagging.commands.runs.halves import blend_half, has_half
 from tagging.commands.runs.members import FILE, Ensemble
-from tagging.commands.runs.out_of_fold import OOF, PER_CLIP, OutOfFold
+from tagging.commands.runs.out_of_fold import PER_CLIP, OutOfFold
 from tagging.commands.training.run_tree import ending
 from tagging.errors import UserError
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
@@ -80,7 +81,7 @@ def log_predictions(store: Store, run: Run, ensemble: Ensemble, oof: OutOfFold) 
     """Log what the members say together, with tables and pictures, and return the scores."""
     scores = ensemble.blend(oof.probabilities)
     head = pd.DataFrame({"fname": oof.fnames, "fold": oof.folds})
-    store.log_table(run.id, head, "data/folds.parquet")
+    store.log_table(run.id, head, FOLDS)
     store.log_table(run.id, head.join(pd.DataFrame(scores, columns=list(oof.classes))), OOF)
     log_halves(store, run, ensemble, sorted(set(oof.folds.tolist())))
     _log_warnings(store, run, ensemble)
@@ -182,7 +183,7 @@ def _log_account(store: Store, run: Run, account: Account) -> None:
 
 
 def _test_clips(store: Store, run: Run) -> int:
-    files = store.list_files(run.id, "predictions/test")
+    files = store.list_files(run.id, half_folder("test"))
     return len(store.read_table(run.id, files[0])) if files else 0
 
 

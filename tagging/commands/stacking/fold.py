@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tagging.commands.runs.files import OOF, half_path
 from tagging.commands.stacking.members import read_half
 from tagging.commands.stacking.models import WEIGHTS, Examples, Predictor, fit, predictor_of
 from tagging.commands.stacking.prepare import PreparedStacker
@@ -138,13 +139,13 @@ def predict_stacker_fold(
     held_out = np.flatnonzero(prepared.folds == fold)
     oof = predict(shared.means.cpu().numpy()[held_out])
     fnames = [curated.fnames[row] for row in held_out]
-    store.log_table(run.id, prediction_table(fnames, oof, classes, fold=fold), "predictions/oof.parquet")
+    store.log_table(run.id, prediction_table(fnames, oof, classes, fold=fold), OOF)
     halves = {"test": prepared.test, "noisy": read_half(prepared.runs, "noisy", store, fold)}
     for half, table in halves.items():
         if table is not None:
             said = predict(np.array(table.drop(columns="fname"), np.float32))
             part = prediction_table(list(table["fname"]), said, classes, fold=fold)
-            store.log_table(parent.id, part, f"predictions/{half}/fold_{fold}.parquet")
+            store.log_table(parent.id, part, half_path(half, fold))
     score = lwlrap(curated.labels[held_out], oof)
     store.log_metrics(run.id, {"fold_lwlrap": score})
     return score

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tagging.commands.runs.finished import blended_half, class_columns
+from tagging.commands.runs.files import OOF_TILES
+from tagging.commands.runs.finished import blended_half, class_columns, meant_run
 from tagging.config import Stacker
 from tagging.errors import UserError
 from tagging.report.wording import count
-from tagging.tracking.run import NAME
 from tagging.tracking.store import Run, Store
 
 HEARING = ("experiment", "trial")  # the kinds of runs whose predictions are tile by tile
-TILES = "predictions/oof_tiles.parquet"
 GRID = ("sampling.frames", "predict.tile_step", "features.sample_rate", "features.hop", "features.trim_db")
 
 
@@ -31,7 +30,7 @@ def find_members(stacker: Stacker, dataset: str, store: Store) -> list[Run]:
     runs, problems = [], []
     for text in stacker.members:
         try:
-            run = _resolve(text, dataset, store)
+            run = meant_run(store, text, HEARING, dataset)
             _check_member(run, dataset, store)
             runs.append(run)
         except UserError as error:
@@ -40,12 +39,6 @@ def find_members(stacker: Stacker, dataset: str, store: Store) -> list[Run]:
     if problems:
         raise UserError(*problems)
     return runs
-
-
-def _resolve(text: str, dataset: str, store: Store) -> Run:
-    named = store.search({NAME: text}, dataset)
-    at_home = [run for run in named if run.kind in HEARING and run.status == "FINISHED"]
-    return at_home[0] if at_home else store.resolve(text, HEARING)
 
 
 def _check_member(run: Run, dataset: str, store: Store) -> None:
@@ -58,8 +51,8 @@ def _check_member(run: Run, dataset: str, store: Store) -> None:
         )
     if run.status != "FINISHED" or run.tags.get("candidate") != "yes":
         raise UserError(f"{title} is {run.status} and lacks folds; go on with it by the command that began it")
-    if not store.has_file(run.id, TILES):
-        raise UserError(f"{title} has lost its file {TILES}; bring it back from a copy, or train it with --again")
+    if not store.has_file(run.id, OOF_TILES):
+        raise UserError(f"{title} has lost its file {OOF_TILES}; bring it back from a copy, or train it with --again")
 
 
 def _differences(runs: Sequence[Run]) -> list[str]:
@@ -85,12 +78,12 @@ def read_tiles(runs: Sequence[Run], fnames: Sequence[str], store: Store) -> tupl
     Clip after clip in the order of `fnames` [N], tile after tile. Raises UserError where members have other tiles than
     the first, or predictions that are not finite.
     """
-    tables = [_in_order(store.read_table(run.id, TILES), fnames, ("fname", "tile")) for run in runs]
+    tables = [_in_order(store.read_table(run.id, OOF_TILES), fnames, ("fname", "tile")) for run in runs]
     first = tables[0]
     for run, table in zip(runs, tables, strict=True):
         if not table[["fname", "tile"]].equals(first[["fname", "tile"]]):
             raise UserError(_other_tiles(runs[0], run, len(first), len(table)))
-    blocks = [_finite(run, table, f"tiles of {TILES}") for run, table in zip(runs, tables, strict=True)]
+    blocks = [_finite(run, table, f"tiles of {OOF_TILES}") for run, table in zip(runs, tables, strict=True)]
     counts = first.groupby("fname")["tile"].size().loc[list(fnames)]
     return np.concatenate(blocks, axis=1), np.array(counts, np.int64)
 
@@ -146,5 +139,5 @@ def _finite(run: Run, table: pd.DataFrame, what: str) -> np.ndarray:
 
 def tiles_digest(run: Run, store: Store) -> str:
     """Return the sha256 of a member's out-of-fold predictions."""
-    with store.fetch(run.id, TILES).open("rb") as file:
+    with store.fetch(run.id, OOF_TILES).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

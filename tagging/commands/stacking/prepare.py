@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from tagging.commands.runs.files import FOLDS
 from tagging.commands.stacking.members import find_members, read_half, read_tiles, said, tiles_digest
 from tagging.commands.training.folded import Folded, check_folds_to_run, digest
 from tagging.commands.training.prepare import check_classes, data_folder, dataset_name, list_path
@@ -71,7 +72,7 @@ def prepare_stacker(stacker: Stacker, store: Store) -> PreparedStacker:
     dataset = read_dataset(data_folder(stacker), dataset_name(stacker))
     check_classes(dataset)
     runs = find_members(stacker, dataset.name, store)
-    assigned = store.read_table(runs[0].id, "data/folds.parquet").set_index("fname")["fold"]
+    assigned = store.read_table(runs[0].id, FOLDS).set_index("fname")["fold"]
     known = np.isin(dataset.curated.fnames, assigned.index)
     dataset = replace(dataset, curated=dataset.curated.keep(known))
     _check_data(dataset, runs[0])

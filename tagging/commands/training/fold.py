@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from tagging.commands.runs.files import OOF, OOF_TILES, half_path
 from tagging.commands.training import build
 from tagging.commands.training.apply import predict_rows
 from tagging.commands.training.fold_training import FoldPlan, planned_epochs
@@ -91,7 +92,7 @@ def predict_fold(shared: Stage, model: torch.nn.Module, fold: int, run_id: str, 
     tiles = predict("curated", held_out)
     fnames = [dataset.curated.fnames[row] for row in held_out]
     oof = mean_over_tiles(tiles.probabilities, tiles.clip, len(held_out))
-    store.log_table(run_id, prediction_table(fnames, oof, dataset.classes, fold=fold), "predictions/oof.parquet")
+    store.log_table(run_id, prediction_table(fnames, oof, dataset.classes, fold=fold), OOF)
     store.log_table(
         run_id,
         prediction_table(
@@ -101,7 +102,7 @@ def predict_fold(shared: Stage, model: torch.nn.Module, fold: int, run_id: str, 
             fold=fold,
             tile=tiles.tile,
         ),
-        "predictions/oof_tiles.parquet",
+        OOF_TILES,
     )
     halves = {"test": dataset.test} | ({"noisy": dataset.noisy} if prepared.experiment.predict.noisy else {})
     for name, clips in halves.items():
@@ -109,7 +110,7 @@ def predict_fold(shared: Stage, model: torch.nn.Module, fold: int, run_id: str, 
             tiles = predict(name, np.arange(len(clips)))
             means = mean_over_tiles(tiles.probabilities, tiles.clip, len(clips))
             table = prediction_table(list(clips.fnames), means, dataset.classes, fold=fold)
-            store.log_table(parent_id, table, f"predictions/{name}/fold_{fold}.parquet")
+            store.log_table(parent_id, table, half_path(name, fold))
     score = lwlrap(dataset.curated.labels[held_out], oof)
     store.log_metrics(run_id, {"fold_lwlrap": score})
     return score

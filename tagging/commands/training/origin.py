@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from tagging.commands.runs.files import FOLDS, OOF
 from tagging.commands.runs.finished import class_columns, finished_folds, named_run, other_classes
 from tagging.commands.training import build
 from tagging.commands.training.prepare import Prepared, dataset_name
@@ -77,14 +78,14 @@ def check_origin(origin: Origin, prepared: Prepared, store: Store) -> None:
     _check_classes(title, origin, prepared, store)
     _check_fields(title, run, prepared.experiment)
     _check_weights(title, origin, prepared, store)
-    _check_clips(title, store.read_table(run.id, "data/folds.parquet"), prepared)
+    _check_clips(title, store.read_table(run.id, FOLDS), prepared)
 
 
 def _check_classes(title: str, origin: Origin, prepared: Prepared, store: Store) -> None:
     if origin.run.tags.get("data.classes") == prepared.data_tags()["data.classes"]:
         return
     fold = origin.folds[prepared.folds_to_run[0]]
-    theirs = class_columns(store.read_table(fold.id, "predictions/oof.parquet"))
+    theirs = class_columns(store.read_table(fold.id, OOF))
     raise UserError(
         f"{title} was trained on other classes {other_classes(theirs, prepared.dataset.classes)}; "
         "name a run on the same classes"

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import pandas as pd
 
 from tagging import RECIPE_VERSION
+from tagging.commands.runs.files import FOLDS
 from tagging.commands.training.folded import Folded
 from tagging.config import flatten
 from tagging.config.load import leaf_text, to_yaml
@@ -39,7 +40,7 @@ def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
     if not store.has_file(run.id, "config.yaml"):
         store.log_text(run.id, to_yaml(experiment), "config.yaml")
     folds = pd.DataFrame({"fname": prepared.dataset.curated.fnames, "fold": prepared.folds})
-    store.log_table(run.id, folds, "data/folds.parquet")
+    store.log_table(run.id, folds, FOLDS)
     store.log_json(run.id, environment(), "environment.json")
     if prepared.warnings:
         store.log_text(run.id, "\n".join(prepared.warnings) + "\n", "data/warnings.txt")

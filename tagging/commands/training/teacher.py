@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from tagging.commands.runs.files import OOF, half_path
 from tagging.commands.runs.finished import class_columns, named_run, other_classes
 from tagging.commands.training.lessons import Half, Lessons
 from tagging.commands.training.prepare import Prepared, dataset_name
@@ -18,7 +19,6 @@ from tagging.report.wording import count
 from tagging.tracking.resolve import WITH_PREDICTIONS
 from tagging.tracking.store import Run, Store
 
-OOF = "predictions/oof.parquet"
 LEAKS = "teacher.leaks"  # the tag of runs whose CV is too good
 
 
@@ -131,7 +131,7 @@ def _misfits(title: str, oof: pd.DataFrame, prepared: Prepared) -> list[str]:
 
 def _noisy(title: str, teacher: Run, prepared: Prepared, store: Store) -> dict[int, np.ndarray]:
     """Return what the teacher's fold of each number says of the noisy clips: it never saw that fold's curated clips."""
-    paths = {fold: f"predictions/noisy/fold_{fold}.parquet" for fold in range(prepared.num_folds)}
+    paths = {fold: half_path("noisy", fold) for fold in range(prepared.num_folds)}
     fnames = prepared.dataset.noisy.fnames
     if not fnames:
         raise UserError(

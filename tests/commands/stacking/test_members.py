@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tagging.commands.stacking.members import TILES, read_half
+from tagging.commands.runs.files import OOF_TILES
+from tagging.commands.stacking.members import read_half
 from tagging.commands.stacking.predict import stacker_members
 from tagging.commands.stacking.prepare import FILE
 from tagging.errors import UserError
@@ -103,7 +104,7 @@ def test_predictions_that_are_not_finite_are_named(stacked: Stacked, made: list[
     tiles.iloc[[3, 5], 4] = np.nan
     made.append(stacked.member("broken", tiles))
     assert problems(stacked, "members=[tiny, broken]") == [
-        f"members: {title(made[0])} has 2 tiles of {TILES} that are not finite; train it with --again"
+        f"members: {title(made[0])} has 2 tiles of {OOF_TILES} that are not finite; train it with --again"
     ]
 
 
@@ -130,7 +131,7 @@ def test_a_lost_file_and_a_gate_without_units_are_named(stacked: Stacked, made: 
     made.append(stacked.member("lost", stacked.tiles()))
     stacked.store.drop_folder(made[0].id, "predictions")
     assert problems(stacked, "members=[lost]") == [
-        f"members: {title(made[0])} has lost its file {TILES}; bring it back from a copy, or train it with --again"
+        f"members: {title(made[0])} has lost its file {OOF_TILES}; bring it back from a copy, or train it with --again"
     ]
     assert problems(stacked, "members=[tiny] model.reduction=11") == [
         "model.reduction is 11, but 1 member of 10 classes give 10 inputs; it must be 10 or less"
