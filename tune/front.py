@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from tagging.report.figures import BAR
 from tagging.report.wording import count
 from tune.records import TrialRecord
-from tune.searcher import OBJECTIVES
+from tune.study import new_study
 
 _AXES = {"parameters": "parameters of the network", "seconds": "seconds of training, all folds"}
 
@@ -20,8 +20,7 @@ def front(trials: Sequence[TrialRecord], objectives: Sequence[str]) -> list[Tria
 
     `objectives` are lwlrap (high is good), parameters and seconds (low is good).
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
-    study = optuna.create_study(directions=[OBJECTIVES[name] for name in objectives])
+    study = new_study(objectives)
     finished = [trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None]
     for trial in finished:
         study.add_trial(optuna.create_trial(values=[float(getattr(trial, name)) for name in objectives]))

@@ -8,6 +8,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from tune.records import TrialRecord
+from tune.study import new_study
 from tune.values import column, is_number
 
 
@@ -23,8 +24,7 @@ def importance(trials: Sequence[TrialRecord], log_scaled: Collection[str]) -> di
     if len({trial.lwlrap for trial in trials}) < 2 or not varied:
         return {}
     spread = {field: _distribution(chosen, field in log_scaled) for field, chosen in varied.items()}
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study
-    study = optuna.create_study(direction="maximize")
+    study = new_study(["lwlrap"])
     for index, trial in enumerate(trials):
         params = {field: chosen[index] for field, chosen in varied.items()}
         study.add_trial(optuna.create_trial(value=trial.lwlrap, params=params, distributions=spread))

@@ -15,31 +15,33 @@ from ray.tune.search import Searcher
 from tagging import seeds
 from tune.records import TrialRecord
 from tune.schema import Grid, Random, Tpe
+from tune.study import new_study
 from tune.trial import SweepPlan
 
 Values = dict[str, Any]
-MAXIMIZE, MINIMIZE = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
-OBJECTIVES = {"lwlrap": MAXIMIZE, "parameters": MINIMIZE, "seconds": MINIMIZE}
+NUMBER = "trial"  # of a trial of this sweep, in the study
 
 
 def drawn(distributions: Mapping[str, BaseDistribution], seed: int) -> Values:
     """Return a value from each distribution, a function of the seed (0 or more)."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed % 2**32))
+    study = new_study(["lwlrap"])
+    study.sampler = optuna.samplers.RandomSampler(seed=seed % 2**32)
     return dict(study.ask(dict(distributions)).params)
 
 
 class StudySearcher(Searcher):
     """Asks an Optuna study for the values of `trials` trials in all, those of `earlier` counted.
 
-    `earlier` are the trials that the sweep has in the store: what ended is told to the study, what was broken off
-    comes first, under its own number. `known` are (values, score) pairs of other runs, which the study learns from.
-    `grid`: the values of each trial, in place of drawn ones. Every draw is a function of the seed and the number.
+    `study` is an empty one of these `objectives`. `earlier` are the trials that the sweep has in the store: what ended
+    is told to the study, what was broken off comes first, under its own number. `known` are (values, score) pairs of
+    other runs, which the study learns from. `grid`: the values of each trial, in place of drawn ones. Every draw is a
+    function of the seed and the number.
     """
 
     def __init__(
         self,
         plan: SweepPlan,
+        study: optuna.Study,
         searcher: Random | Grid | Tpe,
         distributions: Mapping[str, BaseDistribution],
         trials: int,
@@ -50,20 +52,17 @@ class StudySearcher(Searcher):
         grid: Sequence[Values] = (),
     ) -> None:
         super().__init__(metric="lwlrap", mode="max")
-        self._plan = plan
+        self._plan, self._study = plan, study
         self._settings, self._seed, self._objectives = searcher, seed, tuple(objectives)
         self._distributions = dict(distributions)
         self._grid = list(grid)
-        directions = [OBJECTIVES[name] for name in objectives]
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._study = optuna.create_study(directions=directions)
         self._asked: dict[str, Trial] = {}
         self._told: Counter[str] = Counter()  # epochs that the study knows
         self._unfinished: list[tuple[int, Values]] = []
         there = {record.number for record in earlier}  # not all below the highest: trials begin side by side
         self._new = [number for number in range(trials) if number not in there]
         for values, score in known:
-            self._learn(values, [score], TrialState.COMPLETE)
+            self._learn(values, [score], TrialState.COMPLETE, {})
         for record in earlier:
             self._remember(record)
 
@@ -84,6 +83,7 @@ class StudySearcher(Searcher):
             return Searcher.FINISHED  # type: ignore[return-value]  # Ray's own word for it is a text
         self._study.sampler = self._sampler(number)
         asked = self._study.ask(self._distributions)
+        asked.set_user_attr(NUMBER, number)
         self._asked[trial_id] = asked
         return {"plan": self._plan, "number": number, "values": dict(asked.params)}
 
@@ -127,9 +127,11 @@ class StudySearcher(Searcher):
     def _remember(self, record: TrialRecord) -> None:
         if record.state == "FINISHED" and record.lwlrap is not None:
             scores = {"lwlrap": record.lwlrap, "seconds": record.seconds, "parameters": record.parameters}
-            self._learn(dict(record.values), [scores[name] for name in self._objectives], TrialState.COMPLETE)
+            told = [scores[name] for name in self._objectives]
+            self._learn(dict(record.values), told, TrialState.COMPLETE, {NUMBER: record.number})
         elif record.state == "PRUNED" and len(self._objectives) == 1:
-            self._learn(dict(record.values), None, TrialState.PRUNED, {record.epochs: record.lwlrap or 0.0})
+            reached = {record.epochs: record.lwlrap or 0.0}
+            self._learn(dict(record.values), None, TrialState.PRUNED, {NUMBER: record.number}, reached)
         elif record.broken_off:
             self._unfinished.append((record.number, dict(record.values)))
 
@@ -138,6 +140,7 @@ class StudySearcher(Searcher):
         values: Values,
         scores: Sequence[float] | None,
         state: TrialState,
+        attributes: dict[str, Any],
         intermediate: dict[int, float] | None = None,
     ) -> None:
         trial = create_trial(
@@ -145,6 +148,7 @@ class StudySearcher(Searcher):
             distributions=self._distributions,
             values=scores,
             state=state,
+            user_attrs=attributes,
             intermediate_values=intermediate or {},
         )
         self._study.add_trial(trial)

@@ -22,6 +22,7 @@ from tune.screen import Screen
 from tune.searcher import StudySearcher
 from tune.session import ray_session, trials_at_once
 from tune.space import distributions, grid_points
+from tune.study import new_study
 from tune.trial import CrossValidation, SweepPlan, value_tags
 from tune.warm_start import known_results
 from tune.watch import Watch
@@ -106,8 +107,11 @@ def _searcher(store: Store, sweep: Sweep, prepared: Folded, earlier: list[TrialR
     known = known_results(
         store, space, sweep.data, prepared.data_tags(), prepared.dataset.name, prepared.folds_to_run, run.id
     )
+    # a population is drawn at once, and what it changes afterwards no study could hold
+    folder = None if space.scheduler.kind == "pbt" else work_folder() / run.id
     return StudySearcher(
         plan=_plan(store, sweep),
+        study=new_study(space.objectives, folder, run.name),
         searcher=space.searcher,
         distributions=distributions(space),
         trials=trials,

@@ -29,6 +29,7 @@ from tune.report import summarise_sweep
 from tune.schema import Space
 from tune.side_by_side import Sweep, run_trials
 from tune.space import SPACES, digest, distributions, load_space
+from tune.study import FILE as STUDY
 from tune.trial import trial_experiment
 
 
@@ -127,6 +128,8 @@ def _finish(store: Store, sweep: Sweep, prepared: Folded, launch: str | None) ->
         trials = records(store, run)
         logarithmic = [path for path, kind in sweep.space.space.items() if kind.kind == "loguniform"]
         summarise_sweep(store, store.get(run.id), trials, logarithmic, sweep.space.objectives)
+        if (study := work_folder() / run.id / STUDY).is_file():
+            store.log_file(run.id, study)
         if failures.error:
             raise UserError(f"five trials in a row failed alike: {failures.error}")
         ended = [trial for trial in trials if trial.state in ("FINISHED", "PRUNED", "FAILED")]

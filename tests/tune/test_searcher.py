@@ -13,6 +13,7 @@ from ray.tune.search import Searcher
 from tune.records import TrialRecord
 from tune.schema import Grid, Random, Space, Tpe, Uniform
 from tune.searcher import StudySearcher
+from tune.study import new_study
 from tune.trial import SweepPlan
 
 RANGES = {
@@ -25,7 +26,8 @@ PLAN = SweepPlan("0" * 32, "lr", SPACE, Path("sound"), "sqlite:///mlflow.db")
 
 
 def searcher(settings: Random | Grid | Tpe | None = None, trials: int = 5, **more: Any) -> StudySearcher:
-    return StudySearcher(PLAN, settings or Random(), RANGES, trials, seed=7, **more)
+    study = new_study(more.get("objectives", ["lwlrap"]))
+    return StudySearcher(PLAN, study, settings or Random(), RANGES, trials, seed=7, **more)
 
 
 def record(number: int, state: str, lwlrap: float | None = 0.5, **values: Any) -> TrialRecord:

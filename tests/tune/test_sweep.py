@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import optuna
 import psutil
 import pytest
 import torch
@@ -136,6 +137,9 @@ def check_what_a_sweep_leaves(store: Store, sweep: Run, trials: list[TrialRecord
     assert {"figures/history.png", "figures/importance.png", "tables/trials.parquet", "experiment.yaml"} <= set(
         store.list_files(sweep.id)
     )
+    study = optuna.load_study(study_name="lr", storage=f"sqlite:///{store.fetch(sweep.id, 'study.db')}")
+    told = {trial.user_attrs["trial"]: trial.value for trial in study.trials}
+    assert told == {trial.number: pytest.approx(trial.lwlrap, abs=1e-9) for trial in trials}
     ranked = sorted(trials, key=lambda trial: -(trial.lwlrap or 0))
     for place, trial in enumerate(ranked):
         run = store.get(trial.run_id)
