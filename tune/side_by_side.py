@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.tune.schedulers import FIFOScheduler, MedianStoppingRule, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tagging.commands.training.folded import Folded
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
-from tune.asha import Asha
 from tune.callbacks import AlikeFailures, Closing, end_trial
 from tune.population import Population
 from tune.records import TrialRecord, records
@@ -22,9 +22,10 @@ from tune.screen import Screen
 from tune.searcher import StudySearcher
 from tune.session import ray_session, trials_at_once
 from tune.space import distributions, grid_points
+from tune.stopping import Asha, Median
 from tune.study import new_study
 from tune.trial import CrossValidation, SweepPlan, value_tags
-from tune.warm_start import known_results
+from tune.warm_start import Known, known_results
 from tune.watch import Watch
 
 WORKER_DEATHS = 2  # that are borne a trial
@@ -104,9 +105,11 @@ def _plan(store: Store, sweep: Sweep) -> SweepPlan:
 
 def _searcher(store: Store, sweep: Sweep, prepared: Folded, earlier: list[TrialRecord], trials: int) -> StudySearcher:
     space, run = sweep.space, sweep.run
-    known = known_results(
-        store, space, sweep.data, prepared.data_tags(), prepared.dataset.name, prepared.folds_to_run, run.id
-    )
+    known: Sequence[Known] = ()
+    if space.searcher.kind == "tpe" and len(space.objectives) == 1:
+        known = known_results(
+            store, space, sweep.data, prepared.data_tags(), prepared.dataset.name, prepared.folds_to_run, run.id
+        )
     # a population is drawn at once, and what it changes afterwards no study could hold
     folder = None if space.scheduler.kind == "pbt" else work_folder() / run.id
     return StudySearcher(
@@ -118,23 +121,21 @@ def _searcher(store: Store, sweep: Sweep, prepared: Folded, earlier: list[TrialR
         seed=space.seed,
         objectives=space.objectives,
         earlier=earlier,
-        known=known if len(space.objectives) == 1 else (),
+        known=known,
         grid=grid_points(space) if space.searcher.kind == "grid" else (),
     )
 
 
 def _scheduler(store: Store, sweep: Sweep, prepared: Folded, earlier: list[TrialRecord]) -> TrialScheduler:
     space = sweep.space
-    # one more than there are: Ray stops who reaches the most, and a trial's own last report comes after that epoch
-    most = prepared.experiment.training.epochs * len(prepared.folds_to_run) + 1
+    last = prepared.experiment.training.epochs * len(prepared.folds_to_run)
     settings = space.scheduler
-    if settings.kind == "asha":
+    if settings.kind in ("asha", "median"):
         curves = {trial.number: store.curve(trial.run_id, "search_lwlrap") for trial in earlier}
-        return Asha(curves, settings.grace, settings.reduction, most)
-    if settings.kind == "median":
-        return MedianStoppingRule(time_attr="epochs", grace_period=settings.grace)
+        if settings.kind == "median":
+            return Median(curves, last, settings.grace)
+        return Asha(curves, last, settings.grace, settings.reduction)
     if settings.kind == "pbt":
-        last = prepared.experiment.training.epochs
 
         def exchange(number: int, donor: int, epoch: int, values: dict[str, Any]) -> None:
             take_over(store, sweep.run.id, number, donor, epoch, value_tags(space, values))

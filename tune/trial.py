@@ -28,6 +28,7 @@ from tune.preparing import Preparing
 from tune.schedule import schedule, values_at
 from tune.schema import Space
 from tune.space import experiment_of, overrides_of
+from tune.stopping import PLANNED
 
 Report = dict[str, Any]
 # seconds: a node that is cut off may train on until it finds out, and a file server keeps the locks of a dead one for
@@ -50,8 +51,8 @@ class CrossValidation(tune.Trainable):
     """Trains the folds of a trial one after another; what Ray asks for as a step is an epoch.
 
     Its config holds `plan`, and `number` and `values` of a trial. A report holds `lwlrap`, the mean over the folds
-    begun so far of the best val_lwlrap, `epochs` of all folds and `seconds`; the last one `whole` and `parameters`,
-    or `error`.
+    begun so far of the best val_lwlrap, `epochs` of all folds, `planned` (see `tune.stopping`) and `seconds`; the last
+    one `whole` and `parameters`, or `error`.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -110,7 +111,8 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
         scores = _Scores(store, run, schedule(store, run) if in_population else ())
         size = job.parameters() if "parameters" in plan.space.objectives else 0
         folds = fold_runs(store, run)
-        for fold in prepared.folds_to_run:
+        for place, fold in enumerate(prepared.folds_to_run):
+            scores.begin_after(place * prepared.experiment.training.epochs)
             before = folds.get(fold)
             if before is not None and before.status == "FINISHED":
                 scores.add_fold(fold, before.metrics["best_val_lwlrap"], int(before.metrics.get("epochs", 0)))
@@ -119,9 +121,9 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
             # a rung sees again all that was before a break; a population, which pauses its trials, the last of it
             heard = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
             for record in job.fold_epochs(fold, folds[fold], run):
-                scores.add_epoch(fold, record.val_lwlrap, record.time_ms)
+                scores.add_epoch(fold, record.epoch, record.val_lwlrap, record.time_ms)
                 if record.epoch >= heard:
-                    yield {"lwlrap": scores.mean, "epochs": scores.epochs, "seconds": time.monotonic() - started}
+                    yield {**scores.report(), "seconds": time.monotonic() - started}
             if not prepared.predicting_epoch:  # fitted at once
                 scores.add_fold(fold, store.get(folds[fold].id).metrics["best_val_lwlrap"], 0)
         finished = {fold: store.get(child.id) for fold, child in folds.items()}
@@ -131,8 +133,8 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
         memory = memory_share(job.device)
         numbers = {"trial_epochs": scores.epochs, "trial_seconds": seconds, "parameters": size, MEMORY_SHARE: memory}
         store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
-        report = {"lwlrap": scores.mean, "epochs": scores.epochs, "seconds": seconds, "parameters": size}
-        yield {**report, "whole": True, tune.result.DONE: True}
+        scores.begin_after(len(prepared.folds_to_run) * prepared.experiment.training.epochs)
+        yield {**scores.report(), "seconds": seconds, "parameters": size, "whole": True, tune.result.DONE: True}
 
 
 def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None) -> AnyRecipe:
@@ -143,7 +145,7 @@ def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None)
 
 
 class _Scores:
-    """The running mean over folds of the best val_lwlrap, which goes to the trial's run as a curve.
+    """The running mean over folds of the best val_lwlrap, which goes to the trial's run as a curve by planned epochs.
 
     So do the values of each epoch where a `schedule` changes them.
     """
@@ -153,23 +155,33 @@ class _Scores:
         self._best: dict[int, float] = {}
         self._history: list[dict[str, float]] = []
         self._sender = EpochSender(store, run.id, work_folder())
+        self._before = 0  # planned epochs of the folds before
+        self._planned = 0
         self.epochs = 0
 
     @property
     def mean(self) -> float:
         return sum(self._best.values()) / len(self._best)
 
+    def report(self) -> Report:
+        return {"lwlrap": self.mean, "epochs": self.epochs, PLANNED: self._planned}
+
+    def begin_after(self, planned: int) -> None:
+        """Go to the end of the folds before, whenever they ended."""
+        self._before = self._planned = planned
+
     def add_fold(self, fold: int, score: float, epochs: int) -> None:
         self._best[fold] = score
         self.epochs += epochs
 
-    def add_epoch(self, fold: int, score: float, time_ms: int) -> None:
+    def add_epoch(self, fold: int, epoch: int, score: float, time_ms: int) -> None:
         self._best[fold] = max(score, self._best.get(fold, 0.0))
         self.epochs += 1
+        self._planned = self._before + epoch
         # the time is the epoch's own, so that what is reported again after a kill is no second point
-        record = {"epoch": self.epochs, "time_ms": time_ms, "search_lwlrap": self.mean}
+        record = {"epoch": self._planned, "time_ms": time_ms, "search_lwlrap": self.mean}
         if self._schedule:
-            record |= values_at(self._schedule, self.epochs)
+            record |= values_at(self._schedule, epoch)
         self._history.append(record)
         self._sender.log_epoch(record)
 

@@ -16,6 +16,7 @@ import optuna
 import psutil
 import pytest
 import torch
+from optuna.trial import TrialState
 
 from tagging.tracking.store import Run, Store
 from tests.commands.project import Project
@@ -156,17 +157,96 @@ def check_what_a_sweep_leaves(store: Store, sweep: Run, trials: list[TrialRecord
             assert store.has_file(fold.id, "checkpoints/best/model.safetensors") == (place < 2)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_killed_sweep_that_stops_trials_stops_the_same_and_learns_the_same(
+    project: Project, sound: Path, tmp_path: Path, connect: Callable[[Project], Store]
+) -> None:
+    """One trial at a time, so that nothing but the scores decides who is stopped and what is tried next."""
+    text = SPACE.replace("searcher: {kind: random}", "searcher: {kind: tpe, startup: 3}")
+    text = text.replace("high: 1e-2", "high: 3e-1").replace("trials: 4", "trials: 7")
+    text += "scheduler: {kind: asha, grace: 1, reduction: 2}\nresources: {at_once: 1}\n"
+    whole = Project(tmp_path / "whole")
+    (whole.folder / "data").symlink_to(sound)
+    for each in (whole, project):
+        (each.folder / "tune" / "spaces" / "lr.yaml").write_text(text)
+    whole.run("search", "lr", module="tune")
+    store = connect(whole)
+    expected = records(store, sweep_of(store))
+    pruned = [trial for trial in expected if trial.state == "PRUNED"]
+    assert {trial.state for trial in expected} == {"FINISHED", "PRUNED"}
+    for trial in pruned:
+        run = store.get(trial.run_id)
+        assert (run.status, run.tags["state"]) == ("KILLED", "PRUNED")
+        assert {fold.status for fold in store.children(run.id)} <= {"KILLED", "FINISHED"}
+        curve = store.curve(run.id, "search_lwlrap")
+        assert (len(curve), list(curve.values())[-1]) == (trial.epochs, trial.lwlrap)
+        assert trial.epochs < 8
+
+    driver = project.start("search", "lr", module="tune")
+    wait_for(lambda: len(ended(project)) >= 1 and len(project.epochs_in_work()) >= 1, driver)
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate()
+    assert 1 <= len(ended(project)) < 7
+    project.run("search", "--resume", "lr", module="tune")
+    store = connect(project)
+    trials = records(store, sweep_of(store))
+    assert outcome(trials) == outcome(expected)
+    assert doubled_points(project) == []
+    study = optuna.load_study(study_name="lr", storage=f"sqlite:///{store.fetch(sweep_of(store).id, 'study.db')}")
+    states = {"FINISHED": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED}
+    assert {one.user_attrs["trial"]: one.state for one in study.trials} == {
+        trial.number: states[trial.state] for trial in trials
+    }
+
+
+GRID = """\
+experiment: tiny
+space:
+  optimizer.lr: {kind: choice, options: [1e-3, 1e-2]}
+  loss.curated.weight: {kind: choice, options: [1, 1e39]}
+set: {predict.noisy: false}
+searcher: {kind: grid}
+scheduler: {kind: median, grace: 1}
+trials: 4
+folds: [1]
+"""
+
+
+@pytest.mark.slow
+def test_a_failing_trial_does_not_end_a_sweep(project: Project, connect: Callable[[Project], Store]) -> None:
+    (project.folder / "tune" / "spaces" / "lr.yaml").write_text(GRID)
+    project.run("search", "lr", module="tune")
+    store = connect(project)
+    assert sweep_of(store).status == "FINISHED"
+    trials = records(store, sweep_of(store))
+    tried = [(trial.values["optimizer.lr"], trial.values["loss.curated.weight"]) for trial in trials]
+    assert sorted(tried) == [(1e-3, 1), (1e-3, 1e39), (1e-2, 1), (1e-2, 1e39)]
+    assert all((trial.state == "FAILED") == (weight > 1) for trial, (_, weight) in zip(trials, tried, strict=True))
+    assert {run.status for run in store.find([])} == {"FINISHED", "FAILED"}
+
+
 def finished(project: Project) -> set[str]:
-    """Return the ids of finished trials straight from the database, which a driver has open."""
+    """Return the ids of trials that came to their end."""
+    return {run for run, status in _trials(project) if status == "FINISHED"}
+
+
+def ended(project: Project) -> set[str]:
+    """Return the ids of trials that came to an end, their own or by the scheduler."""
+    return {run for run, status in _trials(project) if status in ("FINISHED", "KILLED")}
+
+
+def _trials(project: Project) -> list[tuple[str, str]]:
+    """Return id and status of the trials straight from the database, which a driver has open."""
     query = (
-        "select r.run_uuid from runs r join tags t on t.run_uuid = r.run_uuid "
-        "where t.key = 'kind' and t.value = 'trial' and r.status = 'FINISHED'"
+        "select r.run_uuid, r.status from runs r join tags t on t.run_uuid = r.run_uuid "
+        "where t.key = 'kind' and t.value = 'trial'"
     )
     try:
         with sqlite3.connect(f"file:{project.folder}/mlflow.db?mode=ro", uri=True) as database:
-            return {row[0] for row in database.execute(query)}
+            return database.execute(query).fetchall()
     except sqlite3.OperationalError:  # not made yet
-        return set()
+        return []
 
 
 def workers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
