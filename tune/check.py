@@ -10,15 +10,11 @@ from typing import Any
 
 from tagging.config import AnyRecipe, Stacker, load
 from tagging.config.load import EXPERIMENTS, find, leaf_text, override
-from tagging.config.schema import WHERE
 from tagging.errors import UserError
 from tune.schema import Choice, Int, LogUniform, Rest, Space, Uniform
+from tune.searchable import PATH, fixed_while_training, inside, misplaced
 from tune.space import as_option, fixed, known_fields, leaves, rest_of, searched, spread, uncountable
-from tune.values import is_number
 
-# what a network can be trained with from one epoch to the next
-_MOVABLE = ("augment.", "loss.", "mixer.", "optimizer.", "sampling.curated", "sampling.noisy", "sampling.trusted")
-_PATH = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
 _OF_FIELD = re.compile(r"([\w.]+) is ")
 _OF_OVERRIDE = re.compile(r"--set ([\w.]+): (.*)", re.DOTALL)
 
@@ -31,12 +27,12 @@ def check_space(space: Space, data: Path | None) -> None:
     problems at once.
     """
     base = _base(space, data)
-    problems = [*_misplaced(space), *_wrong_set(space, base), *_absent_folds(space, base)]
+    problems = [*misplaced(space), *_wrong_set(space, base), *_absent_folds(space, base)]
     if space.searcher.kind == "grid":
         problems += uncountable(space)
     if space.scheduler.kind == "pbt":
-        problems += _fixed_while_training(space, base)
-    problems += [problem for path in space.space if _PATH.fullmatch(path) for problem in _field(space, path, base)]
+        problems += fixed_while_training(space, base)
+    problems += [problem for path in space.space if PATH.fullmatch(path) for problem in _field(space, path, base)]
     problems = problems or _together(space, base)
     if problems:
         raise UserError(*problems)
@@ -55,7 +51,7 @@ def _wrong_set(space: Space, base: AnyRecipe) -> list[str]:
     problems = [
         f"{space.where(f'set.{path}')}: set.{path}: not the path of a field, such as optimizer.lr"
         for path in space.set
-        if not _PATH.fullmatch(path)
+        if not PATH.fullmatch(path)
     ]
     if problems:
         return problems
@@ -67,58 +63,6 @@ def _wrong_set(space: Space, base: AnyRecipe) -> list[str]:
             f"{space.where(f'set.{match[1]}')}: set: {match[2]}" for match in matches if match and _field_of(match[2])
         ]
     return []
-
-
-def _misplaced(space: Space) -> list[str]:
-    """Say which paths cannot be searched as they stand, whatever their ranges."""
-    problems = []
-    for path in space.space:
-        where = f"{space.where(f'space.{path}')}: space.{path}"
-        if not _PATH.fullmatch(path):
-            problems.append(f"{where}: not the path of a field, such as optimizer.lr")
-        if path in WHERE or path.split(".")[0] in ("data", "demo"):
-            problems.append(f"{where}: {path} does not decide what an experiment computes; it cannot be searched")
-        problems += [
-            f"{where} lies in {around}, which is searched as a whole" for around in space.space if _inside(path, around)
-        ]
-        problems += [
-            f"{space.where(f'set.{other}')}: set.{other}: {path} is searched; leave one of the two out"
-            for other in space.set
-            if other == path or _inside(other, path) or _inside(path, other)
-        ]
-    return problems
-
-
-def _fixed_while_training(space: Space, base: AnyRecipe) -> list[str]:
-    """Say which fields cannot change from epoch to epoch, and which would change by themselves."""
-    try:
-        base = override(base, fixed(space))
-    except UserError:  # said elsewhere
-        return []
-    problems = []
-    for path, bounds in space.space.items():
-        where = f"{space.where(f'space.{path}')}: space.{path}"
-        if not path.startswith(_MOVABLE):
-            movable = ", ".join(sorted(name.removesuffix(".") for name in _MOVABLE))
-            problems.append(f"{where} cannot change while a network trains; scheduler.kind pbt searches {movable}")
-        elif isinstance(bounds, Choice) and not all(map(is_number, bounds.options)):
-            problems.append(f"{where}: scheduler.kind pbt moves numbers; give a range, or options that are all numbers")
-    scheduler, patience = base.scheduler.kind, base.early_stopping.patience
-    if scheduler != "constant" and any(path.startswith("optimizer.") for path in space.space):
-        problems.append(
-            f"{space.where('scheduler')}: scheduler.kind pbt moves the learning rate, and so does {base.name} by its "
-            f"scheduler.kind {scheduler}; give set: {{scheduler.kind: constant}}"
-        )
-    if patience is not None:
-        problems.append(
-            f"{space.where('scheduler')}: scheduler.kind pbt has its trials wait for each other, and "
-            f"early_stopping.patience is {patience}; give set: {{early_stopping.patience: null}}"
-        )
-    return problems
-
-
-def _inside(path: str, around: str) -> bool:
-    return path.startswith(f"{around}.")
 
 
 def _absent_folds(space: Space, base: AnyRecipe) -> list[str]:
@@ -176,7 +120,7 @@ def _field_of(text: str) -> str:
 
 
 def _related(field: str, path: str) -> bool:
-    return field in (path, f"{path}.kind") or _inside(field, path) or _inside(path, field)
+    return field in (path, f"{path}.kind") or inside(field, path) or inside(path, field)
 
 
 def _text(problem: str, base: AnyRecipe) -> str:
