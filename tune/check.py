@@ -87,6 +87,8 @@ def _field(space: Space, path: str, base: AnyRecipe) -> list[str]:
         if wrong:
             return [f"{where}: space.{path}: {wrong}"]
     found = {label: _own(space, path, value, base) for label, value in _ends(space, path, base).items()}
+    if isinstance(bounds, Uniform | LogUniform) and not any(found.values()):
+        return [f"{where}: {problem}" for problem in _between(space, path, bounds, base)]
     everywhere = set.intersection(*map(set, found.values()))
     problems = [f"{where}: {text}" for text in sorted(everywhere)]
     for label, texts in found.items():
@@ -101,6 +103,16 @@ def _ends(space: Space, path: str, base: AnyRecipe) -> dict[str, Any]:
         low, high = _rest_ends(space, bounds, base)
         return {"low": low, "high": high}
     return {label: as_option(bounds, told) for label, told in _told_ends(bounds).items()}
+
+
+def _between(space: Space, path: str, bounds: Uniform | LogUniform, base: AnyRecipe) -> list[str]:
+    """Say where whole ends hide that the field takes whole numbers alone."""
+    if bounds.low % 1 or bounds.high % 1:
+        return []
+    log = ", log: true" * isinstance(bounds, LogUniform)
+    whole = f"{{kind: int, low: {int(bounds.low)}, high: {int(bounds.high)}{log}}}"
+    texts = _own(space, path, bounds.low + 0.5, base)  # below high, which is another whole number
+    return [f"between low and high of {path}: {text}; give {whole}" for text in texts]
 
 
 def _own(space: Space, path: str, value: Any, base: AnyRecipe) -> list[str]:

@@ -98,6 +98,18 @@ def test_what_is_wrong_between_space_and_experiment_comes_at_once(write: Write) 
             ["/x.yaml:5: set.lr rate: not the path of a field, such as optimizer.lr"],
         ),
         (
+            HEAD + "  training.epochs: {kind: uniform, low: 10, high: 30}\n"
+            "  mixer.sigmoid_min: {kind: loguniform, low: 1, high: 4}\n"
+            "  model.cbam_ratio: {kind: uniform, low: 1.5, high: 4}\n",
+            [
+                "/x.yaml:4: between low and high of training.epochs: training.epochs is '10.5'; it must be a valid "
+                "integer; give {kind: int, low: 10, high: 30}",
+                "/x.yaml:5: between low and high of mixer.sigmoid_min: mixer.sigmoid_min is '1.5'; it must be a valid "
+                "integer; give {kind: int, low: 1, high: 4, log: true}",
+                "/x.yaml:6: low of model.cbam_ratio: model.cbam_ratio is '1.5'; it must be a valid integer",
+            ],
+        ),
+        (
             HEAD + "  sampling.noisy: {kind: uniform, low: 0, high: 0.8}\n"
             "  sampling.trusted: {kind: choice, options: [0.1, 0.4]}\n"
             "  sampling.curated: {kind: rest, of: [sampling.noisy, sampling.trusted]}\n",
