@@ -75,8 +75,8 @@ def _options(path: str, distribution: BaseDistribution, params: Mapping[str, str
         number = float(params.get(path, ""))
     except ValueError:
         return []
-    inside = distribution.low <= number <= distribution.high  # type: ignore[attr-defined]  # int and float ranges have both
-    return [distribution.to_external_repr(number)] if inside else []
+    # its own word for it, by which a study would refuse the value: that of a step counts too
+    return [distribution.to_external_repr(number)] if distribution._contains(number) else []
 
 
 def _score(store: Store, run: Run, folds: Sequence[int]) -> float | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from optuna.trial import create_trial
 
 from tagging import RECIPE_VERSION
 from tagging.config import flatten, load
 from tagging.config.load import leaf_text
 from tagging.tracking.store import Store
-from tune.schema import Choice, LogUniform, Space, Uniform
+from tune.schema import Choice, Int, LogUniform, Space, Uniform
+from tune.space import distributions
 from tune.warm_start import known_results
 
 SPACE = Space(
@@ -63,6 +65,16 @@ def test_a_run_in_the_space_is_known_by_its_values(store: Store) -> None:
 def test_a_run_outside_the_space_is_not(store: Store, overrides: tuple[str, ...]) -> None:
     add_run(store, *INSIDE, *overrides)
     assert known(store) == []
+
+
+def test_a_run_off_the_step_of_a_range_is_not(store: Store) -> None:
+    stepped = SPACE.model_copy(update={"space": {"mixer.sigmoid_min": Int(low=2, high=10, step=4)}})
+    for value in (2, 4, 6, 12):
+        add_run(store, f"mixer.sigmoid_min={value}", "training.epochs=7")
+    told = known_results(store, stepped, None, DATA, "set", (0, 1), sweep_id="")
+    assert sorted(values["mixer.sigmoid_min"] for values, _ in told) == [2, 6]
+    for values, score in told:
+        create_trial(params=values, distributions=distributions(stepped), value=score)  # Optuna takes them
 
 
 def test_a_run_that_had_a_teacher_where_the_space_has_none_is_not(store: Store) -> None:
