@@ -8,8 +8,8 @@ from tagging.config import AnyRecipe
 from tagging.config.load import override
 from tagging.config.schema import WHERE
 from tagging.errors import UserError
-from tune.schema import Choice, Space
-from tune.space import fixed
+from tune.schema import Choice, Range, Space
+from tune.space import fixed, leaves
 from tune.values import is_number
 
 PATH = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
@@ -24,8 +24,8 @@ def misplaced(space: Space) -> list[str]:
         where = f"{space.where(f'space.{path}')}: space.{path}"
         if not PATH.fullmatch(path):
             problems.append(f"{where}: not the path of a field, such as optimizer.lr")
-        if path in WHERE or path.split(".")[0] in ("data", "demo"):
-            problems.append(f"{where}: {path} does not decide what an experiment computes; it cannot be searched")
+        reasons = {leaf: _unsearchable(leaf) for leaf in _leaves_of(path, space.space[path])}
+        problems += [f"{where}: {leaf} {reason}; it cannot be searched" for leaf, reason in reasons.items() if reason]
         problems += [
             f"{where} lies in {around}, which is searched as a whole" for around in space.space if inside(path, around)
         ]
@@ -35,6 +35,24 @@ def misplaced(space: Space) -> list[str]:
             if other == path or inside(other, path) or inside(path, other)
         ]
     return problems
+
+
+def _unsearchable(leaf: str) -> str:
+    """Say why a field cannot be searched by anyone; empty where it can."""
+    section = leaf.split(".")[0]
+    if leaf in WHERE or section in ("data", "demo"):
+        return "does not decide what an experiment computes"
+    if section == "folds" or leaf == "labels.corrections":
+        return "decides on which clips and labels a trial is scored, so that scores could not be compared"
+    if section == "predict":
+        return "is of finished networks; search_lwlrap, by which trials are compared, does not depend on it"
+    return ""
+
+
+def _leaves_of(path: str, bounds: Range) -> list[str]:
+    """Return the fields that a range gives values: its own, or those of all sections that it chooses from."""
+    options = bounds.options if isinstance(bounds, Choice) else (None,)
+    return list(dict.fromkeys(leaf for option in options for leaf, _ in leaves(path, option)))
 
 
 def fixed_while_training(space: Space, base: AnyRecipe) -> list[str]:

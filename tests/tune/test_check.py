@@ -149,8 +149,7 @@ def test_what_is_wrong_between_space_and_experiment_comes_at_once(write: Write) 
             ],
         ),
         (
-            HEAD + "  sampling.frames: {kind: int, low: 64, high: 256}\n"
-            "  predict.tile_step: {kind: int, low: 72, high: 80}\n",
+            HEAD + "  sampling.frames: {kind: int, low: 64, high: 256}\nset: {predict.tile_step: 76}\n",
             [
                 "/x.yaml:4: low of sampling.frames, the others at their middle: predict.tile_step 76 exceeds "
                 "sampling.frames 64: tiles would leave sound out"
@@ -184,6 +183,26 @@ def test_what_is_wrong_between_space_and_experiment_comes_at_once(write: Write) 
 def test_a_space_that_does_not_suit_its_experiment_stops(write: Write, text: str, problems: list[str]) -> None:
     names = ", ".join(experiment_names())
     assert check_problems(write(text)) == [problem.replace("{experiments}", names) for problem in problems]
+
+
+def test_what_is_compared_and_what_does_not_touch_it_are_not_searched(write: Write) -> None:
+    text = (
+        HEAD
+        + "  folds.seed: {kind: int, low: 1, high: 9}\n"
+        + "  labels: {kind: choice, options: [{corrections: a.json}, {noisy_selection: b.json}]}\n"
+        + "  predict.weights: {kind: choice, options: [best, last]}\n"
+        + "  predict.tile_step: {kind: int, low: 16, high: 64}\n"
+        + "  training: {kind: choice, options: [{folds: [0], compile: true}, {compile: false}]}\n"
+    )
+    scored = "decides on which clips and labels a trial is scored, so that scores could not be compared"
+    finished = "is of finished networks; search_lwlrap, by which trials are compared, does not depend on it"
+    assert check_problems(write(text)) == [
+        f"/x.yaml:4: space.folds.seed: folds.seed {scored}; it cannot be searched",
+        f"/x.yaml:5: space.labels: labels.corrections {scored}; it cannot be searched",
+        f"/x.yaml:6: space.predict.weights: predict.weights {finished}; it cannot be searched",
+        f"/x.yaml:7: space.predict.tile_step: predict.tile_step {finished}; it cannot be searched",
+        "/x.yaml:8: space.training: training.folds does not decide what an experiment computes; it cannot be searched",
+    ]
 
 
 @pytest.mark.parametrize(
