@@ -13,7 +13,7 @@ from tagging.config.load import EXPERIMENTS, find, leaf_text, override
 from tagging.errors import UserError
 from tune.schema import Choice, Int, LogUniform, Rest, Space, Uniform
 from tune.searchable import PATH, fixed_while_training, inside, misplaced
-from tune.space import as_option, fixed, known_fields, leaves, rest_of, searched, spread, uncountable
+from tune.space import as_option, fixed, grid_size, known_fields, leaves, rest_of, searched, spread, uncountable
 
 _OF_FIELD = re.compile(r"([\w.]+) is ")
 _OF_OVERRIDE = re.compile(r"--set ([\w.]+): (.*)", re.DOTALL)
@@ -29,7 +29,7 @@ def check_space(space: Space, data: Path | None) -> None:
     base = _base(space, data)
     problems = [*misplaced(space), *_wrong_set(space, base), *_absent_folds(space, base)]
     if space.searcher.kind == "grid":
-        problems += uncountable(space)
+        problems += uncountable(space) or _short_of_grid(space)
     if space.scheduler.kind == "pbt":
         problems += fixed_while_training(space, base)
     problems += [problem for path in space.space if PATH.fullmatch(path) for problem in _field(space, path, base)]
@@ -76,6 +76,16 @@ def _absent_folds(space: Space, base: AnyRecipe) -> list[str]:
         return []
     there = f"{space.experiment} has folds 0 to {folds.count - 1}"
     return [f"{space.where('folds')}: folds is {list(space.folds)}; {there}"]
+
+
+def _short_of_grid(space: Space) -> list[str]:
+    size = grid_size(space)
+    if space.trials >= size:
+        return []
+    return [
+        f"{space.where('trials')}: trials is {space.trials}, and the grid has {size} combinations, each of which is to "
+        f"be tried once; give trials: {size} (--trials {size}), fewer options, or searcher: {{kind: random}}"
+    ]
 
 
 def _field(space: Space, path: str, base: AnyRecipe) -> list[str]:

@@ -205,6 +205,21 @@ def test_what_is_compared_and_what_does_not_touch_it_are_not_searched(write: Wri
     ]
 
 
+def test_a_grid_of_fewer_trials_than_combinations_stops(write: Write) -> None:
+    text = HEAD + "  seed: {kind: int, low: 1, high: 3}\n  mixer.labels: {kind: choice, options: [mean, union]}\n"
+    path = write(text + "searcher: {kind: grid}\n")
+    said = (
+        "trials is 4, and the grid has 6 combinations, each of which is to be tried once; give trials: 6 (--trials 6), "
+        "fewer options, or searcher: {kind: random}"
+    )
+    assert check_problems(path) == [f"/x.yaml:2: {said}"]
+    with pytest.raises(UserError) as error:
+        check_space(load_space(path, {"trials": 5}), None)
+    assert str(error.value) == "--trials: " + said.replace("is 4", "is 5")
+    for trials in (6, 7):
+        check_space(load_space(path, {"trials": trials}), None)
+
+
 @pytest.mark.parametrize(
     ("text", "problems"),
     [

@@ -17,6 +17,7 @@ from tune.space import (
     distributions,
     experiment_of,
     grid_points,
+    grid_size,
     load_space,
     overrides_of,
     space_names,
@@ -262,8 +263,9 @@ def test_a_grid_holds_every_combination_once(write: Write) -> None:
         HEAD + "  optimizer.lr: {kind: choice, options: [1e-3, 1e-4]}\n"
         "  model.base_size: {kind: int, low: 8, high: 24, step: 8}\nsearcher: {kind: grid}\n"
     )
-    space = load_space(write(text))
+    space = load_space(write(text), {"trials": 6})
     check_space(space, None)
+    assert grid_size(space) == 6
     assert grid_points(space) == [
         {"optimizer.lr": lr, "model.base_size": size} for lr in (1e-3, 1e-4) for size in (8, 16, 24)
     ]
