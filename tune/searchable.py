@@ -26,6 +26,11 @@ def misplaced(space: Space) -> list[str]:
             problems.append(f"{where}: not the path of a field, such as optimizer.lr")
         reasons = {leaf: _unsearchable(leaf) for leaf in _leaves_of(path, space.space[path])}
         problems += [f"{where}: {leaf} {reason}; it cannot be searched" for leaf, reason in reasons.items() if reason]
+        if "training.epochs" in reasons and space.scheduler.kind in ("asha", "median"):  # pbt has its own word for it
+            problems.append(
+                f"{where}: scheduler.kind {space.scheduler.kind} compares trials at equal epochs, so "
+                "training.epochs must be one for all; give set: {training.epochs: N}, or scheduler: {kind: none}"
+            )
         problems += [
             f"{where} lies in {around}, which is searched as a whole" for around in space.space if inside(path, around)
         ]

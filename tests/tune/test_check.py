@@ -205,6 +205,34 @@ def test_what_is_compared_and_what_does_not_touch_it_are_not_searched(write: Wri
     ]
 
 
+EPOCHS = "  training.epochs: {kind: int, low: 10, high: 30}\n"
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+@pytest.mark.parametrize(
+    ("path", "searched"),
+    [
+        ("training.epochs", EPOCHS),
+        ("training", "  training: {kind: choice, options: [{epochs: 10}, {epochs: 20, compile: true}]}\n"),
+    ],
+)
+def test_a_scheduler_that_compares_at_equal_epochs_takes_trials_of_equal_length(
+    write: Write, path: str, searched: str, kind: str
+) -> None:
+    assert check_problems(write(HEAD + searched + f"scheduler: {{kind: {kind}}}\n")) == [
+        f"/x.yaml:4: space.{path}: scheduler.kind {kind} compares trials at equal epochs, so "
+        "training.epochs must be one for all; give set: {training.epochs: N}, or scheduler: {kind: none}"
+    ]
+    check_space(load_space(write(HEAD + searched)), None)
+
+
+def test_a_population_does_not_search_its_length(write: Write) -> None:
+    assert check_problems(write(HEAD + EPOCHS + PBT + STEADY)) == [
+        "/x.yaml:4: space.training.epochs cannot change while a network trains; scheduler.kind pbt searches augment, "
+        "loss, mixer, optimizer, sampling.curated, sampling.noisy, sampling.trusted"
+    ]
+
+
 def test_a_grid_of_fewer_trials_than_combinations_stops(write: Write) -> None:
     text = HEAD + "  seed: {kind: int, low: 1, high: 3}\n  mixer.labels: {kind: choice, options: [mean, union]}\n"
     path = write(text + "searcher: {kind: grid}\n")
