@@ -11,7 +11,8 @@ from typing import Any
 from tagging.config import AnyRecipe, Stacker, load
 from tagging.config.load import EXPERIMENTS, find, leaf_text, override
 from tagging.errors import UserError
-from tune.schema import Choice, Int, LogUniform, Rest, Space, Uniform
+from tagging.report.wording import count
+from tune.schema import Asha, Choice, Int, LogUniform, Median, Rest, Space, Uniform
 from tune.searchable import PATH, fixed_while_training, inside, misplaced
 from tune.space import as_option, fixed, grid_size, known_fields, leaves, rest_of, searched, spread, uncountable
 
@@ -27,7 +28,7 @@ def check_space(space: Space, data: Path | None) -> None:
     problems at once.
     """
     base = _base(space, data)
-    problems = [*misplaced(space), *_wrong_set(space, base), *_absent_folds(space, base)]
+    problems = [*misplaced(space), *_wrong_set(space, base), *_absent_folds(space, base), *_late_grace(space, base)]
     if space.searcher.kind == "grid":
         problems += uncountable(space) or _short_of_grid(space)
     if space.scheduler.kind == "pbt":
@@ -66,16 +67,39 @@ def _wrong_set(space: Space, base: AnyRecipe) -> list[str]:
 
 
 def _absent_folds(space: Space, base: AnyRecipe) -> list[str]:
-    if isinstance(base, Stacker):  # its members' folds, known when they are found
+    there = _fold_count(space, base)
+    if there is None or max(space.folds, default=0) < there:
         return []
+    given = f"{space.where('folds')}: folds is {list(space.folds)}"
+    return [f"{given}; {space.experiment} has folds 0 to {there - 1}"]
+
+
+def _fold_count(space: Space, base: AnyRecipe) -> int | None:
+    """Return how many folds there are, None where only the data or a stacker's members say it."""
+    if isinstance(base, Stacker):
+        return None
     try:
         folds = override(base, [text for text in fixed(space) if text.startswith("folds.")]).folds
     except UserError:  # said elsewhere
+        return None
+    return None if folds.kind == "column" else folds.count
+
+
+def _late_grace(space: Space, base: AnyRecipe) -> list[str]:
+    """Say where trials would be over before any of them may be stopped."""
+    epochs = known_fields(space, base)["training.epochs"]
+    folds = len(space.folds) or _fold_count(space, base)
+    # what is set and no number is said elsewhere
+    if not isinstance(space.scheduler, Asha | Median) or not isinstance(epochs, int) or folds is None:
         return []
-    if folds.kind == "column" or max(space.folds, default=0) < folds.count:
+    grace, whole = space.scheduler.grace, epochs * folds
+    if grace <= whole:
         return []
-    there = f"{space.experiment} has folds 0 to {folds.count - 1}"
-    return [f"{space.where('folds')}: folds is {list(space.folds)}; {there}"]
+    lasts = f"a trial has {count(whole, 'epoch')}, {epochs} in each of {count(folds, 'fold')}"
+    return [
+        f"{space.where('scheduler.grace')}: scheduler.grace is {grace}, and {lasts}: none could be stopped; "
+        f"give scheduler.grace {whole} or less, more training.epochs or more folds"
+    ]
 
 
 def _short_of_grid(space: Space) -> list[str]:

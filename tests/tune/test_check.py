@@ -226,6 +226,25 @@ def test_a_scheduler_that_compares_at_equal_epochs_takes_trials_of_equal_length(
     check_space(load_space(write(HEAD + searched)), None)
 
 
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_the_grace_of_a_scheduler_lies_within_a_trial(write: Write, kind: str) -> None:
+    text = HEAD + LR + f"scheduler: {{kind: {kind}, grace: 9}}\nset: {{folds.count: 4}}\n"
+    path = write(text)
+    for epochs, folds, whole, there in ((2, [], 8, "4 folds"), (4, [0, 3], 8, "2 folds"), (8, [1], 8, "1 fold")):
+        given = {"set": {"training.epochs": str(epochs)}, "folds": folds}
+        with pytest.raises(UserError) as error:
+            check_space(load_space(path, given), None)
+        assert str(error.value) == (
+            f"{path}:5: scheduler.grace is 9, and a trial has {whole} epochs, {epochs} in each of {there}: none could "
+            f"be stopped; give scheduler.grace {whole} or less, more training.epochs or more folds"
+        )
+        check_space(load_space(path, {**given, "set": {"training.epochs": "9"}}), None)
+        check_space(load_space(path, {**given, "scheduler": {"grace": 8}}), None)
+    # only the data say how many folds a column has
+    path = write(text.replace("folds.count: 4", "folds.kind: column, training.epochs: 2"))
+    check_space(load_space(path), None)
+
+
 def test_a_population_does_not_search_its_length(write: Write) -> None:
     assert check_problems(write(HEAD + EPOCHS + PBT + STEADY)) == [
         "/x.yaml:4: space.training.epochs cannot change while a network trains; scheduler.kind pbt searches augment, "
