@@ -10,15 +10,12 @@ from typing import Any
 
 from tagging.config import AnyRecipe, Stacker, load
 from tagging.config.load import EXPERIMENTS, find, leaf_text, override
-from tagging.config.schema import WHERE
 from tagging.errors import UserError
-from tune.schema import Choice, Int, LogUniform, Rest, Space, Uniform
-from tune.space import as_option, fixed, known_fields, leaves, rest_of, searched, spread, uncountable
-from tune.values import is_number
+from tagging.report.wording import count
+from tune.schema import Asha, Choice, Int, LogUniform, Median, Rest, Space, Uniform
+from tune.searchable import PATH, fixed_while_training, inside, misplaced
+from tune.space import as_option, fixed, grid_size, known_fields, leaves, rest_of, searched, spread, uncountable
 
-# what a network can be trained with from one epoch to the next
-_MOVABLE = ("augment.", "loss.", "mixer.", "optimizer.", "sampling.curated", "sampling.noisy", "sampling.trusted")
-_PATH = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
 _OF_FIELD = re.compile(r"([\w.]+) is ")
 _OF_OVERRIDE = re.compile(r"--set ([\w.]+): (.*)", re.DOTALL)
 
@@ -31,12 +28,12 @@ def check_space(space: Space, data: Path | None) -> None:
     problems at once.
     """
     base = _base(space, data)
-    problems = [*_misplaced(space), *_wrong_set(space, base), *_absent_folds(space, base)]
+    problems = [*misplaced(space), *_wrong_set(space, base), *_absent_folds(space, base), *_late_grace(space, base)]
     if space.searcher.kind == "grid":
-        problems += uncountable(space)
+        problems += uncountable(space) or _short_of_grid(space)
     if space.scheduler.kind == "pbt":
-        problems += _fixed_while_training(space, base)
-    problems += [problem for path in space.space if _PATH.fullmatch(path) for problem in _field(space, path, base)]
+        problems += fixed_while_training(space, base)
+    problems += [problem for path in space.space if PATH.fullmatch(path) for problem in _field(space, path, base)]
     problems = problems or _together(space, base)
     if problems:
         raise UserError(*problems)
@@ -55,7 +52,7 @@ def _wrong_set(space: Space, base: AnyRecipe) -> list[str]:
     problems = [
         f"{space.where(f'set.{path}')}: set.{path}: not the path of a field, such as optimizer.lr"
         for path in space.set
-        if not _PATH.fullmatch(path)
+        if not PATH.fullmatch(path)
     ]
     if problems:
         return problems
@@ -69,69 +66,50 @@ def _wrong_set(space: Space, base: AnyRecipe) -> list[str]:
     return []
 
 
-def _misplaced(space: Space) -> list[str]:
-    """Say which paths cannot be searched as they stand, whatever their ranges."""
-    problems = []
-    for path in space.space:
-        where = f"{space.where(f'space.{path}')}: space.{path}"
-        if not _PATH.fullmatch(path):
-            problems.append(f"{where}: not the path of a field, such as optimizer.lr")
-        if path in WHERE or path.split(".")[0] in ("data", "demo"):
-            problems.append(f"{where}: {path} does not decide what an experiment computes; it cannot be searched")
-        problems += [
-            f"{where} lies in {around}, which is searched as a whole" for around in space.space if _inside(path, around)
-        ]
-        problems += [
-            f"{space.where(f'set.{other}')}: set.{other}: {path} is searched; leave one of the two out"
-            for other in space.set
-            if other == path or _inside(other, path) or _inside(path, other)
-        ]
-    return problems
-
-
-def _fixed_while_training(space: Space, base: AnyRecipe) -> list[str]:
-    """Say which fields cannot change from epoch to epoch, and which would change by themselves."""
-    try:
-        base = override(base, fixed(space))
-    except UserError:  # said elsewhere
-        return []
-    problems = []
-    for path, bounds in space.space.items():
-        where = f"{space.where(f'space.{path}')}: space.{path}"
-        if not path.startswith(_MOVABLE):
-            movable = ", ".join(sorted(name.removesuffix(".") for name in _MOVABLE))
-            problems.append(f"{where} cannot change while a network trains; scheduler.kind pbt searches {movable}")
-        elif isinstance(bounds, Choice) and not all(map(is_number, bounds.options)):
-            problems.append(f"{where}: scheduler.kind pbt moves numbers; give a range, or options that are all numbers")
-    scheduler, patience = base.scheduler.kind, base.early_stopping.patience
-    if scheduler != "constant" and any(path.startswith("optimizer.") for path in space.space):
-        problems.append(
-            f"{space.where('scheduler')}: scheduler.kind pbt moves the learning rate, and so does {base.name} by its "
-            f"scheduler.kind {scheduler}; give set: {{scheduler.kind: constant}}"
-        )
-    if patience is not None:
-        problems.append(
-            f"{space.where('scheduler')}: scheduler.kind pbt has its trials wait for each other, and "
-            f"early_stopping.patience is {patience}; give set: {{early_stopping.patience: null}}"
-        )
-    return problems
-
-
-def _inside(path: str, around: str) -> bool:
-    return path.startswith(f"{around}.")
-
-
 def _absent_folds(space: Space, base: AnyRecipe) -> list[str]:
-    if isinstance(base, Stacker):  # its members' folds, known when they are found
+    there = _fold_count(space, base)
+    if there is None or max(space.folds, default=0) < there:
         return []
+    given = f"{space.where('folds')}: folds is {list(space.folds)}"
+    return [f"{given}; {space.experiment} has folds 0 to {there - 1}"]
+
+
+def _fold_count(space: Space, base: AnyRecipe) -> int | None:
+    """Return how many folds there are, None where only the data or a stacker's members say it."""
+    if isinstance(base, Stacker):
+        return None
     try:
         folds = override(base, [text for text in fixed(space) if text.startswith("folds.")]).folds
     except UserError:  # said elsewhere
+        return None
+    return None if folds.kind == "column" else folds.count
+
+
+def _late_grace(space: Space, base: AnyRecipe) -> list[str]:
+    """Say where trials would be over before any of them may be stopped."""
+    epochs = known_fields(space, base)["training.epochs"]
+    folds = len(space.folds) or _fold_count(space, base)
+    # what is set and no number is said elsewhere
+    if not isinstance(space.scheduler, Asha | Median) or not isinstance(epochs, int) or folds is None:
         return []
-    if folds.kind == "column" or max(space.folds, default=0) < folds.count:
+    grace, whole = space.scheduler.grace, epochs * folds
+    if grace <= whole:
         return []
-    there = f"{space.experiment} has folds 0 to {folds.count - 1}"
-    return [f"{space.where('folds')}: folds is {list(space.folds)}; {there}"]
+    lasts = f"a trial has {count(whole, 'epoch')}, {epochs} in each of {count(folds, 'fold')}"
+    return [
+        f"{space.where('scheduler.grace')}: scheduler.grace is {grace}, and {lasts}: none could be stopped; "
+        f"give scheduler.grace {whole} or less, more training.epochs or more folds"
+    ]
+
+
+def _short_of_grid(space: Space) -> list[str]:
+    size = grid_size(space)
+    if space.trials >= size:
+        return []
+    return [
+        f"{space.where('trials')}: trials is {space.trials}, and the grid has {size} combinations, each of which is to "
+        f"be tried once; give trials: {size} (--trials {size}), fewer options, or searcher: {{kind: random}}"
+    ]
 
 
 def _field(space: Space, path: str, base: AnyRecipe) -> list[str]:
@@ -143,6 +121,8 @@ def _field(space: Space, path: str, base: AnyRecipe) -> list[str]:
         if wrong:
             return [f"{where}: space.{path}: {wrong}"]
     found = {label: _own(space, path, value, base) for label, value in _ends(space, path, base).items()}
+    if isinstance(bounds, Uniform | LogUniform) and not any(found.values()):
+        return [f"{where}: {problem}" for problem in _between(space, path, bounds, base)]
     everywhere = set.intersection(*map(set, found.values()))
     problems = [f"{where}: {text}" for text in sorted(everywhere)]
     for label, texts in found.items():
@@ -157,6 +137,16 @@ def _ends(space: Space, path: str, base: AnyRecipe) -> dict[str, Any]:
         low, high = _rest_ends(space, bounds, base)
         return {"low": low, "high": high}
     return {label: as_option(bounds, told) for label, told in _told_ends(bounds).items()}
+
+
+def _between(space: Space, path: str, bounds: Uniform | LogUniform, base: AnyRecipe) -> list[str]:
+    """Say where whole ends hide that the field takes whole numbers alone."""
+    if bounds.low % 1 or bounds.high % 1:
+        return []
+    log = ", log: true" * isinstance(bounds, LogUniform)
+    whole = f"{{kind: int, low: {int(bounds.low)}, high: {int(bounds.high)}{log}}}"
+    texts = _own(space, path, bounds.low + 0.5, base)  # below high, which is another whole number
+    return [f"between low and high of {path}: {text}; give {whole}" for text in texts]
 
 
 def _own(space: Space, path: str, value: Any, base: AnyRecipe) -> list[str]:
@@ -176,7 +166,7 @@ def _field_of(text: str) -> str:
 
 
 def _related(field: str, path: str) -> bool:
-    return field in (path, f"{path}.kind") or _inside(field, path) or _inside(path, field)
+    return field in (path, f"{path}.kind") or inside(field, path) or inside(path, field)
 
 
 def _text(problem: str, base: AnyRecipe) -> str:

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     search.add_argument("--name", default="", help="of the sweep; default: the space's")
     search.add_argument("--seed", type=given(at_least(0)), metavar="N", help="of the searcher")
-    search.add_argument("--folds", default="", metavar='"0 1"', help="folds of each trial, or all")
+    search.add_argument("--folds", default="", metavar="0,1", help="folds of each trial, or all")
     search.add_argument("--cpu", type=given(at_least(1)), metavar="N", help="CPU cores of a trial")
     search.add_argument("--gpu", type=given(_share), metavar="X", help="GPUs of a trial; 0.25: four share one; auto")
     search.add_argument("--at-once", type=given(at_least(0)), metavar="N", help="trials at a time; 0: as many as fit")
@@ -127,7 +127,7 @@ def _of_any_sweep(parsed: argparse.Namespace) -> dict[str, Any]:
 def _of_a_new_sweep(parsed: argparse.Namespace) -> dict[str, Any]:
     changes: dict[str, Any] = {"experiment": parsed.experiment or None, "seed": parsed.seed, "set": _fixed(parsed.set)}
     if parsed.folds:
-        changes["folds"] = [] if parsed.folds == "all" else parsed.folds.split()
+        changes["folds"] = [] if parsed.folds == "all" else parsed.folds.replace(",", " ").split()
     return {name: value for name, value in changes.items() if value not in (None, {})}
 
 

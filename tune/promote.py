@@ -62,7 +62,9 @@ def experiment_text(store: Store, sweep: Run, trials: Sequence[TrialRecord], cho
     changes = _picked(_config(store, chosen).model_dump(mode="json"), overrides)
     # at the width at which the experiments beside it are written
     notes = textwrap.fill(_origin(sweep, trials, chosen), 118, break_long_words=False, break_on_hyphens=False)
-    head = yaml.safe_dump({"base": sweep.tags["space.experiment"]}) + f"notes: >-\n{textwrap.indent(notes, '  ')}\n"
+    # a base is named without its suffix, be it a name or a path
+    base = sweep.tags["space.experiment"].removeprefix(f"{EXPERIMENTS}/").removesuffix(".yaml")
+    head = yaml.safe_dump({"base": base}) + f"notes: >-\n{textwrap.indent(notes, '  ')}\n"
     body = yaml.safe_dump(changes, sort_keys=False, allow_unicode=True, width=100) if changes else ""
     return head + body
 

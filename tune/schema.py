@@ -207,7 +207,7 @@ class Space(Section):
     """A search: which fields of an experiment, over which ranges, how, and for how long."""
 
     name: str = Field("", description="of the search; empty: the file's name")
-    experiment: str = Field(description="name of a file in experiments/, or the path of a YAML file")
+    experiment: str = Field(description="name of a file in experiments/, or the path of a YAML file, made absolute")
     notes: str = Field("", description="why this space, and where its ranges are from")
     space: dict[str, Range] = Field(min_length=1, description="path of a field -> its range")
     set: dict[str, str] = Field({}, description="path of a field -> a value that all trials have")
@@ -222,6 +222,12 @@ class Space(Section):
 
     _origins: Origins = PrivateAttr(default_factory=dict)
     _file: Path = PrivateAttr(default=Path())
+
+    @field_validator("experiment")
+    @classmethod
+    def _from_anywhere(cls, experiment: str) -> str:
+        # as `tagging.config.load` understands it; Ray has each trial work in a folder of its own
+        return str(Path(experiment).absolute()) if experiment.endswith((".yaml", ".yml")) else experiment
 
     @model_validator(mode="after")
     def _once(self) -> Self:

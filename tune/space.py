@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,11 @@ def grid_points(space: Space) -> list[dict[str, Any]]:
     ranges = searched(space)
     points = itertools.product(*(_countable(bounds) for bounds in ranges.values()))
     return [dict(zip(ranges, point, strict=True)) for point in points]
+
+
+def grid_size(space: Space) -> int:
+    """Return how many combinations a grid has; its ranges are countable."""
+    return math.prod(len(_countable(bounds)) for bounds in searched(space).values())
 
 
 def digest(space: Space) -> str:

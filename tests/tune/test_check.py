@@ -98,6 +98,18 @@ def test_what_is_wrong_between_space_and_experiment_comes_at_once(write: Write) 
             ["/x.yaml:5: set.lr rate: not the path of a field, such as optimizer.lr"],
         ),
         (
+            HEAD + "  training.epochs: {kind: uniform, low: 10, high: 30}\n"
+            "  mixer.sigmoid_min: {kind: loguniform, low: 1, high: 4}\n"
+            "  model.cbam_ratio: {kind: uniform, low: 1.5, high: 4}\n",
+            [
+                "/x.yaml:4: between low and high of training.epochs: training.epochs is '10.5'; it must be a valid "
+                "integer; give {kind: int, low: 10, high: 30}",
+                "/x.yaml:5: between low and high of mixer.sigmoid_min: mixer.sigmoid_min is '1.5'; it must be a valid "
+                "integer; give {kind: int, low: 1, high: 4, log: true}",
+                "/x.yaml:6: low of model.cbam_ratio: model.cbam_ratio is '1.5'; it must be a valid integer",
+            ],
+        ),
+        (
             HEAD + "  sampling.noisy: {kind: uniform, low: 0, high: 0.8}\n"
             "  sampling.trusted: {kind: choice, options: [0.1, 0.4]}\n"
             "  sampling.curated: {kind: rest, of: [sampling.noisy, sampling.trusted]}\n",
@@ -137,8 +149,7 @@ def test_what_is_wrong_between_space_and_experiment_comes_at_once(write: Write) 
             ],
         ),
         (
-            HEAD + "  sampling.frames: {kind: int, low: 64, high: 256}\n"
-            "  predict.tile_step: {kind: int, low: 72, high: 80}\n",
+            HEAD + "  sampling.frames: {kind: int, low: 64, high: 256}\nset: {predict.tile_step: 76}\n",
             [
                 "/x.yaml:4: low of sampling.frames, the others at their middle: predict.tile_step 76 exceeds "
                 "sampling.frames 64: tiles would leave sound out"
@@ -172,6 +183,88 @@ def test_what_is_wrong_between_space_and_experiment_comes_at_once(write: Write) 
 def test_a_space_that_does_not_suit_its_experiment_stops(write: Write, text: str, problems: list[str]) -> None:
     names = ", ".join(experiment_names())
     assert check_problems(write(text)) == [problem.replace("{experiments}", names) for problem in problems]
+
+
+def test_what_is_compared_and_what_does_not_touch_it_are_not_searched(write: Write) -> None:
+    text = (
+        HEAD
+        + "  folds.seed: {kind: int, low: 1, high: 9}\n"
+        + "  labels: {kind: choice, options: [{corrections: a.json}, {noisy_selection: b.json}]}\n"
+        + "  predict.weights: {kind: choice, options: [best, last]}\n"
+        + "  predict.tile_step: {kind: int, low: 16, high: 64}\n"
+        + "  training: {kind: choice, options: [{folds: [0], compile: true}, {compile: false}]}\n"
+    )
+    scored = "decides on which clips and labels a trial is scored, so that scores could not be compared"
+    finished = "is of finished networks; search_lwlrap, by which trials are compared, does not depend on it"
+    assert check_problems(write(text)) == [
+        f"/x.yaml:4: space.folds.seed: folds.seed {scored}; it cannot be searched",
+        f"/x.yaml:5: space.labels: labels.corrections {scored}; it cannot be searched",
+        f"/x.yaml:6: space.predict.weights: predict.weights {finished}; it cannot be searched",
+        f"/x.yaml:7: space.predict.tile_step: predict.tile_step {finished}; it cannot be searched",
+        "/x.yaml:8: space.training: training.folds does not decide what an experiment computes; it cannot be searched",
+    ]
+
+
+EPOCHS = "  training.epochs: {kind: int, low: 10, high: 30}\n"
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+@pytest.mark.parametrize(
+    ("path", "searched"),
+    [
+        ("training.epochs", EPOCHS),
+        ("training", "  training: {kind: choice, options: [{epochs: 10}, {epochs: 20, compile: true}]}\n"),
+    ],
+)
+def test_a_scheduler_that_compares_at_equal_epochs_takes_trials_of_equal_length(
+    write: Write, path: str, searched: str, kind: str
+) -> None:
+    assert check_problems(write(HEAD + searched + f"scheduler: {{kind: {kind}}}\n")) == [
+        f"/x.yaml:4: space.{path}: scheduler.kind {kind} compares trials at equal epochs, so "
+        "training.epochs must be one for all; give set: {training.epochs: N}, or scheduler: {kind: none}"
+    ]
+    check_space(load_space(write(HEAD + searched)), None)
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_the_grace_of_a_scheduler_lies_within_a_trial(write: Write, kind: str) -> None:
+    text = HEAD + LR + f"scheduler: {{kind: {kind}, grace: 9}}\nset: {{folds.count: 4}}\n"
+    path = write(text)
+    for epochs, folds, whole, there in ((2, [], 8, "4 folds"), (4, [0, 3], 8, "2 folds"), (8, [1], 8, "1 fold")):
+        given = {"set": {"training.epochs": str(epochs)}, "folds": folds}
+        with pytest.raises(UserError) as error:
+            check_space(load_space(path, given), None)
+        assert str(error.value) == (
+            f"{path}:5: scheduler.grace is 9, and a trial has {whole} epochs, {epochs} in each of {there}: none could "
+            f"be stopped; give scheduler.grace {whole} or less, more training.epochs or more folds"
+        )
+        check_space(load_space(path, {**given, "set": {"training.epochs": "9"}}), None)
+        check_space(load_space(path, {**given, "scheduler": {"grace": 8}}), None)
+    # only the data say how many folds a column has
+    path = write(text.replace("folds.count: 4", "folds.kind: column, training.epochs: 2"))
+    check_space(load_space(path), None)
+
+
+def test_a_population_does_not_search_its_length(write: Write) -> None:
+    assert check_problems(write(HEAD + EPOCHS + PBT + STEADY)) == [
+        "/x.yaml:4: space.training.epochs cannot change while a network trains; scheduler.kind pbt searches augment, "
+        "loss, mixer, optimizer, sampling.curated, sampling.noisy, sampling.trusted"
+    ]
+
+
+def test_a_grid_of_fewer_trials_than_combinations_stops(write: Write) -> None:
+    text = HEAD + "  seed: {kind: int, low: 1, high: 3}\n  mixer.labels: {kind: choice, options: [mean, union]}\n"
+    path = write(text + "searcher: {kind: grid}\n")
+    said = (
+        "trials is 4, and the grid has 6 combinations, each of which is to be tried once; give trials: 6 (--trials 6), "
+        "fewer options, or searcher: {kind: random}"
+    )
+    assert check_problems(path) == [f"/x.yaml:2: {said}"]
+    with pytest.raises(UserError) as error:
+        check_space(load_space(path, {"trials": 5}), None)
+    assert str(error.value) == "--trials: " + said.replace("is 4", "is 5")
+    for trials in (6, 7):
+        check_space(load_space(path, {"trials": trials}), None)
 
 
 @pytest.mark.parametrize(

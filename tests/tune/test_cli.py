@@ -67,6 +67,13 @@ def test_an_unknown_space_is_answered_with_the_nearest(capsys: pytest.CaptureFix
     )
 
 
+@pytest.mark.parametrize("folds", ["0,7", "0 7", "0, 7"])
+def test_folds_are_separated_by_commas_or_spaces(capsys: pytest.CaptureFixture[str], folds: str) -> None:
+    assert refused(capsys, "search", "lr_mixup", "--folds", folds) == (
+        "error: --folds: folds is [0, 7]; base has folds 0 to 4\n"
+    )
+
+
 @needs_no_gpu
 def test_a_gpu_where_there_is_none_is_refused_within_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     started = time.monotonic()

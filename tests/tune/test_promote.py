@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from tagging.config import load
-from tagging.config.load import flatten, load_stored
+from tagging.config.load import EXPERIMENTS, flatten, load_stored
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
-from tune.promote import NOT_PROMOTED, promote
+from tune.promote import NOT_PROMOTED, experiment_text, promote
+from tune.records import records
 
 AddTrial = Callable[..., Run]
 TODAY = time.strftime("%Y-%m-%d")
@@ -55,6 +56,24 @@ def test_the_best_trial_is_written_with_its_differences_and_its_origin(
     theirs = flatten(load_stored(store.fetch(chosen.id, "config.yaml")))
     assert {key for key in ours if ours[key] != theirs[key]} == NOT_PROMOTED - {"data.kind", "data.name", "members"}
     assert ours["training.folds"] == ()
+
+
+def test_a_base_given_by_its_path_is_named_by_it(
+    store: Store, sweep: Run, add_trial: AddTrial, experiments: Path, tmp_path: Path
+) -> None:
+    chosen = add_trial(0, {"seed": 5}, 0.75)
+    store.set_tags(sweep.id, {"space.experiment": str(experiments / "base.yaml")})
+    folder = tmp_path / "others"
+    folder.mkdir()
+    path = promote(store, "lr_mixup", name="mine", folder=folder)
+    assert path.read_text().startswith(f"base: {experiments}/base\n")
+    assert (load(path, folder=folder).seed, load(path, folder=folder).optimizer.lr) == (5, 1e-3)
+    # by its name where it lies among the experiments
+    store.set_tags(sweep.id, {"space.experiment": str(EXPERIMENTS / "base.yaml")})
+    trials = records(store, sweep)
+    text = experiment_text(store, store.get(sweep.id), trials, trials[0])
+    assert trials[0].run_id == chosen.id
+    assert text.startswith("base: base\n")
 
 
 def test_a_trial_is_named_by_its_number_and_the_file_after_it(

@@ -11,11 +11,13 @@ from tagging.config import load
 from tagging.errors import UserError
 from tests.tune.conftest import Write
 from tune.check import check_space
+from tune.schema import Space
 from tune.space import (
     digest,
     distributions,
     experiment_of,
     grid_points,
+    grid_size,
     load_space,
     overrides_of,
     space_names,
@@ -171,6 +173,32 @@ def test_the_command_line_replaces_fields(write: Write) -> None:
     assert load_space(path, {"resources": {"gpu": "auto"}}).resources.gpu == "auto"
 
 
+def test_an_experiment_given_by_a_relative_path_is_found_from_anywhere(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "e.yaml").write_text("base: small\nseed: 5\n")
+    path = write(HEAD.replace("small", "mine/e.yaml") + LR)
+    monkeypatch.chdir(tmp_path)
+    spaces = load_space(path), load_space("lr_mixup", {"experiment": "mine/e.yaml"})
+    (tmp_path / "ray").mkdir()
+    monkeypatch.chdir(tmp_path / "ray")
+    for space in spaces:
+        check_space(space, None)
+        gone_on_with = Space.model_validate(space.model_dump(mode="json"))
+        assert space.experiment == gone_on_with.experiment == str(tmp_path / "mine" / "e.yaml")
+    assert experiment_of(spaces[0], {"optimizer.lr": 1e-3}, None).seed == 5
+
+
+def test_an_experiments_file_that_is_not_there_is_named_in_full(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        check_space(load_space(write(HEAD + LR), {"experiment": "mine/e.yaml"}), None)
+    assert str(error.value) == f"--experiment: experiment: {tmp_path}/mine/e.yaml: no such experiment file"
+
+
 def test_ranges_are_optunas_distributions(write: Write) -> None:
     text = (
         HEAD + LR + SCHEDULES + "  mixer.prob: {kind: uniform, low: 0, high: 1}\n"
@@ -235,8 +263,9 @@ def test_a_grid_holds_every_combination_once(write: Write) -> None:
         HEAD + "  optimizer.lr: {kind: choice, options: [1e-3, 1e-4]}\n"
         "  model.base_size: {kind: int, low: 8, high: 24, step: 8}\nsearcher: {kind: grid}\n"
     )
-    space = load_space(write(text))
+    space = load_space(write(text), {"trials": 6})
     check_space(space, None)
+    assert grid_size(space) == 6
     assert grid_points(space) == [
         {"optimizer.lr": lr, "model.base_size": size} for lr in (1e-3, 1e-4) for size in (8, 16, 24)
     ]
