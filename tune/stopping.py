@@ -101,7 +101,8 @@ class Asha(_ByNumber, ASHAScheduler):
     """
 
     def __init__(self, curves: Mapping[int, Curve], last: int, grace: int, reduction: int) -> None:
-        super().__init__(curves, last, max_t=last + 1, grace_period=grace, reduction_factor=reduction)
+        # where folds are known from the data alone, none may reach the first rung
+        super().__init__(curves, last, max_t=max(last, grace) + 1, grace_period=grace, reduction_factor=reduction)
 
     def _remember(self, controller: Any, trial: Any, report: dict[str, Any]) -> None:
         ASHAScheduler.on_trial_result(self, controller, trial, report)
