@@ -13,9 +13,10 @@ from tagging.commands.stacking.prepare import log_stacker, prepare_stacker
 from tagging.commands.training.build import check_compile, check_model, device_of, model_of, stacker_of
 from tagging.commands.training.fold import Stage, fold_epochs, stage
 from tagging.commands.training.folded import Folded
+from tagging.commands.training.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.commands.training.origin import check_origin, find_origin, parentage
 from tagging.commands.training.prepare import Prepared, prepare
-from tagging.commands.training.teacher import attend, find_teacher, teacher_tags, tell_teacher
+from tagging.commands.training.teacher import attend, find_teacher, teacher_tags
 from tagging.config import AnyRecipe, Experiment, Stacker
 from tagging.progress import say
 from tagging.tracking.store import Run, Store
@@ -77,11 +78,13 @@ class ExperimentJob:
         if self._origin:
             check_origin(self._origin, prepared, store)
         self.prepared = attend(self._teacher, prepared, store)
+        sources = [*([self._origin.run] if self._origin else []), *([self._teacher] if self._teacher else [])]
+        self._leaks = leaks(sources, experiment.teacher.curated)
 
     @property
     def tags(self) -> dict[str, str]:
-        """Whose weights it started from, and who taught it."""
-        return {**parentage(self._origin), **teacher_tags(self._teacher, self.prepared.experiment)}
+        """Whose weights it started from, who taught it, and whether labels leak by that."""
+        return {**parentage(self._origin), **teacher_tags(self._teacher), **leak_tags(self._leaks)}
 
     @property
     def device(self) -> torch.device:
@@ -94,12 +97,14 @@ class ExperimentJob:
         return _weights(model_of(self.prepared.experiment, classes, 0, torch.device("cpu"), bare=True))
 
     def begin(self, run: Run) -> None:
-        """Say whose weights it starts from, and who teaches it."""
+        """Say whose weights it starts from, who teaches it, and what leaks by that."""
         if self._origin:
             start = self._origin.run
             say(f"the weights start from those of {start.name} ({start.id[:8]}) of data set {start.dataset}")
         if self._teacher:
-            tell_teacher(self._teacher, self.prepared.experiment)
+            teacher = self._teacher
+            say(f"the targets hold what {teacher.name} ({teacher.id[:8]}) of data set {teacher.dataset} says")
+        warn_of_leaks(self._leaks)
 
     def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
         """Train a fold as `fold.fold_epochs` does."""
@@ -117,7 +122,8 @@ class StackerJob:
     def __init__(self, stacker: Stacker, store: Store) -> None:
         self._store = store
         self.prepared = prepare_stacker(stacker, store)
-        self.tags: dict[str, str] = {}
+        self._leaks = leaks(self.prepared.runs)
+        self.tags = leak_tags(self._leaks)
 
     @property
     def device(self) -> torch.device:
@@ -130,8 +136,9 @@ class StackerJob:
         return _weights(stacker_of(stacker, self.prepared.tiles.shape[1], len(self.prepared.dataset.classes)))
 
     def begin(self, run: Run) -> None:
-        """Log the members."""
+        """Log the members, and say what leaks by them."""
         log_stacker(self._store, run, self.prepared)
+        warn_of_leaks(self._leaks)
 
     def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
         """Train a fold as `stacker_fold_epochs` does."""

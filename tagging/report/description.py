@@ -13,6 +13,10 @@ from tagging.report.wording import count
 
 SHOWN = 3  # best and worst classes
 LONGEST_TEXT = 1500  # characters of settings
+LEAK = (
+    "**The CV is too good:** labels of the clips held out here reach what the run learnt from, and it stays out of "
+    "ensembles unless its tag `ensemble` is set to include (docs/distil.md)"
+)
 
 
 class Linked(Protocol):
@@ -73,14 +77,13 @@ class Member:
 class TaughtBy:
     """The run whose probabilities are in the targets, and its shares in those of each half.
 
-    `link` opens it in the UI; `leaks` where labels of held-out clips reach the targets through it.
+    `link` opens it in the UI.
     """
 
     name: str
     link: str
     curated: float
     noisy: float
-    leaks: bool
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ class Summary:
     `run` names the run on a command line, `notes` what its experiment says of itself, `differs` the settings
     that it does not share with the experiment `base`. `curated`, `noisy` and `test` count clips. `class_lwlrap`
     holds a score a class, NaN without clips; all in 0..1, on original labels. `best_epoch_gain` is how far
-    val_lwlrap of the best epochs lies above that of the last ones, where the best epoch on a fold predicts it.
+    val_lwlrap of the best epochs lies above that of the last ones, where the best epoch on a fold predicts it;
+    `leaks` where labels of held-out clips reach what the run learnt from.
     """
 
     run: str
@@ -114,6 +118,7 @@ class Summary:
     taught_by: TaughtBy | None = None
     corrected: Corrected | None = None
     members: Sequence[Member] = ()
+    leaks: bool = False
 
 
 def describe(summary: Summary) -> str:
@@ -130,6 +135,7 @@ def describe(summary: Summary) -> str:
         *([f"**Started from** the weights of {linked(summary.started_from)}"] if summary.started_from else []),
         *([_teaching(summary.taught_by)] if summary.taught_by else []),
         *([_membership(summary.members)] if summary.members else []),
+        *([LEAK] if summary.leaks else []),
         f"**Experiment** `{summary.experiment}`" + (f": {notes}" if notes else ""),
         f"**Data set** `{summary.dataset}`: {_clips(summary)}; {count(len(summary.class_lwlrap), 'class')}",
         f"**Best classes:** {class_scores(ranked)}",
@@ -202,13 +208,9 @@ def _membership(members: Sequence[Member]) -> str:
 def _teaching(teacher: TaughtBy) -> str:
     halves = ((teacher.curated, "curated"), (teacher.noisy, "noisy"))
     shares = " and ".join(f"{share:.0%} of {half} clips" for share, half in halves if share)
-    leak = (
-        ". Labels of the clips held out here reach the targets, so the CV is too good, and this run stays out of "
-        "ensembles unless its tag `ensemble` is set to include (docs/distil.md)"
-    )
     return (
         f"**Learns from** {linked(teacher)}: its probabilities make up {shares} in the training targets. "
-        f"Scores count labels alone{leak if teacher.leaks else ''}"
+        "Scores count labels alone"
     )
 
 

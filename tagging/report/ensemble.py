@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tagging.report.description import class_scores, linked, ranked_classes, usage
+from tagging.report.description import LEAK, class_scores, linked, ranked_classes, usage
 from tagging.report.wording import count
 
 ROWS = 25  # members in the table: MLflow cuts a description at 8000 characters
@@ -36,7 +36,7 @@ class EnsembleSummary:
 
     `run` names the run on a command line, `how` says in a sentence how the members were chosen. `metrics` hold
     `cv_lwlrap` and, where known, `nested_lwlrap`, `cv_lwlrap_low` and `cv_lwlrap_high`, and the folds' mean and
-    standard deviation. `class_lwlrap` holds a score a class, NaN without clips.
+    standard deviation. `class_lwlrap` holds a score a class, NaN without clips. `leaks` as a training's.
     """
 
     run: str
@@ -48,6 +48,7 @@ class EnsembleSummary:
     metrics: Mapping[str, float]
     class_lwlrap: Mapping[str, float]
     members: Sequence[MemberRow]
+    leaks: bool = False
 
 
 def describe_ensemble(summary: EnsembleSummary) -> str:
@@ -61,6 +62,7 @@ def describe_ensemble(summary: EnsembleSummary) -> str:
         f"{linked(best)}, has {best.cv_lwlrap:.4f}: together {abs(gain):.4f} "
         f"{'above' if gain >= 0 else 'below'}",
         f"**Chosen** {summary.how}",
+        *([LEAK] if summary.leaks else []),
         _table(summary.members),
         f"**Data set** `{summary.dataset}`: {count(summary.curated, 'curated clip')}"
         + (f", {count(summary.test, 'test clip')}" if summary.test else ""),

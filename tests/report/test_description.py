@@ -89,15 +89,18 @@ def test_what_a_run_has_not_is_left_out():
 
 
 def test_a_teacher_is_told_and_what_it_makes_of_the_score():
-    teacher = TaughtBy("seven [1]", "#/runs/ab", curated=0, noisy=0.7, leaks=False)
+    teacher = TaughtBy("seven [1]", "#/runs/ab", curated=0, noisy=0.7)
     said = "**Learns from** [seven 1](#/runs/ab): its probabilities make up 70% of noisy clips in the training targets."
     text = describe(replace(SUMMARY, taught_by=teacher))
     assert f"\n\n{said} Scores count labels alone\n\n" in text
-    text = describe(replace(SUMMARY, taught_by=replace(teacher, leaks=True)))
+
+
+def test_a_leak_of_labels_is_told():
+    assert "too good" not in describe(SUMMARY)
     assert (
-        f"{said} Scores count labels alone. Labels of the clips held out here reach the targets, so the CV is too "
-        "good, and this run stays out of ensembles unless its tag `ensemble` is set to include (docs/distil.md)\n"
-    ) in text
+        "\n\n**The CV is too good:** labels of the clips held out here reach what the run learnt from, and it stays "
+        "out of ensembles unless its tag `ensemble` is set to include (docs/distil.md)\n\n"
+    ) in describe(replace(SUMMARY, leaks=True))
 
 
 def test_corrected_labels_and_where_weights_started_from_are_told():

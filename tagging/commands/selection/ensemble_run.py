@@ -13,6 +13,7 @@ from tagging.commands.runs.files import FOLDS, OOF, half_folder, half_path
 from tagging.commands.runs.halves import blend_half, has_half
 from tagging.commands.runs.members import FILE, Ensemble
 from tagging.commands.runs.out_of_fold import PER_CLIP, OutOfFold
+from tagging.commands.training.leaks import LEAKS, leak_tags, leaks, warn_of_leaks
 from tagging.commands.training.run_tree import ending
 from tagging.errors import UserError
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
@@ -63,6 +64,7 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
             store.reopen(run.id)
         else:
             run = _start(store, name, ensemble, fingerprint)
+        warn_of_leaks(leaks(ensemble.runs))
         with ending(store, run):
             store.log_json(run.id, ensemble.as_json(), FILE)
             store.log_json(run.id, environment(), "environment.json")
@@ -123,6 +125,7 @@ def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run
         "git.commit": git.commit,
         "git.dirty": "yes" if git.dirty else "no",
         "recipe": RECIPE_VERSION,
+        **leak_tags(leaks(ensemble.runs)),
         # what the ranking shows where an experiment says how it differs from its base
         "differs": f"{ensemble.method} mean of {len(ensemble.members)}: {', '.join(_shares(ensemble))}",
     }
@@ -213,4 +216,5 @@ def _words(
             )
             for member in ensemble.members
         ],
+        leaks=LEAKS in run.tags,
     )

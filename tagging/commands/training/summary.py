@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.commands.training.folded import Folded
-from tagging.commands.training.teacher import LEAKS
+from tagging.commands.training.leaks import LEAKS
 from tagging.config import Experiment
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.report import figures
@@ -166,6 +166,7 @@ def _words(
         members=prepared.members,
         taught_by=_taught_by(prepared, parent),
         corrected=_corrected(prepared, metrics),
+        leaks=LEAKS in parent.tags,
     )
 
 
@@ -191,5 +192,4 @@ def _taught_by(prepared: Folded, parent: Run) -> TaughtBy | None:
         link=f"#/runs/{run}",
         curated=shares.curated,
         noisy=shares.noisy,
-        leaks=LEAKS in parent.tags,
     )

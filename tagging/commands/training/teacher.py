@@ -14,12 +14,10 @@ from tagging.commands.training.lessons import Half, Lessons
 from tagging.commands.training.prepare import Prepared, dataset_name
 from tagging.config import Experiment
 from tagging.errors import UserError
-from tagging.progress import say, warn
+from tagging.progress import warn
 from tagging.report.wording import count
 from tagging.tracking.resolve import WITH_PREDICTIONS
 from tagging.tracking.store import Run, Store
-
-LEAKS = "teacher.leaks"  # the tag of runs whose CV is too good
 
 
 def find_teacher(experiment: Experiment, store: Store) -> tuple[Experiment, Run | None]:
@@ -47,34 +45,9 @@ def find_teacher(experiment: Experiment, store: Store) -> tuple[Experiment, Run 
     return experiment.model_copy(update={"teacher": settled}), run
 
 
-def teacher_tags(teacher: Run | None, experiment: Experiment) -> dict[str, str]:
-    """Return the tags by which a run says whom it learnt from; empty without a teacher.
-
-    One whose teacher saw the labels that it is scored on stays out of ensembles until a person says otherwise.
-    """
-    if teacher is None:
-        return {}
-    leaks = {LEAKS: "yes", "ensemble": "exclude"} if _leak(teacher, experiment) else {}
-    return {"teacher.run": teacher.id, "teacher.name": teacher.name, **leaks}
-
-
-def tell_teacher(teacher: Run, experiment: Experiment) -> None:
-    """Say on the screen whose probabilities are learnt from, and warn where the CV is too good by that."""
-    say(f"the targets hold what {teacher.name} ({teacher.id[:8]}) of data set {teacher.dataset} says")
-    if why := _leak(teacher, experiment):
-        warn(
-            f"{why}: labels of clips that are held out here reach the targets, so the CV will be too good "
-            "(docs/distil.md); the run stays out of ensembles until you set its tag `ensemble` to include"
-        )
-
-
-def _leak(teacher: Run, experiment: Experiment) -> str:
-    """Say by what way labels of held-out clips reach the targets; empty where there is none."""
-    if share := experiment.teacher.curated:
-        return f"teacher.curated is {share:g}, and out-of-fold probabilities come from networks that saw other folds"
-    if LEAKS in teacher.tags:
-        return f"{teacher.name} ({teacher.id[:8]}) learnt from out-of-fold probabilities itself"
-    return ""
+def teacher_tags(teacher: Run | None) -> dict[str, str]:
+    """Return the tags by which a run says whom it learnt from; empty without a teacher."""
+    return {"teacher.run": teacher.id, "teacher.name": teacher.name} if teacher else {}
 
 
 def attend(teacher: Run | None, prepared: Prepared, store: Store) -> Prepared:

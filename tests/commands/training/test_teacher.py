@@ -13,7 +13,7 @@ import torch
 
 from tagging.commands.training.fold import batches_of, stage, validation_of
 from tagging.commands.training.prepare import Prepared, prepare
-from tagging.commands.training.teacher import attend, find_teacher, teacher_tags, tell_teacher
+from tagging.commands.training.teacher import attend, find_teacher, teacher_tags
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 from tests.commands.conftest import Inside, the_run
@@ -95,26 +95,10 @@ def test_a_teacher_without_a_share_is_warned_of(inside: Inside, capsys: pytest.C
     )
 
 
-def test_where_labels_leak_it_is_warned_of_tagged_and_handed_down(
-    inside: Inside, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_student_says_whom_it_learnt_from(inside: Inside) -> None:
     source = the_run(inside.store)
-    clean, leaking = (inside.tiny(f"teacher.run=tiny teacher.{half}=0.5") for half in ("noisy", "curated"))
-    assert teacher_tags(source, clean) == {"teacher.run": source.id, "teacher.name": "tiny"}
-    marks = {"teacher.leaks": "yes", "ensemble": "exclude"}
-    assert teacher_tags(source, leaking) == teacher_tags(source, clean) | marks
-    tainted = replace(source, tags=source.tags | marks)
-    assert teacher_tags(tainted, clean) == teacher_tags(source, clean) | marks
-    for teacher, experiment in ((source, clean), (source, leaking), (tainted, clean)):
-        tell_teacher(teacher, experiment)
-    end = (
-        "labels of clips that are held out here reach the targets, so the CV will be too good (docs/distil.md); "
-        "the run stays out of ensembles until you set its tag `ensemble` to include\n"
-    )
-    assert capsys.readouterr().err == (
-        "warning: teacher.curated is 0.5, and out-of-fold probabilities come from networks that saw other folds: "
-        f"{end}warning: tiny ({source.id[:8]}) learnt from out-of-fold probabilities itself: {end}"
-    )
+    assert teacher_tags(source) == {"teacher.run": source.id, "teacher.name": "tiny"}
+    assert teacher_tags(None) == {}
 
 
 def test_a_run_that_is_not_there_or_no_teacher_stops(inside: Inside) -> None:
@@ -196,7 +180,9 @@ def train(project: Project, *overrides: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_student_says_whom_it_learnt_from_and_is_predicted_anew_without_it(moved: Project, store_of: Connect) -> None:
+def test_a_trained_student_names_its_teacher_and_is_predicted_anew_without_it(
+    moved: Project, store_of: Connect
+) -> None:
     store = store_of(moved)
     source = the_run(store)
     out = train(moved, "name=student", SHARES)

@@ -1,0 +1,37 @@
+"""Labels of clips that are held out, on their way into a run: by a teacher, then through all that learns from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tagging.progress import warn
+from tagging.tracking.store import Run
+
+LEAKS = "teacher.leaks"  # the tag of runs whose CV is too good
+
+
+def leaks(sources: Sequence[Run], curated: float = 0) -> list[str]:
+    """Return by what ways labels of held-out clips reach a run; empty where there is none.
+
+    `sources`: the runs that it is made from, be it by their weights or by what they say. One that bears the tag hands
+    it on: its fold K knows labels of fold K. `curated`: a teacher's share in the targets of curated clips.
+    """
+    by_teacher = (
+        f"teacher.curated is {curated:g}, and out-of-fold probabilities come from networks that saw other folds"
+    )
+    tagged = [f"{run.name} ({run.id[:8]}) bears the tag {LEAKS}" for run in sources if LEAKS in run.tags]
+    return [*([by_teacher] if curated else []), *dict.fromkeys(tagged)]
+
+
+def leak_tags(ways: Sequence[str]) -> dict[str, str]:
+    """Return the tags of a run with such leaks: it stays out of ensembles until a person says otherwise."""
+    return {LEAKS: "yes", "ensemble": "exclude"} if ways else {}
+
+
+def warn_of_leaks(ways: Sequence[str]) -> None:
+    """Warn where the CV is too good by such leaks."""
+    if ways:
+        warn(
+            f"{'; '.join(ways)}: labels of clips that are held out here reach what is learnt from, so the CV will be "
+            "too good (docs/distil.md); the run stays out of ensembles until you set its tag `ensemble` to include"
+        )
