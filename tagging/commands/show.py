@@ -79,7 +79,8 @@ def _wrapped(text: str, indent: int) -> list[str]:
 
 
 def show_runs(limit: int) -> None:
-    """Print the newest experiments of the store with their scores."""
+    """Print the newest experiments of the store with their scores; those that labels leaked into are marked."""
+    from tagging.commands.training.leaks import LEAKS
     from tagging.tracking.ownership import close_abandoned
     from tagging.tracking.store import Store
 
@@ -92,7 +93,7 @@ def show_runs(limit: int) -> None:
         spread = f"{metrics['fold_lwlrap_mean']:.4f}" if "fold_lwlrap_mean" in metrics else ""
         if "fold_lwlrap_std" in metrics:
             spread += f" ± {metrics['fold_lwlrap_std']:.4f}"
-        score = f"{metrics['cv_lwlrap']:.4f}" if "cv_lwlrap" in metrics else ""
+        score = f"{metrics['cv_lwlrap']:.4f}{' (leaks)' if LEAKS in run.tags else ''}" if "cv_lwlrap" in metrics else ""
         table.add_row(escape(run.name), run.id[:8], escape(run.dataset), run.status, score, spread)
     Console().print(table if runs else "no runs yet; `make train` makes the first")
 

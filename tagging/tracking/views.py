@@ -27,6 +27,7 @@ _RANKING_COLUMNS = {
     "metrics.`test_lwlrap`": 95,  # these three of runs that were evaluated; the groups are FSDKaggle2019's
     "metrics.`test_lwlrap_public`": 140,
     "metrics.`test_lwlrap_private`": 140,
+    "tags.`teacher.leaks`": 115,  # of runs whose CV is too good: beside the others it says nothing
     "tags.`differs`": 330,
     "tags.`worst`": 280,
     "tags.`error`": 280,
@@ -48,6 +49,7 @@ _SWEEPS_COLUMNS = {
     "metrics.`search_lwlrap`": 115,
     "metrics.`best_lwlrap`": 100,
     "metrics.`cv_lwlrap`": 95,
+    "tags.`teacher.leaks`": 115,
     "tags.`differs`": 480,
     "tags.`state`": 95,
     "metrics.`trial_epochs`": 100,

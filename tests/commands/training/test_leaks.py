@@ -11,6 +11,7 @@ from tagging.commands.runs.members import ensemble_of
 from tagging.commands.runs.out_of_fold import read_out_of_fold
 from tagging.commands.selection.candidates import find_pool
 from tagging.commands.selection.ensemble_run import Account, write_ensemble
+from tagging.commands.show import show_runs
 from tagging.commands.training.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.config import load
 from tagging.tracking.store import Run
@@ -80,6 +81,12 @@ def test_all_ways_are_told_each_once(leaky: Run, capsys: Capture) -> None:
     warn_of_leaks(ways)
     assert capsys.readouterr().err == f"warning: {'; '.join(ways)}: {END}"
     assert leak_tags(ways) == MARKS
+
+
+def test_its_cv_is_marked_among_the_runs(leaky: Run, capsys: Capture) -> None:
+    show_runs(20)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("tiny ")]
+    assert f" FINISHED  {leaky.metrics['cv_lwlrap']:.4f} (leaks)  " in line
 
 
 def test_an_ensemble_hands_it_on(inside: Inside, leaky: Run, capsys: Capture) -> None:
