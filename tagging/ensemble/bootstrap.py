@@ -14,6 +14,7 @@ from tagging.ensemble.blend import Blend
 from tagging.ensemble.pairs import PRECISION_ONE
 from tagging.ensemble.pool import Method, Pool
 from tagging.ensemble.scoring import Scorer
+from tagging.ensemble.written import clip_sums
 from tagging.metrics import interval
 
 _SUBSETS_AT_ONCE = 256  # their sums over 5,000 clips fill 10 MB
@@ -46,7 +47,7 @@ class Bootstrap:
         self._times, self._labels = times[labels > 0], labels[labels > 0]
 
     def intervals(self, blends: Sequence[Blend]) -> list[Interval]:
-        """Return the interval of each blend's lwlrap."""
+        """Return the interval of each blend's lwlrap, as it is written."""
         return [_interval(self._of_blend(blend)) for blend in blends]
 
     def difference(self, blend: Blend, other: Blend) -> Interval:
@@ -70,7 +71,8 @@ class Bootstrap:
         return subsets[winner].mean(axis=0)
 
     def _of_blend(self, blend: Blend) -> NDArray[np.float64]:
-        return self._lwlrap(blend.method, [blend.counts])[0]
+        lwlrap: NDArray[np.float64] = clip_sums(self._pool, blend) @ self._times.T / self._labels
+        return lwlrap
 
     def _lwlrap(self, method: Method, counts: ArrayLike) -> NDArray[np.float64]:
         """Return the lwlrap of each row of counts on each sample [rows, samples]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -16,6 +16,7 @@ from tagging.ensemble.pairs import MOST_CANDIDATES
 from tagging.ensemble.pool import METHODS, Method, Pool
 from tagging.ensemble.selection import Selection, best_by_nested, best_by_score
 from tagging.ensemble.subsets import Limits, count_subsets
+from tagging.ensemble.written import rescored
 from tagging.errors import UserError
 from tagging.progress import Bar
 from tagging.report.wording import count, duration
@@ -38,7 +39,9 @@ class Wish:
 class Choice:
     """What was found: `ways` of choosing by name, the one taken, and the enumerations that were run, by method.
 
-    With `by` cv a way is a method, the best of all sizes; with nested each size is a way of its own.
+    Scores are those of the blends as they are written, so that the screen, the page and the metrics show one number,
+    the one that anyone gets from the run's table. With `by` cv a way is a method, the best of all sizes; with nested
+    each size is a way of its own.
     """
 
     ways: Mapping[str, Selection]
@@ -86,11 +89,12 @@ def _best(ways: Mapping[str, Selection], by: By) -> str:
 
 
 def _greedy(pool: Pool, method: Method) -> Selection:
-    return greedy(pool, method, threads=torch.get_num_threads(), device=_device())
+    return rescored(pool, greedy(pool, method, threads=torch.get_num_threads(), device=_device()))
 
 
 def _weights(pool: Pool, found: Enumeration) -> Selection:
-    return search_weights(pool, found.any_size, threads=torch.get_num_threads(), device=_device())
+    chosen = search_weights(pool, found.any_size, threads=torch.get_num_threads(), device=_device())
+    return rescored(pool, chosen)
 
 
 def _device() -> str:
@@ -104,7 +108,11 @@ def _enumerate(pool: Pool, method: Method, limits: Limits) -> Enumeration:
             bar.reach(done, total)
             bar.note(f"best {score:.4f}: {count(len(best.members), 'member')}")
 
-        return enumerate_subsets(pool, method, limits, progress=show, threads=torch.get_num_threads(), device=_device())
+        found = enumerate_subsets(
+            pool, method, limits, progress=show, threads=torch.get_num_threads(), device=_device()
+        )
+    by_size = {size: rescored(pool, one) for size, one in found.by_size.items()}
+    return replace(found, by_size=by_size, any_size=rescored(pool, found.any_size))
 
 
 def _check_number(pool: Pool, wish: Wish) -> None:

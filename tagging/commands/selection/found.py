@@ -50,9 +50,10 @@ class Found:
     shares: np.ndarray | None
 
     @property
-    def best_alone(self) -> int:
-        """The position of the best candidate."""
-        return int(np.argmax(self.alone))
+    def rival(self) -> int | None:
+        """The position of the best candidate; None where the taken blend is that run and no other."""
+        best = int(np.argmax(self.alone))
+        return None if self.choice.taken.blend.members == (best,) else best
 
 
 def weigh(runs: Sequence[Run], pool: Pool, choice: Choice, wish: Wish) -> Found:
@@ -62,7 +63,7 @@ def weigh(runs: Sequence[Run], pool: Pool, choice: Choice, wish: Wish) -> Found:
     ways = dict(choice.by_size)
     ways |= {name: one for name, one in choice.ways.items() if name not in choice.enumerations}
     alone = scores(pool)
-    best = equal_blend(blend.method, [int(np.argmax(alone))], len(pool))
+    best = equal_blend("arithmetic", [int(np.argmax(alone))], len(pool))  # which leaves it as it is
     found = choice.enumerations.get(blend.method)
     return Found(
         runs=runs,
@@ -86,21 +87,27 @@ def show(found: Found) -> None:
         table.add_row(str(rank), row["way"], escape(row["members"]), *numbers)
     Console().print(table)
     say(_trust(found))
-    taken, best = found.choice.taken, found.best_alone
-    if taken.score < found.alone[best]:
-        warn(f"{found.pool.names[best]} alone is better than this blend, the best that was looked at")
+    rival = found.rival
+    if rival is not None and found.choice.taken.score < found.alone[rival]:
+        warn(f"{found.pool.names[rival]} alone is better than this blend, the best that was looked at")
 
 
 def _trust(found: Found) -> str:
     """Return how good the choice is, how optimistic that number is, and what it gains, in lines."""
     taken, low, high = found.choice.taken, found.interval.low, found.interval.high
-    best = found.best_alone
-    return (
-        f"\nCV lwlrap {taken.score:.4f}   nested {taken.nested:.4f}   95 % {low:.4f} to {high:.4f}\n"
-        f"{_flattery(found)}\n"
-        f"against {found.pool.names[best]} alone {taken.score - found.alone[best]:+.4f} "
-        f"(95 % {found.gain.low:+.4f} to {found.gain.high:+.4f})"
-    )
+    lines = [
+        f"\nCV lwlrap {taken.score:.4f}   nested {taken.nested:.4f}   95 % {low:.4f} to {high:.4f}",
+        _flattery(found),
+    ]
+    if (rival := found.rival) is not None:
+        gain = _signed(taken.score - found.alone[rival])
+        against = f"(95 % {_signed(found.gain.low)} to {_signed(found.gain.high)})"
+        lines.append(f"against {found.pool.names[rival]} alone {gain} {against}")
+    return "\n".join(lines)
+
+
+def _signed(difference: float) -> str:
+    return f"{round(difference, 4) + 0.0:+.4f}"  # adding 0 makes a -0 a 0
 
 
 def _flattery(found: Found) -> str:

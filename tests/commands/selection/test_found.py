@@ -6,14 +6,60 @@ import numpy as np
 import pytest
 
 from tagging.commands.selection.choose import Wish, choose
-from tagging.commands.selection.found import show, weigh
+from tagging.commands.selection.found import _signed, show, weigh
 from tagging.ensemble.pool import Pool
 from tagging.ensemble.subsets import Limits
+from tagging.metrics import lwlrap
 from tagging.tracking.store import Run
 
 
 def runs(pool: Pool) -> list[Run]:
     return [Run(f"{name}-id", name, "FINISHED", "1", "demo", {}, {}, {}, 0, None) for name in pool.names]
+
+
+def hair_apart() -> Pool:
+    """Return two candidates; the first ranks by differences that are too small for the search, which sees ties."""
+    random = np.random.default_rng(0)
+    truth = np.eye(4, dtype=int)[random.integers(4, size=24)]
+    right = 0.5 + truth * np.where(np.arange(24) < 18, 6e-8, -6e-8)[:, None]
+    return Pool(["right", "wrong"], [right, np.roll(right, 1, axis=1)], truth, np.arange(24) % 3)
+
+
+def test_one_number_is_told_of_a_run_alone_and_nothing_against_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    pool, wish = hair_apart(), Wish(methods=("geometric",), limits=Limits(1, 1, must=(0,)))
+    found = weigh(runs(pool), pool, choose(pool, wish), wish)
+    show(found)
+    expected = lwlrap(pool.truth, pool.probabilities[0])
+    assert expected == (18 + 6 / 4) / 24
+    assert found.choice.taken.score == found.choice.taken.nested == found.alone[0] == pytest.approx(expected)
+    low, high = found.interval.low, found.interval.high
+    out, err = capsys.readouterr()
+    assert out.endswith(
+        f"\nCV lwlrap 0.8125   nested 0.8125   95 % {low:.4f} to {high:.4f}\n"
+        "the CV is the best of 1 subset, scored on the clips it was chosen on:\n"
+        "0.0000 above the nested estimate, chosen without the fold it is scored on\n"
+    )
+    assert low < expected < high
+    assert err == ""
+
+
+def test_the_gain_over_the_best_alone_is_of_the_scores_that_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    pool, wish = hair_apart(), Wish(methods=("geometric",), limits=Limits(1, 1, must=(1,)))
+    found = weigh(runs(pool), pool, choose(pool, wish), wish)
+    show(found)
+    gain = found.choice.taken.score - lwlrap(pool.truth, pool.probabilities[0])
+    assert found.gain.low < gain < found.gain.high < 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"against right alone {gain:.4f} (95 % {found.gain.low:.4f} to {found.gain.high:.4f})"
+
+
+def test_no_difference_has_no_minus() -> None:
+    assert [_signed(value) for value in (-0.00004, 0.0, 0.00006, -0.00006)] == [
+        "+0.0000",
+        "+0.0000",
+        "+0.0001",
+        "-0.0001",
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 2])
