@@ -70,7 +70,7 @@ def choose(pool: Pool, wish: Wish) -> Choice:
         ways = {f"{method}, greedy": _greedy(pool, method) for method in wish.methods}
         return Choice(ways, _best(ways, wish.by))
     _check_number(pool, wish)
-    found = {method: _enumerate(pool, method, wish.limits) for method in wish.methods}
+    found = {method: _enumerate(pool, method, limits) for method, limits in _by_method(pool, wish).items()}
     if wish.search == "weights":
         ways = {f"{method}, weights": _weights(pool, each) for method, each in found.items()}
     elif wish.by == "nested":
@@ -78,6 +78,14 @@ def choose(pool: Pool, wish: Wish) -> Choice:
     else:
         ways = {method: each.any_size for method, each in found.items()}
     return Choice(ways, _best(ways, wish.by), found)
+
+
+def _by_method(pool: Pool, wish: Wish) -> dict[Method, Limits]:
+    """Return what is gone through by each mean: a run alone is the same by any, and looked at by the first."""
+    first, *others = wish.methods
+    several = replace(wish.limits, smallest=max(2, wish.limits.smallest))
+    alone = wish.limits.sizes(len(pool))[-1] == 1
+    return {first: wish.limits} if alone else {first: wish.limits, **dict.fromkeys(others, several)}
 
 
 def _sizes(found: Enumeration) -> dict[str, Selection]:

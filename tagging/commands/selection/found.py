@@ -20,6 +20,7 @@ from tagging.ensemble.bootstrap import Bootstrap, Interval
 from tagging.ensemble.members import correlation, scores
 from tagging.ensemble.pool import Pool
 from tagging.ensemble.selection import Selection
+from tagging.ensemble.subsets import Limits, count_subsets
 from tagging.progress import say, warn
 from tagging.report import selection as pictures
 from tagging.report.wording import count
@@ -89,7 +90,8 @@ def show(found: Found) -> None:
     say(_trust(found))
     rival = found.rival
     if rival is not None and found.choice.taken.score < found.alone[rival]:
-        warn(f"{found.pool.names[rival]} alone is better than this blend, the best that was looked at")
+        best = "the best that was looked at" if found.wish.by == "cv" else "the best by the nested estimate"
+        warn(f"{found.pool.names[rival]} alone has a higher CV than this blend, {best}")
 
 
 def _trust(found: Found) -> str:
@@ -113,13 +115,23 @@ def _signed(difference: float) -> str:
 def _flattery(found: Found) -> str:
     """Return how optimistic the score of the choice is, in two lines."""
     gap = found.choice.taken.score - found.choice.taken.nested
-    enumerated = found.wish.search == "enumerate"
-    among = f"the best of {count(found.choice.looked_at, 'subset')}" if enumerated else "the best that was found"
     side = "above" if gap >= 0 else "below"
     return (
-        f"the CV is {among}, scored on the clips it was chosen on:\n"
+        f"the CV is {_among(found)}, scored on the clips it was chosen on:\n"
         f"{abs(gap):.4f} {side} the nested estimate, chosen without the fold it is scored on"
     )
+
+
+def _among(found: Found) -> str:
+    """Return among how many blends the taken one has the highest CV: by the nested estimate, those of its size."""
+    wish, blend = found.wish, found.choice.taken.blend
+    if wish.search != "enumerate":
+        return "the best that was found"
+    if wish.by == "cv":
+        return f"the best of {count(found.choice.looked_at, 'subset')}"
+    size = len(blend.members)
+    subsets = count_subsets(len(found.pool), Limits(size, size, wish.limits.must))
+    return f"the best of {count(subsets, f'{blend.method} mean')} of {count(size, 'member')}"
 
 
 def account_of(found: Found) -> Account:

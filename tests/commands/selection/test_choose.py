@@ -27,7 +27,7 @@ def test_by_the_cv_the_best_of_all_sizes_and_means_is_taken() -> None:
     pool = random_pool(5)
     choice = choose(pool, Wish())
     assert list(choice.ways) == ["geometric", "arithmetic"]
-    assert choice.looked_at == 2 * 31
+    assert choice.looked_at == 31 + 26  # a run alone is the same by both means
     assert choice.taken.score == max(one.score for one in choice.by_size.values())
     blend = choice.taken.blend
     mean = weighted_mean(list(pool.probabilities[list(blend.members)]), blend.weights, blend.method)
@@ -38,6 +38,17 @@ def test_by_the_nested_estimate_a_size_is_taken_and_its_best_subset() -> None:
     choice = choose(random_pool(5), Wish(by="nested"))
     assert choice.key in choice.by_size
     assert choice.taken.nested == max(one.nested for one in choice.by_size.values())
+
+
+def test_a_run_alone_is_looked_at_once() -> None:
+    pool = random_pool(3)
+    sizes = [f"{method}, size {size}" for method, size in (("geometric", 1), ("geometric", 2), ("geometric", 3))]
+    assert list(choose(pool, Wish()).by_size) == [*sizes, "arithmetic, size 2", "arithmetic, size 3"]
+    assert list(choose(pool, Wish(methods=("arithmetic",))).by_size) == [
+        f"arithmetic, size {size}" for size in (1, 2, 3)
+    ]
+    alone = choose(pool, Wish(limits=Limits(1, 1)))
+    assert (list(alone.by_size), alone.looked_at) == (["geometric, size 1"], 3)
 
 
 def test_sizes_and_members_limit_what_is_looked_at() -> None:

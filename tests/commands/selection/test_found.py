@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tagging.commands.selection.choose import Wish, choose
-from tagging.commands.selection.found import _signed, show, weigh
+from tagging.commands.selection.found import _signed, account_of, show, weigh
 from tagging.ensemble.pool import Pool
 from tagging.ensemble.subsets import Limits
 from tagging.metrics import lwlrap
@@ -53,6 +53,33 @@ def test_the_gain_over_the_best_alone_is_of_the_scores_that_are_shown(capsys: py
     assert last == f"against right alone {gain:.4f} (95 % {found.gain.low:.4f} to {found.gain.high:.4f})"
 
 
+@pytest.mark.parametrize(
+    ("wish", "among"),
+    [
+        (Wish(), "11 subsets"),
+        (Wish(methods=("arithmetic",)), "7 subsets"),
+        (Wish(by="nested"), "{} {} means of {} members"),
+        (Wish(by="nested", limits=Limits(2, 2, must=(1,))), "2 {1} means of 2 members"),
+        (Wish(by="nested", limits=Limits(3, 3)), "1 {1} mean of 3 members"),
+    ],
+)
+def test_it_is_told_among_how_many_the_cv_is_the_best(
+    wish: Wish, among: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    truth = np.eye(4, dtype=int)[random.integers(4, size=24)]
+    pool = Pool(["a", "b", "c"], list(0.3 * truth + 0.6 * random.random((3, *truth.shape))), truth, np.arange(24) % 3)
+    found = weigh(runs(pool), pool, choose(pool, wish), wish)
+    show(found)
+    blend = found.choice.taken.blend
+    of_size = {1: 3, 2: 3, 3: 1}[len(blend.members)]
+    said = (
+        f"the CV is the best of {among.format(of_size, blend.method, len(blend.members))}, scored on the clips it was"
+    )
+    assert said in capsys.readouterr().out
+    assert said in account_of(found).how
+
+
 def test_no_difference_has_no_minus() -> None:
     assert [_signed(value) for value in (-0.00004, 0.0, 0.00006, -0.00006)] == [
         "+0.0000",
@@ -70,5 +97,10 @@ def test_a_blend_that_loses_to_a_candidate_alone_is_warned_of(size: int, capsys:
     pool = Pool(["right", "wrong"], [right, wrong], truth, np.arange(24) % 3)
     wish = Wish(limits=Limits(size, size))
     show(weigh(runs(pool), pool, choose(pool, wish), wish))
-    expected = "warning: right alone is better than this blend, the best that was looked at\n" if size == 2 else ""
+    expected = (
+        "warning: right alone has a higher CV than this blend, the best that was looked at\n" if size == 2 else ""
+    )
     assert capsys.readouterr().err == expected
+    wish = Wish(limits=Limits(size, size), by="nested")
+    show(weigh(runs(pool), pool, choose(pool, wish), wish))
+    assert capsys.readouterr().err == expected.replace("that was looked at", "by the nested estimate")
