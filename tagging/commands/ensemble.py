@@ -6,35 +6,30 @@ from pathlib import Path
 
 import torch
 
+from tagging.commands.ensemble_checks import check_recipe
 from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.members import Ensemble, ensemble_of
 from tagging.commands.runs.out_of_fold import OutOfFold, read_out_of_fold
 from tagging.commands.select import arrays_of, tell_result
 from tagging.commands.selection.ensemble_run import Account, write_ensemble
-from tagging.commands.stacking.members import GRID
 from tagging.commands.submit import write_submission
 from tagging.commands.train import train
-from tagging.commands.training.prepare import data_folder, dataset_name
-from tagging.config import flatten, lineage
+from tagging.config import lineage
 from tagging.config.ensemble import ResolvedEnsemble
-from tagging.config.load import leaf_text
-from tagging.data.layouts import read_dataset
 from tagging.ensemble.blend import Blend
 from tagging.ensemble.bootstrap import Bootstrap
-from tagging.errors import UserError
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run
-
-SAME_CLIPS = ("data.", "demo.", "folds.")  # the sections that all members have in common
 
 
 def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
     """Train what a recipe's members lack, blend them and write `out`, the submission, where there is a test half.
 
-    The same command goes on where it was broken off: members that are finished are not trained again.
+    The same command goes on where it was broken off: members that are finished are not trained again. Raises UserError
+    as `check_recipe` does, before any training.
     """
-    _check_alike(resolved)
+    dataset = check_recipe(resolved, out)
     store, launch = open_store()
     runs = _trained(resolved)
     _tell_shared(resolved, runs)
@@ -49,27 +44,10 @@ def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
         link_launch(store, launch, run)
     best = max(each.metrics["cv_lwlrap"] for each in runs)
     say(f"\nCV lwlrap {run.metrics['cv_lwlrap']:.4f}, that of the best member {best:.4f}")
-    experiment = next(iter(resolved.members.values()))
-    if len(read_dataset(data_folder(experiment), dataset_name(experiment)).test):
+    if len(dataset.test):
         write_submission(store, run, out, resolved.data)
     tell_result(run)
     return run
-
-
-def _check_alike(resolved: ResolvedEnsemble) -> None:
-    """Stop before any training where members would have other clips or folds, or tiles that no stacker could join."""
-    wanted = (*SAME_CLIPS, *(GRID if resolved.recipe.stackers else ()))
-    (first, other), problems = next(iter(resolved.members.items())), []
-    leaves = {path: leaf_text(value) for path, value in flatten(other).items() if path.startswith(wanted)}
-    for name, member in resolved.members.items():
-        own = {path: leaf_text(value) for path, value in flatten(member).items() if path.startswith(wanted)}
-        problems += [
-            f"{path} is {leaves.get(path, 'not there')} in {first}, {own.get(path, 'not there')} in {name}"
-            for path in dict.fromkeys([*leaves, *own])
-            if leaves.get(path) != own.get(path)
-        ]
-    if problems:
-        raise UserError(*problems, "members have these in common: give them with --set, or name other members")
 
 
 def _trained(resolved: ResolvedEnsemble) -> list[Run]:

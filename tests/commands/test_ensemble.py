@@ -109,3 +109,41 @@ def test_members_that_do_not_go_together_are_refused_before_any_training(pool: I
         "members have these in common: give them with --set, or name other members",
     )
     assert len(pool.store.find([])) == before
+
+
+def refused(pool: Inside, recipe: Path, out: Path, *set_stackers: str, overrides: tuple[str, ...] = ()) -> list[str]:
+    before = len(pool.store.find([]))
+    with pytest.raises(UserError) as error:
+        ensemble(load_ensemble(str(recipe), overrides, set_stackers), out)
+    assert len(pool.store.find([])) == before
+    return list(error.value.problems)
+
+
+def test_what_a_last_member_lacks_is_told_before_the_first_is_trained(
+    pool: Inside, recipe: Path, tmp_path: Path
+) -> None:
+    folder = pool.folder / "experiments"
+    (folder / "listless.yaml").write_text("base: tiny\nlabels: {corrections: nothere.json}\n")
+    recipe.write_text(recipe.read_text().replace("lean", "listless"))
+    (demo,) = (pool.folder / "data").glob("demo-*")
+    out = tmp_path / "no" / "such.csv"
+    assert refused(pool, recipe, out, "labels.corrections=nothere.json") == [
+        f"{folder}/listless.yaml, {folder}/second.yaml: {demo}/nothere.json: there is no such label list; put it "
+        "there, or give its path from the project's root",
+        f"{out}: cannot be written: No such file or directory",
+    ]
+
+
+def test_a_stacker_of_other_data_is_told_before_any_training(pool: Inside, recipe: Path, tmp_path: Path) -> None:
+    folder = pool.folder / "experiments"
+    (demo,) = (pool.folder / "data").glob("demo-*")
+    expected = [
+        f"{folder}/tiny.yaml reads {demo} as data set demo, {folder}/second.yaml {tmp_path} as mine",
+        "a stacker's data are its members': give --data, or --set and --set-stackers alike",
+    ]
+    assert (
+        refused(pool, recipe, tmp_path / "s.csv", f"data.kind=folder data.folder={tmp_path} data.name=mine") == expected
+    )
+    other = f"data.kind=folder data.folder={tmp_path} data.name=mine"
+    expected[0] = f"{folder}/tiny.yaml reads {tmp_path} as data set mine, {folder}/second.yaml {demo} as demo"
+    assert refused(pool, recipe, tmp_path / "s.csv", overrides=(other,)) == expected

@@ -77,7 +77,7 @@ def prepare_stacker(stacker: Stacker, store: Store) -> PreparedStacker:
     dataset = replace(dataset, curated=dataset.curated.keep(known))
     _check_data(dataset, runs[0])
     folds = np.array(assigned.loc[list(dataset.curated.fnames)], np.int64)
-    lists, corrected, removed, notes = _corrected(stacker.labels.corrections, dataset)
+    lists, corrected, removed, notes = corrected_by(stacker.labels.corrections, dataset)
     tiles, lengths = read_tiles(runs, dataset.curated.fnames, store)
     trained_on = np.where(removed[:, None], 0, corrected)
     prepared = PreparedStacker(
@@ -99,8 +99,11 @@ def prepare_stacker(stacker: Stacker, store: Store) -> PreparedStacker:
     return prepared
 
 
-def _corrected(given: str, dataset: Dataset) -> tuple[tuple[Path, ...], np.ndarray, np.ndarray, list[str]]:
-    """Return the label list that is given, none or one, the targets and removed clips by it, and its warnings."""
+def corrected_by(given: str, dataset: Dataset) -> tuple[tuple[Path, ...], np.ndarray, np.ndarray, list[str]]:
+    """Return the label list that is given, none or one, the targets and removed clips by it, and its warnings.
+
+    Raises UserError where it does not fit.
+    """
     curated = dataset.curated
     if not given:
         return (), curated.labels, np.zeros(len(curated), dtype=bool), []

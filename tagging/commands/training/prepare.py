@@ -122,7 +122,7 @@ def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
     """
     dataset = read_dataset(data_folder(experiment), dataset_name(experiment))
     check_classes(dataset)
-    lists = _read_lists(experiment, dataset)
+    lists = read_lists(experiment, dataset)
     features = open_features(experiment, dataset)
     usable, left_out = readable(experiment, dataset, features)
     rows, first = {}, 0
@@ -188,7 +188,7 @@ def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
 
 
 @dataclass(frozen=True)
-class _Lists:
+class LabelLists:
     """What the label lists say of all clips of the table, undecodable ones included."""
 
     paths: tuple[Path, ...]
@@ -199,7 +199,8 @@ class _Lists:
     warnings: tuple[str, ...]
 
 
-def _read_lists(experiment: Experiment, dataset: Dataset) -> _Lists:
+def read_lists(experiment: Experiment, dataset: Dataset) -> LabelLists:
+    """Read the lists that an experiment names, none to two; UserError, all problems at once, where one does not fit."""
     curated, noisy, classes = dataset.curated, dataset.noisy, dataset.classes
     corrected, removed = curated.labels, np.zeros(len(curated), dtype=bool)
     trusted = dropped = np.zeros(len(noisy), dtype=bool)
@@ -224,10 +225,10 @@ def _read_lists(experiment: Experiment, dataset: Dataset) -> _Lists:
             problems += error.problems
     if problems:
         raise UserError(*problems)
-    return _Lists(tuple(paths), corrected, removed, trusted, dropped, tuple(warnings))
+    return LabelLists(tuple(paths), corrected, removed, trusted, dropped, tuple(warnings))
 
 
-def _idle_selection(experiment: Experiment, lists: _Lists) -> list[str]:
+def _idle_selection(experiment: Experiment, lists: LabelLists) -> list[str]:
     """Warn where the clips that a selection trusts are drawn as if it were not there."""
     sampling = experiment.sampling
     if not lists.trusted.any() or lists.dropped.any() or sampling.trusted or sampling.noisy_pool == "trusted":
