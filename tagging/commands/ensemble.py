@@ -11,6 +11,7 @@ from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.members import Ensemble, ensemble_of
 from tagging.commands.runs.out_of_fold import OutOfFold, read_out_of_fold
 from tagging.commands.select import arrays_of, tell_result
+from tagging.commands.selection.candidates import comparable, seed_spread
 from tagging.commands.selection.ensemble_run import Account, write_ensemble
 from tagging.commands.submit import write_submission
 from tagging.commands.train import train
@@ -20,7 +21,7 @@ from tagging.ensemble.blend import Blend
 from tagging.ensemble.bootstrap import Bootstrap
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
-from tagging.tracking.store import Run
+from tagging.tracking.store import Run, Store
 
 
 def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
@@ -39,7 +40,7 @@ def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
     distinct = list({run.id: run for run in runs}.values())
     made = ensemble_of(resolved.recipe.method, distinct, [weights[run.id] for run in distinct])
     oof = read_out_of_fold(store, made.runs)
-    run = write_ensemble(store, resolved.recipe.name, made, oof, _account(resolved, made, oof, weights))
+    run = write_ensemble(store, resolved.recipe.name, made, oof, _account(store, resolved, made, oof, weights))
     if launch:
         link_launch(store, launch, run)
     best = max(each.metrics["cv_lwlrap"] for each in runs)
@@ -74,7 +75,9 @@ def _tell_shared(resolved: ResolvedEnsemble, runs: list[Run]) -> None:
             warn(f"{', '.join(shared)} have the same settings: they are one run ({run_id[:8]}) of their joint weight")
 
 
-def _account(resolved: ResolvedEnsemble, made: Ensemble, oof: OutOfFold, weights: dict[str, int]) -> Account:
+def _account(
+    store: Store, resolved: ResolvedEnsemble, made: Ensemble, oof: OutOfFold, weights: dict[str, int]
+) -> Account:
     pool = arrays_of(made.runs, oof)
     blend = Blend(made.method, tuple(weights[run.id] for run in made.runs))
     (interval,) = Bootstrap(pool, threads=torch.get_num_threads()).intervals([blend])
@@ -83,4 +86,5 @@ def _account(resolved: ResolvedEnsemble, made: Ensemble, oof: OutOfFold, weights
         how=f"by the recipe `{resolved.recipe.name}`: none was picked for its score on these clips.{notes}",
         params={"ensemble.recipe": resolved.recipe.name},
         metrics={"cv_lwlrap_low": interval.low, "cv_lwlrap_high": interval.high},
+        seed_spread=seed_spread(comparable(store, made.runs[0])),
     )

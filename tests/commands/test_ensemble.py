@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import stdev
 
 import pytest
 from sklearn.metrics import label_ranking_average_precision_score
@@ -94,6 +95,20 @@ def test_members_whose_settings_come_out_the_same_are_one_of_more_weight(
         in (capsys.readouterr().err)
     )
     assert run.params["ensemble.members"] == "tiny 0.667, lean 0.333"
+
+
+@pytest.mark.slow
+def test_its_page_tells_the_spread_over_seeds_that_the_store_knows(pool: Inside, tmp_path: Path) -> None:
+    folder = pool.folder / "experiments"
+    (folder / "two.yaml").write_text(f"members: [{folder}/tiny.yaml, {folder}/lean.yaml]\n")
+    pool.store.set_tags(pool.store.resolve("seed_1").id, {"ensemble": "exclude"})  # of ensembles: its seed counts
+    run = ensemble(resolved(folder / "two.yaml"), tmp_path / "submission.csv")
+    pool.store.connection.client.delete_tag(pool.store.resolve("seed_1").id, "ensemble")
+    spread = stdev(pool.store.resolve(name).metrics["cv_lwlrap"] for name in ("tiny", "seed_1"))
+    lines = run.tags["mlflow.note.content"].splitlines()
+    tiny, lean = (next(line for line in lines if line.startswith(f"| [{name}](")) for name in ("tiny", "lean"))
+    assert tiny.endswith(f" | {spread:.4f} |")
+    assert lean.endswith(" |  |")
 
 
 def test_members_that_do_not_go_together_are_refused_before_any_training(pool: Inside, recipe: Path) -> None:

@@ -72,6 +72,13 @@ def distinct_names(runs: Sequence[Run]) -> list[str]:
     return [run.name if names.count(run.name) == 1 else f"{run.name} {run.id[:8]}" for run in runs]
 
 
+def comparable(store: Store, run: Run) -> list[Run]:
+    """Return the finished experiments and stackers of the data of a run, whatever their tag `ensemble`."""
+    same = {"candidate": "yes", **{f"data.{name}": run.tags[f"data.{name}"] for name in COMPARABLE}}
+    found = [one for kind in ("experiment", "stacker") for one in store.search({"kind": kind, **same}, run.dataset)]
+    return [one for one in found if one.status == "FINISHED"]
+
+
 def seed_spread(runs: Sequence[Run]) -> dict[str, float]:
     """Return the standard deviation of the CV lwlrap over training seeds, by run id.
 
