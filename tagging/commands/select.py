@@ -42,9 +42,8 @@ def select(asked: Asked, wish: Wish, name: str = "") -> Run:
         raise UserError(f"--size and --must limit --search enumerate; --search {wish.search} chooses freely")
     store, launch = open_store()
     close_abandoned(store)
-    pool = _pool(store, asked)
+    pool, oof = _pool(store, asked)
     wish = replace(wish, limits=replace(wish.limits, must=tuple(required(store, pool, asked.must))))
-    oof = read_out_of_fold(store, pool.runs)
     arrays = arrays_of(pool.runs, oof)
     choice = choose(arrays, wish)
     found = weigh(pool.runs, arrays, choice, wish)
@@ -74,12 +73,13 @@ def tell_result(run: Run) -> None:
     say(f"its submission: `python -m tagging submit --run {run.id[:8]}`; look at it with `make ui`")
 
 
-def _pool(store: Store, asked: Asked) -> Pool:
-    """Return the candidates and say which runs are none; UserError where there are too few."""
+def _pool(store: Store, asked: Asked) -> tuple[Pool, OutOfFold]:
+    """Return the candidates with what they say, and say which runs are none; UserError where there are too few."""
     pool = find_pool(store, asked.dataset, asked.where, asked.runs)
     relabelled = other_labels(store, pool.runs)
     gone = {run.id for run, _ in relabelled}
     pool = Pool(tuple(run for run in pool.runs if run.id not in gone), (*pool.left_out, *relabelled))
+    pool, oof = without_copies(pool, read_out_of_fold(store, pool.runs))
     lines = told(pool.left_out)
     if len(pool.runs) < asked.minimum:
         raise UserError(
@@ -89,4 +89,21 @@ def _pool(store: Store, asked: Asked) -> Pool:
             "train another experiment, or the same with --set seed=1; --min 1 takes what there is",
         )
     say("\n".join([f"{pool.dataset}: {count(len(pool.runs), 'candidate')}", *lines]))
-    return pool
+    return pool, oof
+
+
+def without_copies(pool: Pool, oof: OutOfFold) -> tuple[Pool, OutOfFold]:
+    """Leave out runs that say the same as a newer one to the bit: one run would count twice. The newest stays.
+
+    Such are runs whose settings differ in what reaches no curated clip, such as `predict.noisy`.
+    """
+    newest = {said.tobytes(): run for run, said in zip(pool.runs, oof.probabilities, strict=True)}
+    same = [newest[said.tobytes()] for said in oof.probabilities]
+    kept = [place for place, run in enumerate(pool.runs) if same[place] is run]
+    copies = [
+        (run, f"the same out-of-fold predictions as {other.name} ({other.id[:8]}), which is newer")
+        for run, other in zip(pool.runs, same, strict=True)
+        if other is not run
+    ]
+    runs = tuple(pool.runs[place] for place in kept)
+    return Pool(runs, (*pool.left_out, *copies)), replace(oof, probabilities=oof.probabilities[kept])

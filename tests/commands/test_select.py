@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tagging.commands.runs.out_of_fold import read_out_of_fold
-from tagging.commands.select import Asked, arrays_of, select
+from tagging.commands.select import Asked, arrays_of, select, without_copies
+from tagging.commands.selection.candidates import Pool
 from tagging.commands.selection.choose import Wish
 from tagging.ensemble.subsets import Limits
 from tagging.errors import UserError
@@ -124,6 +125,40 @@ def test_a_run_trained_on_other_labels_is_left_out(pool: Inside, capsys: Capture
         f"not a candidate: tiny ({tiny.id[:8]}): other labels than lean ({lean.id[:8]}): "
         "the data set's table was changed in between\n"
     ) in capsys.readouterr().out
+
+
+def test_of_runs_that_say_the_same_the_newest_stays(pool: Inside) -> None:
+    names = ("tiny", "seed_1", "plain", "lean")
+    runs = [the_run(pool.store, name) for name in names]  # the oldest first
+    oof = read_out_of_fold(pool.store, runs)
+    said = oof.probabilities[[0, 1, 0, 0]]
+    said[2, 5, 1] = np.nextafter(said[2, 5, 1], 1)  # all but the same
+    found, kept = without_copies(Pool(tuple(runs), ()), replace(oof, probabilities=said))
+    tiny, seed_1, plain, lean = runs
+    assert found == Pool(
+        (seed_1, plain, lean),
+        ((tiny, f"the same out-of-fold predictions as lean ({lean.id[:8]}), which is newer"),),
+    )
+    assert np.array_equal(kept.probabilities, said[[1, 2, 3]])
+
+
+def test_a_run_that_is_there_twice_counts_once(pool: Inside, capsys: Capture) -> None:
+    tiny, lean = the_run(pool.store, "tiny"), the_run(pool.store, "lean")
+    table = pool.store.read_table(lean.id, "predictions/oof.parquet")
+    pool.store.log_table(lean.id, pool.store.read_table(tiny.id, "predictions/oof.parquet"), "predictions/oof.parquet")
+    told = f"the same out-of-fold predictions as lean ({lean.id[:8]}), which is newer"
+    asked = Asked(runs=("tiny", "lean"))
+    assert problems(asked) == (
+        "demo has 1 candidate (lean); 2 or more are needed",
+        f"not a candidate: tiny ({tiny.id[:8]}): {told}",
+        "train another experiment, or the same with --set seed=1; --min 1 takes what there is",
+    )
+    assert problems(replace(asked, must=("tiny",), minimum=1)) == (
+        f"--must tiny: tiny ({tiny.id[:8]}) is no candidate: {told}",
+        f"candidates: lean ({lean.id[:8]})",
+    )
+    pool.store.log_table(lean.id, table, "predictions/oof.parquet")
+    assert capsys.readouterr().out == f"demo: 1 candidate\nnot a candidate: tiny ({tiny.id[:8]}): {told}\n"
 
 
 def test_predictions_that_are_no_numbers_are_named_with_their_clip(pool: Inside) -> None:
