@@ -240,9 +240,16 @@ def _message(item: Any, dotted: str, section: type[BaseModel], kinds: list[str])
         return f"{dotted} is {given!r}, but it is a mapping, such as {{optimizer.lr: ...}}"
     if kind == "too_short":
         return f"{dotted} has {context['actual_length']} entries; it must have {context['min_length']} or more"
+    if kind == "tuple_type":
+        return f"{dotted} is {given!r}; it must be a list such as {_example(section, dotted.rpartition('.')[2])}"
     wanted = item["msg"].removeprefix("Input should be ").split(", unable to parse")[0]
-    wanted = wanted.replace("a valid tuple", "a list such as [0, 2]")
     return f"{dotted} is {given!r}; it must be {wanted}"
+
+
+def _example(section: type[BaseModel], field: str) -> str:
+    """Return a list as a field may hold one: of names, else of numbers."""
+    of_names = field in section.model_fields and get_args(section.model_fields[field].annotation)[0] is str
+    return "[corr_noisy_007, auxiliary_016]" if of_names else "[0, 2]"
 
 
 def _without_tags(loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[type[BaseModel], list[str], list[str]]:

@@ -77,6 +77,16 @@ def test_all_problems_come_at_once_with_line_path_and_nearest_name(folder: Path)
         ("kind: experiment\n", (), "/x.yaml:1: kind is 'experiment'; allowed: 'stacker', and none for an experiment"),
         ("base: base\nkind: stacker\n", (), "/x.yaml:1: base: 'base' is no stacker, as this file is"),
         ("base: base\n", ("kind=stacker",), "--set kind: what a file is stands in the file alone; name another one"),
+        (
+            "base: stacker\nmembers: tiny\n",
+            (),
+            "/x.yaml:2: members is 'tiny'; it must be a list such as [corr_noisy_007, auxiliary_016]",
+        ),
+        (
+            "base: stacker\n",
+            ("training.folds=1",),
+            "--set training.folds: training.folds is '1'; it must be a list such as [0, 2]",
+        ),
         ("base: stacker\nmembers: [a, b, a]\n", (), "/x.yaml: members names a twice"),
         (
             "base: stacker\nscheduler: {kind: cosine, min_lr: 1e-3}\n",
