@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from tagging.config.lineage import lineage
 from tagging.config.load import EXPERIMENTS, AnyRecipe, as_experiment, find, load, problems_of
 from tagging.config.schema import Experiment
 from tagging.config.sections.fields import Section
 from tagging.config.stacker import Stacker
-from tagging.config.tree import Origins, read_yaml
+from tagging.config.tree import Origins, Tree, read_yaml
 from tagging.errors import UserError
 
 RECIPES = EXPERIMENTS / "ensembles"
@@ -31,21 +31,6 @@ class EnsembleRecipe(Section):
     weights: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), description="how often each counts, the members first; []: all the same"
     )
-
-    @model_validator(mode="after")
-    def _a_weight_each(self) -> EnsembleRecipe:
-        size = len(self.members) + len(self.stackers)
-        if self.weights and len(self.weights) != size:
-            raise ValueError(f"weights has {len(self.weights)} numbers for {size} members and stackers")
-        return self
-
-    @model_validator(mode="after")
-    def _once(self) -> EnsembleRecipe:
-        names = [*self.members, *self.stackers]
-        twice = [name for place, name in enumerate(names) if name in names[:place]]
-        if twice:
-            raise ValueError(f"{twice[0]} is named twice; give it more weight instead")
-        return self
 
 
 @dataclass(frozen=True)
@@ -81,13 +66,9 @@ def load_ensemble(
     """
     path = find(name, folder, "ensemble recipe")
     tree, origins = read_yaml(path)
-    try:
-        recipe = EnsembleRecipe.model_validate({**tree, "name": tree.get("name") or path.stem})
-    except ValidationError as error:
-        raise UserError(*problems_of(error, origins, path, EnsembleRecipe)) from None
+    recipe, problems = _recipe({**tree, "name": tree.get("name") or path.stem}, origins, path)
     members: dict[str, Experiment] = {}
     lineages: dict[str, dict[str, str]] = {}
-    problems: list[str] = []
     resolved = ResolvedEnsemble(recipe, members, lineages, set_stackers, data)
     for member in recipe.members:
         try:
@@ -103,6 +84,35 @@ def load_ensemble(
     if problems:
         raise UserError(*dict.fromkeys(problems))
     return resolved
+
+
+def _recipe(tree: Tree, origins: Origins, path: Path) -> tuple[EnsembleRecipe, list[str]]:
+    """Return the recipe with all that is wrong in its file; of what is wrong it holds the defaults."""
+    try:
+        recipe = EnsembleRecipe.model_validate(tree)
+    except ValidationError as error:
+        wrong = {str(item["loc"][0]) for item in error.errors()}
+        sound = {field: value for field, value in tree.items() if field not in wrong}
+        if "members" not in sound or "stackers" in wrong:
+            sound.pop("weights", None)  # whether there is one for each cannot be told
+        partial = EnsembleRecipe.model_construct(**{"members": (), **sound})
+        return partial, [*problems_of(error, origins, path, EnsembleRecipe), *_misfits(partial, origins)]
+    return recipe, _misfits(recipe, origins)
+
+
+def _misfits(recipe: EnsembleRecipe, origins: Origins) -> list[str]:
+    """Say where names come twice, or weights are not as many as names."""
+    fields = [*(("members", name) for name in recipe.members), *(("stackers", name) for name in recipe.stackers)]
+    names = [name for _, name in fields]
+    problems = [
+        f"{origins[field]}: {field}: {name} is named twice; give it more weight instead"
+        for place, (field, name) in enumerate(fields)
+        if name in names[:place]
+    ]
+    if recipe.weights and len(recipe.weights) != len(names):
+        given = f"weights has {len(recipe.weights)} numbers for {len(names)} members and stackers"
+        problems.append(f"{origins['weights']}: {given}; give one each, or leave weights out")
+    return problems
 
 
 def _member(name: str, overrides: Sequence[str], data: Path | None) -> Experiment:

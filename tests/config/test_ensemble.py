@@ -85,13 +85,33 @@ def test_an_ensemble_of_some_folds_is_refused(tmp_path: Path) -> None:
     [
         ("name: a\n", "mine.yaml: members is missing"),
         ("members: []\n", "mine.yaml:1: members has 0 entries; it must have 1 or more"),
-        ("members: [a, b]\nweights: [1]\n", "mine.yaml: weights has 1 numbers for 2 members and stackers"),
-        ("members: [a, a]\n", "mine.yaml: a is named twice; give it more weight instead"),
-        ("members: [a]\nmethod: best\n", "mine.yaml:2: method is 'best'; it must be 'geometric' or 'arithmetic'"),
+        (
+            "members: [base, smoke]\nweights: [1]\n",
+            "mine.yaml:2: weights has 1 numbers for 2 members and stackers; give one each, or leave weights out",
+        ),
+        ("members: [base, base]\n", "mine.yaml:1: members: base is named twice; give it more weight instead"),
+        ("members: [base]\nmethod: best\n", "mine.yaml:2: method is 'best'; it must be 'geometric' or 'arithmetic'"),
     ],
 )
 def test_what_is_wrong_in_the_recipe_itself(tmp_path: Path, text: str, problem: str) -> None:
     assert problems(tmp_path, text) == [problem]
+
+
+def test_what_is_wrong_in_the_recipe_hides_nothing_else(tmp_path: Path) -> None:
+    text = "method: median\nmembers: [base, base]\nweights: [1, 2, 3]\n"
+    assert problems(tmp_path, text, ("training.folds=[1]",)) == [
+        "mine.yaml:1: method is 'median'; it must be 'geometric' or 'arithmetic'",
+        "mine.yaml:2: members: base is named twice; give it more weight instead",
+        "mine.yaml:3: weights has 3 numbers for 2 members and stackers; give one each, or leave weights out",
+        "mine.yaml:2: members: base: training.folds is [1]; an ensemble needs all folds",
+    ]
+    there = ", ".join(experiment_names())
+    assert problems(tmp_path, "members: [bose]\nmembres: [base]\nstackers: base\nweights: [1, 1]\n") == [
+        "mine.yaml:3: stackers is 'base'; it must be a list such as [corr_noisy_007, auxiliary_016]",
+        "mine.yaml:2: membres is not a field; did you mean members? "
+        "There are: name, notes, method, members, stackers, weights",
+        f"mine.yaml:1: members: no experiment is called 'bose'; did you mean base? There are: {there}",
+    ]
 
 
 def test_an_unknown_recipe_brings_the_nearest() -> None:
