@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,13 @@ def sizes(text: str) -> tuple[int, int | None]:
     """Return the fewest and the most members that `1..7` or `3` allows; empty text: any number."""
     if not text:
         return 1, None
-    low, dots, high = text.partition("..")
-    fewest = at_least(1)(low)
-    return fewest, at_least(fewest)(high) if dots else fewest
+    found = re.fullmatch(r"([0-9]+)(?:\.\.([0-9]+))?", text)
+    fewest, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= fewest <= most:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of members; give one of 1 or more, as 3, or the fewest and the most, as 1..7"
+        )
+    return fewest, most
 
 
 def _select(parsed: argparse.Namespace) -> None:

@@ -44,8 +44,14 @@ def test_sizes_are_a_number_or_a_range(text: str, expected: tuple[int, int | Non
 @pytest.mark.parametrize(
     ("option", "text", "problem"),
     [
-        ("--size", "0..3", "'0' is not a whole number of 1 or more"),
-        ("--size", "4..3", "'3' is not a whole number of 4 or more"),
+        *(
+            (
+                "--size",
+                text,
+                f"'{text}' is no number of members; give one of 1 or more, as 3, or the fewest and the most, as 1..7",
+            )
+            for text in ("0", "0..3", "4..3", "2..", "..3", "..", "2...4", "two", "1..3..5")
+        ),
         ("--method", "harmonic", "'harmonic' is none of both, geometric, arithmetic"),
         ("--search", "all", "'all' is none of enumerate, greedy, weights"),
         ("--by", "test", "'test' is none of cv, nested"),

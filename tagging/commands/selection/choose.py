@@ -126,8 +126,8 @@ def _enumerate(pool: Pool, method: Method, limits: Limits) -> Enumeration:
 def _check_number(pool: Pool, wish: Wish) -> None:
     try:
         subsets = count_subsets(len(pool), wish.limits)
-    except ValueError as error:
-        raise UserError(*(f"--size or --must: {line}" for line in str(error).splitlines())) from None
+    except ValueError:
+        raise UserError(_no_subset(len(pool), wish.limits)) from None
     if len(pool) > MOST_CANDIDATES:
         raise UserError(
             f"{len(pool)} candidates are more than the {MOST_CANDIDATES} whose subsets are looked at; "
@@ -141,6 +141,18 @@ def _check_number(pool: Pool, wish: Wish) -> None:
         f"{len(pool)} candidates have {subsets:,} subsets, which would take {duration(seconds)} here; "
         f"at most {MOST_SUBSETS:,} are looked at",
         f"{_advice(len(pool), wish.limits)}, leave some out with --where or --runs, or take --search greedy",
+    )
+
+
+def _no_subset(candidates: int, limits: Limits) -> str:
+    """Say which sizes there are where those asked for are not."""
+    fewest, most = limits.smallest, limits.largest or candidates
+    size = str(fewest) if fewest == most else f"{fewest}..{most}"
+    must, least = len(limits.must), max(1, len(limits.must))
+    held = f" that holds the {must} of --must" if must else ""
+    return (
+        f"--size {size}: of {count(candidates, 'candidate')} there is no subset of that size{held}; "
+        f"give {least} to {candidates}, as --size {least}..{candidates}, or leave it out"
     )
 
 

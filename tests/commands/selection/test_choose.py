@@ -66,11 +66,22 @@ def test_a_search_for_weights_is_a_way_of_its_own(search: str, way: str) -> None
     assert sum(choice.taken.blend.weights) == pytest.approx(1)
 
 
-def test_limits_that_leave_nothing_are_told() -> None:
+@pytest.mark.parametrize(
+    ("limits", "problem"),
+    [
+        (Limits(4, 6), "--size 4..6: of 3 candidates there is no subset of that size; give 1 to 3, as --size 1..3"),
+        (Limits(9, 9), "--size 9: of 3 candidates there is no subset of that size; give 1 to 3, as --size 1..3"),
+        (
+            Limits(1, 1, (0, 2)),
+            "--size 1: of 3 candidates there is no subset of that size that holds the 2 of --must; "
+            "give 2 to 3, as --size 2..3",
+        ),
+    ],
+)
+def test_limits_that_leave_nothing_are_told(limits: Limits, problem: str) -> None:
     with pytest.raises(UserError) as error:
-        choose(random_pool(3), Wish(limits=Limits(4, 6)))
-    (problem,) = error.value.problems
-    assert problem.startswith("--size or --must: ")
+        choose(random_pool(3), Wish(limits=limits))
+    assert error.value.problems == (f"{problem}, or leave it out",)
 
 
 def test_too_many_subsets_are_refused_with_the_time_and_what_to_do() -> None:
