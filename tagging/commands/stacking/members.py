@@ -15,7 +15,7 @@ from tagging.errors import UserError
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 
-HEARING = ("experiment", "trial")  # the kinds of runs whose predictions are tile by tile
+HEARING = ("experiment", "trial")  # the kinds of runs whose predictions are tile by tile, but for a stacker's trials
 GRID = ("sampling.frames", "predict.tile_step", "features.sample_rate", "features.hop", "features.trim_db")
 
 
@@ -43,8 +43,9 @@ def find_members(stacker: Stacker, dataset: str, store: Store) -> list[Run]:
 
 def _check_member(run: Run, dataset: str, store: Store) -> None:
     title = said(run)
-    if run.kind not in HEARING:
-        raise UserError(f"{title} is of kind {run.kind or 'unknown'}; members are experiments and trials")
+    if run.kind not in HEARING or run.predicts_as == "stacker":
+        kind = f"a {run.kind} of a stacker" if run.kind in HEARING else f"of kind {run.kind or 'unknown'}"
+        raise UserError(f"{title} is {kind}; members are experiments and their trials")
     if run.dataset != dataset:
         raise UserError(
             f"{title} is of data set {run.dataset}, not {dataset}; name its data with --data, or give another run"

@@ -60,8 +60,16 @@ def test_runs_that_hear_nothing_have_no_tiles(stacked: Stacked) -> None:
     run = stacked.run("stacked")
     fold = stacked.store.children(run.id)[0]
     assert problems(stacked, f"members=[{run.id}, {fold.id}]") == [
-        f"members: {title(run)} is of kind stacker; members are experiments and trials",
-        f"members: {title(fold)} is of kind fold; members are experiments and trials",
+        f"members: {title(run)} is of kind stacker; members are experiments and their trials",
+        f"members: {title(fold)} is of kind fold; members are experiments and their trials",
+    ]
+
+
+def test_a_trial_of_a_stacker_hears_nothing(stacked: Stacked, made: list[Run]) -> None:
+    made.append(stacked.store.start("demo", "trial", "c 0", {"candidate": "yes"}, {"kind": "stacker"}))
+    stacked.store.finish(made[0].id, "FINISHED")
+    assert problems(stacked, f"members=[tiny, {made[0].id}]") == [
+        f"members: {title(made[0])} is a trial of a stacker; members are experiments and their trials"
     ]
 
 
