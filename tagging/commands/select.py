@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.members import ensemble_of
 from tagging.commands.runs.out_of_fold import OutOfFold, other_labels, read_out_of_fold
-from tagging.commands.selection.candidates import Pool, distinct_names, find_pool, required, told
+from tagging.commands.selection.candidates import Candidates, distinct_names, find_pool, required, told
 from tagging.commands.selection.choose import Wish, choose
 from tagging.commands.selection.ensemble_run import write_ensemble
 from tagging.commands.selection.found import account_of, show, weigh
-from tagging.ensemble.pool import Pool as Arrays
+from tagging.ensemble.pool import Pool
 from tagging.errors import UserError
 from tagging.progress import say
 from tagging.report.wording import count
@@ -59,10 +59,10 @@ def select(asked: Asked, wish: Wish, name: str = "") -> Run:
     return run
 
 
-def arrays_of(runs: Sequence[Run], oof: OutOfFold) -> Arrays:
+def arrays_of(runs: Sequence[Run], oof: OutOfFold) -> Pool:
     """Return runs as a pool of arrays; UserError that names each run whose probabilities cannot be used."""
     try:
-        return Arrays(distinct_names(runs), list(oof.probabilities), oof.truth, oof.folds)
+        return Pool(distinct_names(runs), list(oof.probabilities), oof.truth, oof.folds)
     except ValueError as error:
         raise UserError(*str(error).splitlines()) from None
 
@@ -73,12 +73,12 @@ def tell_result(run: Run) -> None:
     say(f"its submission: `python -m tagging submit --run {run.id[:8]}`; look at it with `make ui`")
 
 
-def _pool(store: Store, asked: Asked) -> tuple[Pool, OutOfFold]:
+def _pool(store: Store, asked: Asked) -> tuple[Candidates, OutOfFold]:
     """Return the candidates with what they say, and say which runs are none; UserError where there are too few."""
     pool = find_pool(store, asked.dataset, asked.where, asked.runs)
     relabelled = other_labels(store, pool.runs)
     gone = {run.id for run, _ in relabelled}
-    pool = Pool(tuple(run for run in pool.runs if run.id not in gone), (*pool.left_out, *relabelled))
+    pool = Candidates(tuple(run for run in pool.runs if run.id not in gone), (*pool.left_out, *relabelled))
     pool, oof = without_copies(pool, read_out_of_fold(store, pool.runs))
     lines = told(pool.left_out)
     if len(pool.runs) < asked.minimum:
@@ -92,7 +92,7 @@ def _pool(store: Store, asked: Asked) -> tuple[Pool, OutOfFold]:
     return pool, oof
 
 
-def without_copies(pool: Pool, oof: OutOfFold) -> tuple[Pool, OutOfFold]:
+def without_copies(pool: Candidates, oof: OutOfFold) -> tuple[Candidates, OutOfFold]:
     """Leave out runs that say the same as a newer one to the bit: one run would count twice. The newest stays.
 
     Such are runs whose settings differ in what reaches no curated clip, such as `predict.noisy`.
@@ -106,4 +106,4 @@ def without_copies(pool: Pool, oof: OutOfFold) -> tuple[Pool, OutOfFold]:
         if other is not run
     ]
     runs = tuple(pool.runs[place] for place in kept)
-    return Pool(runs, (*pool.left_out, *copies)), replace(oof, probabilities=oof.probabilities[kept])
+    return Candidates(runs, (*pool.left_out, *copies)), replace(oof, probabilities=oof.probabilities[kept])

@@ -9,7 +9,7 @@ from tagging.ensemble.scoring import views
 
 Masks = NDArray[np.int64]
 Sums = NDArray[np.int64]
-Found = tuple[int, Sums]  # a bit mask and the sum of each fold [K]
+Subset = tuple[int, Sums]  # a bit mask and the sum of each fold [K]
 
 
 class Best:
@@ -21,7 +21,7 @@ class Best:
 
     def __init__(self, folds: int, keep: int) -> None:
         self._views, self._keep = views(folds).astype(np.int64), keep
-        self._of_size: dict[int, list[Found]] = {}
+        self._of_size: dict[int, list[Subset]] = {}
         self._kept: dict[int, tuple[Masks, Sums]] = {}
 
     @property
@@ -36,11 +36,11 @@ class Best:
             of_size = np.flatnonzero(sizes == size)
             self._update(size, masks[of_size], sums[:, of_size])
 
-    def of_size(self, size: int) -> list[Found]:
+    def of_size(self, size: int) -> list[Subset]:
         """Return the best subset of a size on all folds, then the best without fold k for each k."""
         return self._of_size[size]
 
-    def any_size(self) -> list[Found]:
+    def any_size(self) -> list[Subset]:
         """Return the best subset of all sizes on all folds, then without fold k for each k; smaller ones first."""
         found = []
         for view, of_view in enumerate(self._views):
@@ -67,7 +67,7 @@ class Best:
         self._kept[size] = _first(masks, sums, self._keep)
 
 
-def _highest(masks: Masks, sums: Sums, totals: Sums) -> Found:
+def _highest(masks: Masks, sums: Sums, totals: Sums) -> Subset:
     """Return the subset of the highest total, of equal ones the lowest mask."""
     equal = np.flatnonzero(totals == totals.max())
     index = equal[masks[equal].argmin()]

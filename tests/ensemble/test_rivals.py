@@ -13,7 +13,9 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from tagging.ensemble import rivals
 from tagging.ensemble.rivals import fit_boosting, fit_logistic
+from tagging.models import stacking
 from tagging.models.stacking import BoostedTrees
 
 TREES: dict[str, Any] = {"rounds": 20, "leaves": 4, "min_leaf": 5, "rate": 0.2}
@@ -25,6 +27,10 @@ def data(seed: int = 0, clips: int = 120) -> tuple[np.ndarray, np.ndarray]:
     targets = (generator.random((clips, 3)) < 0.4).astype(np.float32)
     said = np.tile(targets, 2) * 2 - 1 + generator.normal(0, 1.5, (clips, 6))
     return expit(said).astype(np.float32), targets
+
+
+def test_models_are_fitted_on_the_inputs_that_they_meet_later() -> None:
+    assert rivals.SMALLEST == stacking.SMALLEST
 
 
 def logistic(inputs: np.ndarray, targets: np.ndarray, others: np.ndarray, c: float = 0.3) -> np.ndarray:

@@ -19,7 +19,7 @@ HOW_TO_GET = "`python -m tagging train NAME` makes one with all its folds; `show
 
 
 @dataclass(frozen=True)
-class Pool:
+class Candidates:
     """The candidates of one data set, the oldest first, and the runs that do not fit with the reason of each."""
 
     runs: tuple[Run, ...]
@@ -31,7 +31,7 @@ class Pool:
         return self.runs[0].dataset
 
 
-def find_pool(store: Store, dataset: str = "", where: str = "", names: Sequence[str] = ()) -> Pool:
+def find_pool(store: Store, dataset: str = "", where: str = "", names: Sequence[str] = ()) -> Candidates:
     """Return the candidates of a data set; by default of that with the newest candidate.
 
     `where` is a filter in MLflow's own language, `names` limits the pool to some runs by id, the beginning of one, or
@@ -52,7 +52,7 @@ def find_pool(store: Store, dataset: str = "", where: str = "", names: Sequence[
     reasons = {run.id: _unfit(run) or _incomparable(run, newest) for run in at_home}
     away = [(run, f"of data set {run.dataset}") for run in found if names and run.dataset != newest.dataset]
     oldest_first = sorted(at_home, key=lambda run: (run.start_time, run.id))
-    return Pool(
+    return Candidates(
         runs=tuple(run for run in oldest_first if not reasons[run.id]),
         left_out=(*((run, reasons[run.id]) for run in oldest_first if reasons[run.id]), *away),
     )
@@ -100,7 +100,7 @@ def pick(runs: Sequence[Run], text: str) -> Run | None:
     return begun[0] if len(begun) == 1 else None
 
 
-def required(store: Store, pool: Pool, texts: Sequence[str]) -> list[int]:
+def required(store: Store, pool: Candidates, texts: Sequence[str]) -> list[int]:
     """Return the positions in the pool of the runs that must be members; UserError for those that are no candidates."""
     positions, problems = [], []
     for text in texts:
