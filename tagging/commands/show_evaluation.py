@@ -20,7 +20,7 @@ def show_classes(classes: pd.DataFrame, groups: Sequence[str]) -> None:
     """Print a line a class of a `class_table`, the worst first, those without clips last."""
     table = _table("class", "clips", "lwlrap", "95 % interval", *groups)
     for row in classes.sort_values("lwlrap", kind="stable").to_dict("records"):
-        parts = [_number(row[f"lwlrap_{name}"]) for name in groups]
+        parts = [_number(row[f"lwlrap_in_{name}"]) for name in groups]
         table.add_row(escape(row["label"]), str(row["clips"]), _number(row["lwlrap"]), _bounds(row), *parts)
     Console().print(table)
 

@@ -46,16 +46,16 @@ def class_table(
 ) -> pd.DataFrame:
     """Return a row a class: the columns of `per_class_table`, an interval, and clips and lwlrap in each group.
 
-    Arguments as `score_table`. The columns besides: `lwlrap_low`, `lwlrap_high`, and for a group `clips_GROUP` and
-    `lwlrap_GROUP`; NaN where no clip carries the class, an interval also where only one does.
+    Arguments as `score_table`. The columns besides: `lwlrap_low`, `lwlrap_high`, and for a group `clips_in_GROUP` and
+    `lwlrap_in_GROUP`; NaN where no clip carries the class, an interval also where only one does.
     """
     table = per_class_table(classes, truth, scores)
     _, samples = bootstrap_lwlrap(truth, scores, SAMPLES, generator)
     # one clip drawn again and again would look like certainty
     table["lwlrap_low"], table["lwlrap_high"] = np.where(table["clips"] > 1, interval(samples), np.nan)
     for name, mask in groups.items():
-        table[f"clips_{name}"] = truth[mask].sum(axis=0).astype(np.int64)
-        table[f"lwlrap_{name}"] = lwlrap_per_class(truth[mask], scores[mask])[0]
+        table[f"clips_in_{name}"] = truth[mask].sum(axis=0).astype(np.int64)
+        table[f"lwlrap_in_{name}"] = lwlrap_per_class(truth[mask], scores[mask])[0]
     return table
 
 

@@ -47,9 +47,9 @@ def test_a_row_a_class_with_each_group():
     truth, scores, groups = random_set(2)
     table = class_table(CLASSES, truth, scores, groups, np.random.default_rng(0)).set_index("label")
     alone = class_table(CLASSES, truth[groups["public"]], scores[groups["public"]], {}, np.random.default_rng(0))
-    np.testing.assert_array_equal(table["lwlrap_public"], alone["lwlrap"])
-    np.testing.assert_array_equal(table["clips_public"], alone["clips"])
-    assert (table["clips_public"] + table["clips_private"] == table["clips"]).all()
+    np.testing.assert_array_equal(table["lwlrap_in_public"], alone["lwlrap"])
+    np.testing.assert_array_equal(table["clips_in_public"], alone["clips"])
+    assert (table["clips_in_public"] + table["clips_in_private"] == table["clips"]).all()
     known, empty = table.iloc[:-1], table.iloc[-1]
     assert (known["lwlrap_low"] <= known["lwlrap"]).all()
     assert (known["lwlrap"] <= known["lwlrap_high"]).all()
@@ -58,7 +58,15 @@ def test_a_row_a_class_with_each_group():
     single = class_table(CLASSES, truth, scores, {}, np.random.default_rng(0)).iloc[4]
     assert single["lwlrap"] > 0
     assert single[["lwlrap_low", "lwlrap_high"]].isna().all()
-    assert empty[["lwlrap", "lwlrap_low", "lwlrap_high", "lwlrap_public"]].isna().all()
+    assert empty[["lwlrap", "lwlrap_low", "lwlrap_high", "lwlrap_in_public"]].isna().all()
+
+
+def test_a_group_may_be_called_as_a_bound_is():
+    truth, scores, groups = random_set(4)
+    named = dict(zip(("low", "high"), groups.values(), strict=True))
+    table = class_table(CLASSES, truth, scores, named, np.random.default_rng(0))
+    without = class_table(CLASSES, truth, scores, {}, np.random.default_rng(0))
+    pd.testing.assert_frame_equal(table[without.columns], without)
 
 
 @pytest.mark.parametrize("seed", range(3))
