@@ -30,8 +30,9 @@ def say_scores(title: str, scores: pd.DataFrame, metrics: Mapping[str, float]) -
     say(f"\n{title}")
     for row in scores.to_dict("records"):
         name = "test lwlrap" if row["group"] == ALL else f"  {row['group']}, {count(row['clips'], 'clip')}:"
+        bounds = f"   95 % interval {known}" if (known := _bounds(row)) else ""
         accuracy = f"   accuracy {row['accuracy']:.4f}" if "accuracy" in row else ""
-        say(f"{name} {row['lwlrap']:.4f}   95 % interval {_bounds(row)}{accuracy}")
+        say(f"{name} {row['lwlrap']:.4f}{bounds}{accuracy}")
     if "cv_lwlrap" in metrics:
         say(f"CV lwlrap {_cv(metrics['cv_lwlrap'], metrics.get('fold_lwlrap_std', np.nan))}")
 

@@ -107,6 +107,20 @@ def test_a_submission_has_the_scores_of_its_run_on_a_part_of_the_clips(
     assert said in capsys.readouterr().out.splitlines()
 
 
+def test_a_group_of_one_clip_is_shown_without_an_interval(
+    inside: Inside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = the_run(inside.store)
+    write_truth(tmp_path / "truth.csv", blend_of(inside, run), slice(0, 2))
+    (evaluation,) = evaluate_runs(tmp_path / "truth.csv", ["tiny"], "", None)
+    whole, private, public = evaluation.scores.to_dict("records")
+    assert capsys.readouterr().out.splitlines()[-4:-1] == [
+        f"test lwlrap {whole['lwlrap']:.4f}   95 % interval {whole['lwlrap_low']:.4f} to {whole['lwlrap_high']:.4f}",
+        f"  private, 1 clip: {private['lwlrap']:.4f}",
+        f"  public, 1 clip: {public['lwlrap']:.4f}",
+    ]
+
+
 def test_one_label_a_clip_gives_an_accuracy(inside: Inside, tmp_path: Path) -> None:
     table = blend_of(inside, the_run(inside.store))
     truth = write_truth(tmp_path / "truth.csv", table)

@@ -35,6 +35,16 @@ def test_a_row_for_all_clips_and_one_a_group():
     pd.testing.assert_frame_equal(again, table)
 
 
+def test_a_group_of_one_clip_has_no_interval():
+    truth, scores, _ = random_set(3)
+    alone = np.arange(40) == 7
+    table = score_table(truth, scores, {"alone": alone, "others": ~alone}, np.random.default_rng(0)).set_index("group")
+    assert table["clips"].to_dict() == {"all": 40, "alone": 1, "others": 39}
+    assert table["lwlrap"].notna().all()
+    bounds = table[["lwlrap_low", "lwlrap_high"]]
+    assert bounds.isna().all(axis=1).to_dict() == {"all": False, "alone": True, "others": False}
+
+
 def test_one_label_a_clip_gives_an_accuracy():
     truth, scores, groups = random_set(1, single=True)
     table = score_table(truth, scores, groups, np.random.default_rng(0))
