@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tagging.data.audio import read_sound
+from tagging.data import audio
 from tagging.data.findings import limited
 from tagging.data.listing import SOUND_SUFFIXES, find_sound
 from tagging.data.tables import read_table
@@ -123,9 +123,9 @@ def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:
 def _read(path: Path, settings: Sequence[LogMelSettings]) -> list[np.ndarray] | str:
     """Return the trimmed waveform for each of the settings, or why there is none."""
     try:
-        by_rate = {rate: read_sound(path, rate).samples for rate in {one.sample_rate for one in settings}}
+        by_rate = audio.read_sounds(path, {one.sample_rate for one in settings})
     except UnreadableSound as error:
         return str(error)
     except OSError as error:
         return f"{path}: cannot be read ({error.strerror})"
-    return [trim_waveform(by_rate[one.sample_rate], one) for one in settings]
+    return [trim_waveform(by_rate[one.sample_rate].samples, one) for one in settings]
