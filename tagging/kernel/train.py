@@ -34,7 +34,9 @@ def main(training: TrainingPlan, folder: Path, started: float, arguments: Sequen
     parser = argparse.ArgumentParser(description=f"Trains as {training.plan.run} was trained, then tags sound.")
     parser.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="the data set to train on")
     parser.add_argument("--sound", type=Path, metavar="FOLDER", help="the sound to tag (default: test/ in --data)")
-    parser.add_argument("--sample", type=Path, metavar="FILE", help="default: sample_submission.csv in --data")
+    parser.add_argument(
+        "--sample", type=Path, metavar="FILE", help="default: sample_submission.csv in --data, if there"
+    )
     parser.add_argument("--out", type=Path, default=Path("submission.csv"), metavar="FILE", help="default: %(default)s")
     parsed = parser.parse_args(arguments)
     return exit_status(lambda: _train(training, parsed, Clock(started)), "weights that are written stay")
@@ -45,8 +47,7 @@ def _train(training: TrainingPlan, parsed: argparse.Namespace, clock: Clock) -> 
     check_modules(plan)
     check_writable(parsed.out)
     dataset = read_folder(parsed.data, training)
-    sample = parsed.sample or parsed.data / "sample_submission.csv"
-    listing = list_clips(parsed.sound or parsed.data / "test", sample, plan.classes)
+    listing = list_clips(parsed.sound or parsed.data / "test", parsed.sample or sample_in(parsed.data), plan.classes)
     device = best_device()
     with room_in(place):
         (place / "weights").mkdir(exist_ok=True)
@@ -56,6 +57,12 @@ def _train(training: TrainingPlan, parsed: argparse.Namespace, clock: Clock) -> 
                 state = train_fold(network, training.networks[network.name], clips, len(plan.classes), fold)
                 write_weights(state, place / "weights" / weights.file)
         tag(plan, place / "weights", listing, hear(plan, listing, clock), parsed.out, clock)
+
+
+def sample_in(folder: Path) -> Path | None:
+    """Return the sample submission of a data set, None where it has none."""
+    path = folder / "sample_submission.csv"
+    return path if path.is_file() else None
 
 
 def train_fold(
