@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,11 @@ from tagging.report.evaluation import ALL, class_table, score_table
 from tagging.report.figures import class_lwlrap
 from tagging.report.wording import count
 from tagging.tracking.launch import link_launch
+from tagging.tracking.run import metric_name
 from tagging.tracking.store import Run, Store
 
 DIGEST = "test.truth"  # the tag that says by which truth a run's figures came
+SCORES = ("lwlrap", "accuracy")  # those of a `score_table` that are metrics of the run
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,12 @@ def _evaluation(truth: Truth, predicted: Predicted) -> Evaluation:
 
 def _log(store: Store, run: Run, truth: Truth, evaluation: Evaluation) -> None:
     """Log figures, tables and a picture with the run; those of an earlier evaluation are replaced."""
+    metrics = _metrics(evaluation.scores)
+    stale = _stale(run, metrics)
     if run.tags.get(DIGEST, truth.digest) != truth.digest:
         warn(
-            f"run {run.name} ({run.id[:8]}) was evaluated by another truth before: its figures are replaced, save "
-            "those of groups that this truth does not have"
+            f"run {run.name} ({run.id[:8]}) was evaluated by another truth before: its figures are replaced"
+            + (f", by NaN where this one gives none: {', '.join(stale)}" if stale else "")
         )
     table = evaluation.classes
     figure = class_lwlrap(
@@ -144,12 +148,25 @@ def _log(store: Store, run: Run, truth: Truth, evaluation: Evaluation) -> None:
     store.log_table(run.id, evaluation.scores, "tables/test_scores.parquet")
     store.log_table(run.id, table, "tables/test_per_class.parquet")
     store.log_figure(run.id, figure, "figures/test_class_lwlrap.png")
-    metrics: dict[str, float] = {}
-    for row in evaluation.scores.to_dict("records"):
-        ending = "" if row["group"] == ALL else f"_{row['group']}"
-        metrics |= {f"test_{name}{ending}": row[name] for name in ("lwlrap", "accuracy") if name in row}
-    store.log_metrics(run.id, metrics)
+    # MLflow cannot take a metric back
+    store.log_metrics(run.id, metrics | dict.fromkeys(stale, np.nan))
     store.set_tags(run.id, {DIGEST: truth.digest, "test.clips": len(truth.fnames)})
+
+
+def _metrics(scores: pd.DataFrame) -> dict[str, float]:
+    """Return the run's metrics of a `score_table`, by the names they have in the store."""
+    metrics: dict[str, float] = {}
+    for row in scores.to_dict("records"):
+        ending = "" if row["group"] == ALL else f"_{row['group']}"
+        metrics |= {metric_name(f"test_{name}{ending}"): row[name] for name in SCORES if name in row}
+    return metrics
+
+
+def _stale(run: Run, metrics: Mapping[str, float]) -> list[str]:
+    """Return the metrics that an earlier evaluation left, and this one does not replace."""
+    earlier = [name for name, value in run.metrics.items() if not np.isnan(value)]
+    ours = tuple(f"test_{name}" for name in SCORES)
+    return sorted(name for name in earlier if name.startswith(ours) and name not in metrics)
 
 
 def _title(predicted: Predicted, truth: Truth, path: Path) -> str:

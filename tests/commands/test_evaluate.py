@@ -143,10 +143,35 @@ def test_another_truth_replaces_the_figures_and_says_so(
     other = write_truth(tmp_path / "other.csv", table, slice(0, 4))
     evaluate_runs(tmp_path / "other.csv", ["tiny"], "", None)
     assert capsys.readouterr().err == (
-        f"warning: run tiny ({run.id[:8]}) was evaluated by another truth before: its figures are replaced, save "
-        "those of groups that this truth does not have\n"
+        f"warning: run tiny ({run.id[:8]}) was evaluated by another truth before: its figures are replaced\n"
     )
     assert the_run(inside.store).metrics["test_lwlrap"] == pytest.approx(sklearn_lwlrap(other, table))
+
+
+def test_figures_that_another_truth_does_not_give_are_nan(
+    inside: Inside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = the_run(inside.store)
+    table = blend_of(inside, run)
+    truth = write_truth(tmp_path / "truth.csv", table)
+    single = truth.assign(
+        labels=truth["labels"].str.split(",").str[0], usage=truth["usage"].replace("Public", "Us,all")
+    )
+    single.to_csv(tmp_path / "single.csv", index=False)
+    truth.drop(columns="usage").to_csv(tmp_path / "truth.csv", index=False)
+    evaluate_runs(tmp_path / "single.csv", ["tiny"], "", None)
+    capsys.readouterr()
+    stale = ["test_accuracy", "test_accuracy_private", "test_accuracy_us_all"]
+    stale += ["test_lwlrap_private", "test_lwlrap_us_all"]
+    assert set(the_run(inside.store).metrics) - set(run.metrics) == {"test_lwlrap", *stale}
+    evaluate_runs(tmp_path / "truth.csv", ["tiny"], "", None)
+    assert capsys.readouterr().err == (
+        f"warning: run tiny ({run.id[:8]}) was evaluated by another truth before: its figures are replaced, by NaN "
+        f"where this one gives none: {', '.join(stale)}\n"
+    )
+    after = the_run(inside.store).metrics
+    assert sorted(name for name, value in after.items() if np.isnan(value)) == stale
+    assert after["test_lwlrap"] == pytest.approx(sklearn_lwlrap(truth, table))
 
 
 def test_several_runs_are_compared_and_drawn(
