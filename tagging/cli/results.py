@@ -74,8 +74,13 @@ def _submit(parsed: argparse.Namespace) -> None:
 def _evaluate(parsed: argparse.Namespace) -> None:
     # as one text, too, since a parameter of `mlflow run` is one
     runs = [text for given in parsed.run for text in given.split()]
+    problems = (
+        [] if parsed.truth else ["no truth is named; give --truth FILE: a CSV table with the columns fname,labels"]
+    )
     if bool(runs) == bool(parsed.submission):
-        raise UserError("give either --run RUN, one or several, or --submission FILE")
+        problems.append("give either --run RUN, one or several, or --submission FILE")
+    if problems:
+        raise UserError(*problems)
     from tagging.commands.evaluate import evaluate_runs, evaluate_submission
 
     if parsed.submission:

@@ -255,3 +255,11 @@ def test_it_takes_the_empty_parameters_of_mlflow_run(moved: Project, tmp_path: P
 def test_either_runs_or_a_submission_is_given(both: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--truth", "truth.csv", *both]) == 2
     assert capsys.readouterr().err == "error: give either --run RUN, one or several, or --submission FILE\n"
+
+
+def test_a_truth_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    none = "error: no truth is named; give --truth FILE: a CSV table with the columns fname,labels\n"
+    assert main(["evaluate", "--truth", "", "--run", "tiny"]) == 2
+    assert capsys.readouterr().err == none
+    assert main(["evaluate", "--truth", ""]) == 2
+    assert capsys.readouterr().err == f"{none}error: give either --run RUN, one or several, or --submission FILE\n"
