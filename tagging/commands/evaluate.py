@@ -50,13 +50,14 @@ def evaluate_runs(truth_path: Path, run_texts: Sequence[str], group: str, out: P
 
     `group` names the column that parts the clips, "" the default one. Several runs are compared, and their CV is drawn
     against the test into `out`, by default ./cv_against_test.png. Raises UserError, with all problems at once, for runs
-    without test predictions or of other classes than the first, and for all that `read_truth` refuses.
+    without test predictions or of another data set or other classes than the first, and for all that `read_truth`
+    refuses.
     """
     store, launch = open_store()
     runs, predicted = _read_runs(store, run_texts)
     if out and len(runs) == 1:
         raise UserError(f"--out {out} is for the picture of CV against test, which needs two runs or more in --run")
-    truth = _read_truth(truth_path, predicted, group)
+    truth = _read_truth(truth_path, predicted, group, _differences(runs, predicted))
     evaluations = [_evaluation(truth, one) for one in predicted]
     for run, evaluation in zip(runs, evaluations, strict=True):
         _log(store, run, truth, evaluation)
@@ -77,7 +78,7 @@ def evaluate_submission(truth_path: Path, submission: Path, group: str) -> Evalu
     fnames, classes, scores = read_submission(submission)
     table = pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(scores, columns=list(classes))], axis=1)
     predicted = Predicted(str(submission), table)
-    truth = _read_truth(truth_path, [predicted], group)
+    truth = _read_truth(truth_path, [predicted], group, [])
     evaluation = _evaluation(truth, predicted)
     show_classes(evaluation.classes, list(truth.groups))
     say_scores(_title(predicted, truth, truth_path), evaluation.scores, {})
@@ -102,18 +103,29 @@ def _read_runs(store: Store, run_texts: Sequence[str]) -> tuple[list[Run], list[
     return list(runs.values()), predicted
 
 
-def _read_truth(path: Path, predicted: Sequence[Predicted], group: str) -> Truth:
-    first, *others = predicted
+def _differences(runs: Sequence[Run], predicted: Sequence[Predicted]) -> list[str]:
+    """Say which runs cannot be compared with the first: of another data set, or of other classes."""
+    (home, first), *others = zip(runs, predicted, strict=True)
     classes = class_columns(first.table)
-    findings = Findings()
-    for other in others:
-        names = set(class_columns(other.table))
-        sides = (("there", names - set(classes)), ("here", set(classes) - names))
+    problems = []
+    for run, other in others:
+        if run.dataset != home.dataset:
+            problems.append(
+                f"{other.title} is of data set {run.dataset}, {first.title} of {home.dataset}: their CVs are of other "
+                "clips; evaluate it by itself"
+            )
+        theirs = class_columns(other.table)
+        sides = (("there", set(theirs) - set(classes)), ("here", set(classes) - set(theirs)))
         if parts := [f"only {place} {quoted(sorted(some))}" for place, some in sides if some]:
-            findings.problems.append(
+            problems.append(
                 f"{other.title} predicts other classes than {first.title} ({'; '.join(parts)}); evaluate it by itself"
             )
-    return read_truth(path, classes, {one.title: list(one.table["fname"]) for one in predicted}, group, findings)
+    return problems
+
+
+def _read_truth(path: Path, predicted: Sequence[Predicted], group: str, problems: list[str]) -> Truth:
+    known = {one.title: list(one.table["fname"]) for one in predicted}
+    return read_truth(path, class_columns(predicted[0].table), known, group, Findings(problems))
 
 
 def _evaluation(truth: Truth, predicted: Predicted) -> Evaluation:

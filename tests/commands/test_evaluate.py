@@ -43,10 +43,10 @@ def sklearn_lwlrap(truth: pd.DataFrame, table: pd.DataFrame) -> float:
     return label_ranking_average_precision_score(labels, scores, sample_weight=labels.sum(axis=1))
 
 
-def another(inside: Inside, name: str, drop: str = "", score: float | None = None) -> Run:
+def another(inside: Inside, name: str, drop: str = "", score: float | None = None, dataset: str = "demo") -> Run:
     """Start a finished run with the test predictions of `tiny`, turned a little, or without the class `drop`."""
     source = the_run(inside.store)
-    run = inside.store.start("demo", "experiment", name, {}, {})
+    run = inside.store.start(dataset, "experiment", name, {}, {})
     for fold in range(3):
         table = inside.store.read_table(source.id, f"predictions/test/fold_{fold}.parquet")
         classes = [column for column in table.columns if column not in ("fname", "fold")]
@@ -228,6 +228,19 @@ def test_other_classes_and_bad_lines_are_named_at_once_and_nothing_is_logged(ins
         f"{tmp_path}/truth.csv, line 10: {theirs} has no prediction of 'new.wav'; remove the line",
     )
     assert the_run(inside.store).metrics == run.metrics
+
+
+def test_runs_of_several_data_sets_are_not_compared(inside: Inside, tmp_path: Path) -> None:
+    run = the_run(inside.store)
+    write_truth(tmp_path / "truth.csv", blend_of(inside, run))
+    near, far = another(inside, "near", score=0.3), another(inside, "far", score=0.5, dataset="elsewhere")
+    with pytest.raises(UserError) as caught:
+        evaluate_runs(tmp_path / "truth.csv", [run.id, near.id, far.id], "", None)
+    assert caught.value.problems == (
+        f"run far ({far.id[:8]}) is of data set elsewhere, run tiny ({run.id[:8]}) of demo: their CVs are of other "
+        "clips; evaluate it by itself",
+    )
+    assert inside.store.get(near.id).metrics == near.metrics
 
 
 def test_the_picture_needs_two_runs_and_a_place(inside: Inside, tmp_path: Path) -> None:
