@@ -194,6 +194,21 @@ def test_several_runs_are_compared_and_drawn(
     assert (tmp_path / "cv_against_test.png").stat().st_size > 10_000
 
 
+def test_runs_are_named_one_by_one_or_with_commas_and_may_hold_blanks(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_truth(tmp_path / "truth.csv", blend_of(inside, the_run(inside.store)))
+    for name, score in (("near", 0.3), ("lr_mixup 3", 0.4)):
+        another(inside, name, score=score)
+    shown = []
+    for runs in (["--run", "tiny, lr_mixup 3,near"], ["--run", "tiny", "lr_mixup 3", "--run", "near"]):
+        assert main(["evaluate", "--truth", "truth.csv", *runs]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0].endswith("wrote cv_against_test.png: CV against test of 3 runs\n")
+    assert shown[1] == shown[0]
+
+
 def test_all_runs_without_predictions_or_name_are_named_at_once(inside: Inside, tmp_path: Path) -> None:
     empty = inside.store.start("demo", "experiment", "empty", {}, {})
     inside.store.finish(empty.id, "FINISHED")
@@ -260,7 +275,7 @@ def test_the_picture_needs_two_runs_and_a_place(inside: Inside, tmp_path: Path) 
 def test_it_takes_the_empty_parameters_of_mlflow_run(moved: Project, tmp_path: Path) -> None:
     sample = read_csv(next((moved.folder / "data").glob("demo-*")) / "sample_submission.csv")
     write_truth(tmp_path / "truth.csv", sample)
-    arguments = ("--truth", str(tmp_path / "truth.csv"), "--run", "tiny tiny", "--submission", "", "--group", "")
+    arguments = ("--truth", str(tmp_path / "truth.csv"), "--run", "tiny, tiny", "--submission", "", "--group", "")
     assert "\ntest lwlrap 0." in moved.run("evaluate", *arguments, "--out", "").stdout
 
 
