@@ -35,6 +35,7 @@ def main(plan: Plan, folder: Path, started: float, arguments: Sequence[str] | No
 
 def parser(plan: Plan) -> argparse.ArgumentParser:
     """Return what the command line of a kernel takes."""
+    limit = "no limit" if plan.time_limit is None else f"{plan.time_limit:g}"
     parser = argparse.ArgumentParser(description=f"Tags sound with {plan.run}.")
     parser.add_argument("--sound", required=True, type=Path, metavar="FOLDER", help="the sound to tag")
     parser.add_argument("--sample", type=Path, metavar="FILE", help="sample_submission.csv, which gives the order")
@@ -44,7 +45,7 @@ def parser(plan: Plan) -> argparse.ArgumentParser:
         type=minutes,
         default=plan.time_limit,
         metavar="MINUTES",
-        help="leave networks out rather than take longer, from the process's start on (default: %(default)s)",
+        help=f"leave networks out rather than take longer, from the process's start on (default: {limit})",
     )
     return parser
 
