@@ -19,13 +19,12 @@ from tagging.data.demo import make_demo
 from tagging.data.findings import quoted
 from tagging.data.listing import find_sound
 from tagging.errors import UserError, room_in
-from tagging.kernel.clock import duration
 from tagging.kernel.estimate import Estimate, measure
 from tagging.kernel.plan import Plan
 from tagging.kernel.source import is_one_file, one_file
 from tagging.kernel.weights import all_weights
 from tagging.progress import say, warn
-from tagging.report.wording import count
+from tagging.report.wording import count, span
 from tagging.tracking.store import Run, Store
 
 FILE = "kernel.py"
@@ -163,7 +162,7 @@ def _tell_time(plan: Plan, estimate: Estimate, clips: int) -> None:
     say(
         f"{estimate.clip_seconds:.2f} s a clip on this machine ({estimate.device}, "
         f"{count(torch.get_num_threads(), 'thread')}), measured on {MEASURED} synthetic clips of "
-        f"{estimate.length:.1f} s on average: {clips} such clips take {duration(seconds)}"
+        f"{estimate.length:.1f} s on average: {clips} such clips take {span(seconds)}"
     )
     if plan.time_limit is not None and seconds > 60 * plan.time_limit:
         last = [network.name for network in reversed(plan.networks)]

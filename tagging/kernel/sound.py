@@ -18,8 +18,9 @@ from tagging.errors import UnreadableSound, UserError
 from tagging.features.logmel import LogMel, LogMelSettings, trim_waveform
 from tagging.features.reading import ahead_of
 from tagging.features.table import LogMels
-from tagging.kernel.clock import QUIET_S, Clock, duration
+from tagging.kernel.clock import QUIET_S, Clock
 from tagging.kernel.plan import Network
+from tagging.report.wording import duration
 
 _GROUP = 32  # clips whose log-mels are computed at once
 
@@ -113,7 +114,7 @@ def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:
         if clock.now() - said > QUIET_S:
             said = clock.now()
             left = (said - began) / len(readable) * (len(listing.paths) - len(readable))
-            print(f"sound: {len(readable)} of {len(listing.paths)} clips; about {duration(left)} to go", flush=True)
+            print(f"sound: {len(readable)} of {len(listing.paths)} clips; {duration(left)} to go", flush=True)
     if not any(readable):
         raise UserError(*limited(problems, str, "clips"), "no clip can be read; mend the sound")
     tables = {look: LogMels.from_clips(some) for look, some in clips.items()}

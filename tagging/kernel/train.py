@@ -13,7 +13,7 @@ from torch import Tensor
 from tagging import seeds
 from tagging.commandline import exit_status
 from tagging.errors import room_in
-from tagging.kernel.clock import Clock, duration, label
+from tagging.kernel.clock import Clock, label
 from tagging.kernel.main import check_modules, check_writable, hear, tag
 from tagging.kernel.networks import best_device
 from tagging.kernel.plan import Network
@@ -22,6 +22,7 @@ from tagging.kernel.training_clips import clips_for, read_folder
 from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
 from tagging.kernel.weights import write_weights
 from tagging.models import registry
+from tagging.report.wording import span
 from tagging.training import setup
 from tagging.training.history import EpochRecord, best_epoch
 from tagging.training.loop import epochs
@@ -124,6 +125,6 @@ class Screen:
         """Print the numbers of an epoch."""
         print(
             f"{self._title}, epoch {record.epoch} of {self._epochs}: loss {record.train_loss:.4f}, "
-            f"lwlrap {record.val_lwlrap:.4f} ({duration(time.monotonic() - self._began)})",
+            f"lwlrap {record.val_lwlrap:.4f} ({span(time.monotonic() - self._began)})",
             flush=True,
         )
