@@ -12,7 +12,7 @@ import pandas as pd
 from tagging import seeds
 from tagging.commands.runs.finished import class_columns, open_store, test_probabilities
 from tagging.commands.show_evaluation import say_scores, show_classes, show_runs
-from tagging.data.findings import Findings, quoted
+from tagging.data.findings import Findings, apart
 from tagging.data.submission import read_submission
 from tagging.data.truth import Truth, read_truth
 from tagging.errors import UserError
@@ -115,10 +115,9 @@ def _differences(runs: Sequence[Run], predicted: Sequence[Predicted]) -> list[st
                 "clips; evaluate it by itself"
             )
         theirs = class_columns(other.table)
-        sides = (("there", set(theirs) - set(classes)), ("here", set(classes) - set(theirs)))
-        if parts := [f"only {place} {quoted(sorted(some))}" for place, some in sides if some]:
+        if differences := apart(theirs, classes):
             problems.append(
-                f"{other.title} predicts other classes than {first.title} ({'; '.join(parts)}); evaluate it by itself"
+                f"{other.title} predicts other classes than {first.title} ({differences}); evaluate it by itself"
             )
     return problems
 

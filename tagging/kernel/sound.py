@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from tagging.data import audio
-from tagging.data.findings import limited
+from tagging.data.findings import apart, limited
 from tagging.data.listing import SOUND_SUFFIXES, find_sound
 from tagging.data.tables import read_table
 from tagging.errors import UnreadableSound, UserError
@@ -74,22 +74,12 @@ def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Lis
     table = read_table(sample, ("fname",))
     columns = tuple(name for name in table.columns if name != "fname")
     if set(columns) != set(classes):
-        raise UserError(_other_classes(sample, columns, classes))
+        differences = apart(columns, classes, "it has", "it lacks")
+        raise UserError(f"{sample}: its columns are not the {len(classes)} classes of this kernel: {differences}")
     fnames = list(table.columns["fname"])
     if not fnames:
         raise UserError(f"{sample}: the table lists no clip; add a line for each sound file")
     return Listing(fnames, [folder / fname for fname in fnames], columns)
-
-
-def _other_classes(sample: Path, columns: Sequence[str], classes: Sequence[str]) -> str:
-    spare = [name for name in columns if name not in classes]
-    lacking = [name for name in classes if name not in columns]
-    parts = [
-        f"{what} {', '.join(some[:3])}{f' and {len(some) - 3} more' if len(some) > 3 else ''}"
-        for what, some in (("it has", spare), ("it lacks", lacking))
-        if some
-    ]
-    return f"{sample}: its columns are not the {len(classes)} classes of this kernel: {'; '.join(parts)}"
 
 
 def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:

@@ -237,7 +237,7 @@ def test_other_classes_and_bad_lines_are_named_at_once_and_nothing_is_logged(ins
         evaluate_runs(tmp_path / "truth.csv", ["tiny", "other"], "", None)
     ours, theirs = f"run tiny ({run.id[:8]})", f"run other ({other.id[:8]})"
     assert caught.value.problems == (
-        f"{theirs} predicts other classes than {ours} (only here '{dropped}'); evaluate it by itself",
+        f"{theirs} predicts other classes than {ours} (only here {dropped}); evaluate it by itself",
         f"{tmp_path}/truth.csv, line 10: unknown label 'Moo'; labels must be among the 10 classes that are predicted",
         f"{tmp_path}/truth.csv, line 10: {ours} has no prediction of 'new.wav'; remove the line",
         f"{tmp_path}/truth.csv, line 10: {theirs} has no prediction of 'new.wav'; remove the line",
