@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tagging.config import AnyRecipe
 
 RUN_HELP = "a run's id, the beginning of it, or its name (the newest finished)"
+SEVERAL = "one by one or with commas between them"
 
 
 def add_experiment(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tagging.cli.arguments import SEVERAL
 from tagging.commandline import at_least, folder, given, names, one_of
 
 SEARCHES = ("enumerate", "greedy", "weights")
@@ -23,15 +24,22 @@ def _add_select(commands: Any) -> None:
     parser.set_defaults(carry_out=_select)
     parser.add_argument("--data-set", default="", metavar="NAME", help="default: that of the newest candidate")
     parser.add_argument("--where", default="", metavar="FILTER", help='as "metrics.cv_lwlrap > 0.8"')
-    parser.add_argument("--runs", nargs="+", default=[], metavar="RUN", help="among these alone")
+    parser.add_argument("--runs", nargs="+", default=[], metavar="RUN", help=f"among these alone, {SEVERAL}")
     parser.add_argument("--min", type=given(at_least(1)), metavar="N", help="candidates needed (default 2)")
     means = one_of("both", "geometric", "arithmetic")
-    parser.add_argument("--method", type=means, default="both", metavar="MEAN", help="geometric, arithmetic, both")
+    parser.add_argument(
+        "--method", type=means, default="both", metavar="MEAN", help="geometric, arithmetic, both (default)"
+    )
     searches = one_of(*SEARCHES)
-    parser.add_argument("--search", type=searches, default="enumerate", metavar="HOW", help=", ".join(SEARCHES))
-    parser.add_argument("--size", type=sizes, default=(1, None), metavar="1..7", help="members, fewest to most")
-    parser.add_argument("--must", nargs="+", default=[], metavar="RUN", help="always a member")
-    parser.add_argument("--by", type=one_of("cv", "nested"), default="cv", metavar="NUMBER", help="cv or nested")
+    ways = ", ".join(SEARCHES)
+    parser.add_argument(
+        "--search", type=searches, default="enumerate", metavar="HOW", help=f"{ways} (default enumerate)"
+    )
+    members = "members, fewest to most; one number is exactly that many (default: any number)"
+    parser.add_argument("--size", type=sizes, default=(1, None), metavar="1..7", help=members)
+    parser.add_argument("--must", nargs="+", default=[], metavar="RUN", help=f"always members, {SEVERAL}")
+    by = one_of("cv", "nested")
+    parser.add_argument("--by", type=by, default="cv", metavar="NUMBER", help="cv or nested (default cv)")
     parser.add_argument("--name", default="", help="of the run (default: ensemble)")
 
 

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tagging.cli.arguments import RUN_HELP
-from tagging.commandline import folder, minutes
+from tagging.cli.arguments import RUN_HELP, SEVERAL
+from tagging.commandline import folder, minutes, names
 from tagging.errors import UserError
 
 
@@ -34,7 +34,7 @@ def _add_evaluate(commands: Any) -> None:
     parser.set_defaults(carry_out=_evaluate)
     parser.add_argument("--truth", required=True, metavar="FILE", help="a CSV table with the columns fname,labels")
     parser.add_argument(
-        "--run", nargs="+", default=[], help="an id, its beginning, or a name without blanks; several are compared"
+        "--run", nargs="+", action="extend", default=[], help=f"{RUN_HELP}; several, {SEVERAL}, are compared"
     )
     parser.add_argument("--submission", default="", metavar="FILE", help="a submission in place of a run")
     parser.add_argument("--group", default="", metavar="COLUMN", help="parts the clips; default: usage, if there")
@@ -72,10 +72,14 @@ def _submit(parsed: argparse.Namespace) -> None:
 
 
 def _evaluate(parsed: argparse.Namespace) -> None:
-    # as one text, too, since a parameter of `mlflow run` is one
-    runs = [text for given in parsed.run for text in given.split()]
+    runs = names(parsed.run)
+    problems = (
+        [] if parsed.truth else ["no truth is named; give --truth FILE: a CSV table with the columns fname,labels"]
+    )
     if bool(runs) == bool(parsed.submission):
-        raise UserError("give either --run RUN, one or several, or --submission FILE")
+        problems.append("give either --run RUN, one or several, or --submission FILE")
+    if problems:
+        raise UserError(*problems)
     from tagging.commands.evaluate import evaluate_runs, evaluate_submission
 
     if parsed.submission:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pandas as pd
 from tagging import seeds
 from tagging.commands.runs.finished import class_columns, open_store, test_probabilities
 from tagging.commands.show_evaluation import say_scores, show_classes, show_runs
-from tagging.data.findings import Findings, quoted
+from tagging.data.findings import Findings, apart
 from tagging.data.submission import read_submission
 from tagging.data.truth import Truth, read_truth
 from tagging.errors import UserError
@@ -22,9 +22,11 @@ from tagging.report.evaluation import ALL, class_table, score_table
 from tagging.report.figures import class_lwlrap
 from tagging.report.wording import count
 from tagging.tracking.launch import link_launch
+from tagging.tracking.run import metric_name
 from tagging.tracking.store import Run, Store
 
 DIGEST = "test.truth"  # the tag that says by which truth a run's figures came
+SCORES = ("lwlrap", "accuracy")  # those of a `score_table` that are metrics of the run
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,14 @@ def evaluate_runs(truth_path: Path, run_texts: Sequence[str], group: str, out: P
 
     `group` names the column that parts the clips, "" the default one. Several runs are compared, and their CV is drawn
     against the test into `out`, by default ./cv_against_test.png. Raises UserError, with all problems at once, for runs
-    without test predictions or of other classes than the first, and for all that `read_truth` refuses.
+    without test predictions or of another data set or other classes than the first, and for all that `read_truth`
+    refuses.
     """
     store, launch = open_store()
     runs, predicted = _read_runs(store, run_texts)
     if out and len(runs) == 1:
         raise UserError(f"--out {out} is for the picture of CV against test, which needs two runs or more in --run")
-    truth = _read_truth(truth_path, predicted, group)
+    truth = _read_truth(truth_path, predicted, group, _differences(runs, predicted))
     evaluations = [_evaluation(truth, one) for one in predicted]
     for run, evaluation in zip(runs, evaluations, strict=True):
         _log(store, run, truth, evaluation)
@@ -75,7 +78,7 @@ def evaluate_submission(truth_path: Path, submission: Path, group: str) -> Evalu
     fnames, classes, scores = read_submission(submission)
     table = pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(scores, columns=list(classes))], axis=1)
     predicted = Predicted(str(submission), table)
-    truth = _read_truth(truth_path, [predicted], group)
+    truth = _read_truth(truth_path, [predicted], group, [])
     evaluation = _evaluation(truth, predicted)
     show_classes(evaluation.classes, list(truth.groups))
     say_scores(_title(predicted, truth, truth_path), evaluation.scores, {})
@@ -100,18 +103,28 @@ def _read_runs(store: Store, run_texts: Sequence[str]) -> tuple[list[Run], list[
     return list(runs.values()), predicted
 
 
-def _read_truth(path: Path, predicted: Sequence[Predicted], group: str) -> Truth:
-    first, *others = predicted
+def _differences(runs: Sequence[Run], predicted: Sequence[Predicted]) -> list[str]:
+    """Say which runs cannot be compared with the first: of another data set, or of other classes."""
+    (home, first), *others = zip(runs, predicted, strict=True)
     classes = class_columns(first.table)
-    findings = Findings()
-    for other in others:
-        names = set(class_columns(other.table))
-        sides = (("there", names - set(classes)), ("here", set(classes) - names))
-        if parts := [f"only {place} {quoted(sorted(some))}" for place, some in sides if some]:
-            findings.problems.append(
-                f"{other.title} predicts other classes than {first.title} ({'; '.join(parts)}); evaluate it by itself"
+    problems = []
+    for run, other in others:
+        if run.dataset != home.dataset:
+            problems.append(
+                f"{other.title} is of data set {run.dataset}, {first.title} of {home.dataset}: their CVs are of other "
+                "clips; evaluate it by itself"
             )
-    return read_truth(path, classes, {one.title: list(one.table["fname"]) for one in predicted}, group, findings)
+        theirs = class_columns(other.table)
+        if differences := apart(theirs, classes):
+            problems.append(
+                f"{other.title} predicts other classes than {first.title} ({differences}); evaluate it by itself"
+            )
+    return problems
+
+
+def _read_truth(path: Path, predicted: Sequence[Predicted], group: str, problems: list[str]) -> Truth:
+    known = {one.title: list(one.table["fname"]) for one in predicted}
+    return read_truth(path, class_columns(predicted[0].table), known, group, Findings(problems))
 
 
 def _evaluation(truth: Truth, predicted: Predicted) -> Evaluation:
@@ -127,10 +140,12 @@ def _evaluation(truth: Truth, predicted: Predicted) -> Evaluation:
 
 def _log(store: Store, run: Run, truth: Truth, evaluation: Evaluation) -> None:
     """Log figures, tables and a picture with the run; those of an earlier evaluation are replaced."""
+    metrics = _metrics(evaluation.scores)
+    stale = _stale(run, metrics)
     if run.tags.get(DIGEST, truth.digest) != truth.digest:
         warn(
-            f"run {run.name} ({run.id[:8]}) was evaluated by another truth before: its figures are replaced, save "
-            "those of groups that this truth does not have"
+            f"run {run.name} ({run.id[:8]}) was evaluated by another truth before: its figures are replaced"
+            + (f", by NaN where this one gives none: {', '.join(stale)}" if stale else "")
         )
     table = evaluation.classes
     figure = class_lwlrap(
@@ -144,12 +159,25 @@ def _log(store: Store, run: Run, truth: Truth, evaluation: Evaluation) -> None:
     store.log_table(run.id, evaluation.scores, "tables/test_scores.parquet")
     store.log_table(run.id, table, "tables/test_per_class.parquet")
     store.log_figure(run.id, figure, "figures/test_class_lwlrap.png")
-    metrics: dict[str, float] = {}
-    for row in evaluation.scores.to_dict("records"):
-        ending = "" if row["group"] == ALL else f"_{row['group']}"
-        metrics |= {f"test_{name}{ending}": row[name] for name in ("lwlrap", "accuracy") if name in row}
-    store.log_metrics(run.id, metrics)
+    # MLflow cannot take a metric back
+    store.log_metrics(run.id, metrics | dict.fromkeys(stale, np.nan))
     store.set_tags(run.id, {DIGEST: truth.digest, "test.clips": len(truth.fnames)})
+
+
+def _metrics(scores: pd.DataFrame) -> dict[str, float]:
+    """Return the run's metrics of a `score_table`, by the names they have in the store."""
+    metrics: dict[str, float] = {}
+    for row in scores.to_dict("records"):
+        ending = "" if row["group"] == ALL else f"_{row['group']}"
+        metrics |= {metric_name(f"test_{name}{ending}"): row[name] for name in SCORES if name in row}
+    return metrics
+
+
+def _stale(run: Run, metrics: Mapping[str, float]) -> list[str]:
+    """Return the metrics that an earlier evaluation left, and this one does not replace."""
+    earlier = [name for name, value in run.metrics.items() if not np.isnan(value)]
+    ours = tuple(f"test_{name}" for name in SCORES)
+    return sorted(name for name in earlier if name.startswith(ours) and name not in metrics)
 
 
 def _title(predicted: Predicted, truth: Truth, path: Path) -> str:

@@ -19,13 +19,12 @@ from tagging.data.demo import make_demo
 from tagging.data.findings import quoted
 from tagging.data.listing import find_sound
 from tagging.errors import UserError, room_in
-from tagging.kernel.clock import duration
 from tagging.kernel.estimate import Estimate, measure
 from tagging.kernel.plan import Plan
 from tagging.kernel.source import is_one_file, one_file
 from tagging.kernel.weights import all_weights
 from tagging.progress import say, warn
-from tagging.report.wording import count
+from tagging.report.wording import count, span
 from tagging.tracking.store import Run, Store
 
 FILE = "kernel.py"
@@ -43,7 +42,7 @@ def pack(run_text: str, out: Path, time_limit: float | None = None) -> None:
     """
     check_folder(out)
     store, run = open_run(run_text)
-    with _in_place(out) as draft:
+    with in_place(out) as draft:
         (draft / "weights").mkdir()
         plan = replace(plan_of(store, run, draft / "weights"), time_limit=time_limit)
         estimate = _measured(plan, draft / "weights")
@@ -67,7 +66,7 @@ def pack_training(run_text: str, out: Path, time_limit: float | None = None) -> 
         raise UserError("a kernel that trains keeps to no time limit; leave out --time-limit, or --train")
     check_folder(out)
     store, run = open_run(run_text)
-    with _in_place(out) as draft:
+    with in_place(out) as draft:
         training = training_plan_of(store, run)
         title = _title(training.plan, "Trains networks, and tags sound with them,", TRAINS)
         (draft / FILE).write_text(one_file(title, "kernel.train", training), "utf-8")
@@ -82,6 +81,11 @@ def check_folder(out: Path) -> None:
     there = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UserError(f"{there}: is a file; name a folder with --out")
+    if Path.cwd().is_relative_to(out.resolve()):
+        raise UserError(
+            f"{out}: you stand in this folder, which is replaced as a whole; go to another one, or name another one "
+            "with --out"
+        )
     names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
     if names and not is_one_file(out / FILE):
         raise UserError(f"{out}: holds something other than a kernel; name another folder with --out")
@@ -93,17 +97,36 @@ def check_folder(out: Path) -> None:
 
 
 @contextmanager
-def _in_place(out: Path) -> Iterator[Path]:
-    """Give a folder to write to that takes the place of `out` once it is whole."""
+def in_place(out: Path) -> Iterator[Path]:
+    """Give a folder to write to, beside `out`, that takes its place once it is whole.
+
+    What was there is deleted when the new one stands, not before. Raises UserError where that cannot be done.
+    """
+    place = out.resolve()
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as draft, room_in(out):
-            (Path(draft) / "kernel").mkdir()
-            yield Path(draft) / "kernel"
-            shutil.rmtree(out, ignore_errors=True)
-            (Path(draft) / "kernel").rename(out)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as beside, room_in(out):
+            draft, older = Path(beside) / "kernel", Path(f"{beside}-older")
+            draft.mkdir()
+            yield draft
+            _replace(place, draft, older)
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from None
+    if older.exists():
+        warn(f"{older}: the older kernel, of which not all could be deleted; delete it by hand")
+
+
+def _replace(place: Path, draft: Path, older: Path) -> None:
+    """Rename a folder to a place; what was there goes aside, comes back where that fails, and is deleted at the end."""
+    try:
+        if place.exists():
+            place.rename(older)
+        draft.rename(place)
+    except BaseException:  # Ctrl-C, too
+        if older.exists() and not place.exists():
+            older.rename(place)
+        raise
+    shutil.rmtree(older, ignore_errors=True)
 
 
 def _measured(plan: Plan, weights: Path) -> Estimate:
@@ -139,7 +162,7 @@ def _tell_time(plan: Plan, estimate: Estimate, clips: int) -> None:
     say(
         f"{estimate.clip_seconds:.2f} s a clip on this machine ({estimate.device}, "
         f"{count(torch.get_num_threads(), 'thread')}), measured on {MEASURED} synthetic clips of "
-        f"{estimate.length:.1f} s on average: {clips} such clips take {duration(seconds)}"
+        f"{estimate.length:.1f} s on average: {clips} such clips take {span(seconds)}"
     )
     if plan.time_limit is not None and seconds > 60 * plan.time_limit:
         last = [network.name for network in reversed(plan.networks)]

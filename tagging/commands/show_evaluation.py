@@ -20,7 +20,7 @@ def show_classes(classes: pd.DataFrame, groups: Sequence[str]) -> None:
     """Print a line a class of a `class_table`, the worst first, those without clips last."""
     table = _table("class", "clips", "lwlrap", "95 % interval", *groups)
     for row in classes.sort_values("lwlrap", kind="stable").to_dict("records"):
-        parts = [_number(row[f"lwlrap_{name}"]) for name in groups]
+        parts = [_number(row[f"lwlrap_in_{name}"]) for name in groups]
         table.add_row(escape(row["label"]), str(row["clips"]), _number(row["lwlrap"]), _bounds(row), *parts)
     Console().print(table)
 
@@ -30,8 +30,9 @@ def say_scores(title: str, scores: pd.DataFrame, metrics: Mapping[str, float]) -
     say(f"\n{title}")
     for row in scores.to_dict("records"):
         name = "test lwlrap" if row["group"] == ALL else f"  {row['group']}, {count(row['clips'], 'clip')}:"
+        bounds = f"   95 % interval {known}" if (known := _bounds(row)) else ""
         accuracy = f"   accuracy {row['accuracy']:.4f}" if "accuracy" in row else ""
-        say(f"{name} {row['lwlrap']:.4f}   95 % interval {_bounds(row)}{accuracy}")
+        say(f"{name} {row['lwlrap']:.4f}{bounds}{accuracy}")
     if "cv_lwlrap" in metrics:
         say(f"CV lwlrap {_cv(metrics['cv_lwlrap'], metrics.get('fold_lwlrap_std', np.nan))}")
 

@@ -46,6 +46,22 @@ def quoted(names: Iterable[str]) -> str:
     return text if len(listed) <= SHOWN else f"{text} and {len(listed) - SHOWN} more"
 
 
+def apart(theirs: Sequence[str], ours: Sequence[str], there: str = "only there", here: str = "only here") -> str:
+    """Say how two lists of names differ: "only there A, B, C and 2 more; only here D", empty where they do not.
+
+    Names stand in the order of their list.
+    """
+    sides = (
+        (there, [name for name in theirs if name not in ours]),
+        (here, [name for name in ours if name not in theirs]),
+    )
+    return "; ".join(
+        f"{side} {', '.join(some[:3])}{f' and {len(some) - 3} more' if len(some) > 3 else ''}"
+        for side, some in sides
+        if some
+    )
+
+
 def did_you_mean(name: str, allowed: Sequence[str]) -> str:
     """Return "; did you mean 'X'?" with the nearest allowed name, or nothing where none is near."""
     by_lowered = {candidate.lower(): candidate for candidate in allowed}

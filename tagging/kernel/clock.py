@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from tagging.report.wording import duration
+
 RESERVE = 0.05  # of a time limit, kept for blending and writing
 QUIET_S = 10.0  # between two lines of progress
 
@@ -82,16 +84,9 @@ class Watch:
         if now - self._said > QUIET_S:
             self._said = now
             seconds = left + self._pace.of_all(self._rest)
-            print(f"{label(self._job)}: {done} of {total} tiles; about {duration(seconds)} to go", flush=True)
+            print(f"{label(self._job)}: {done} of {total} tiles; {duration(seconds)} to go", flush=True)
 
 
 def label(job: Job) -> str:
     """Name a job on the screen."""
     return f"{job[0]}, fold {job[1]}"
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

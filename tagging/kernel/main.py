@@ -14,12 +14,12 @@ from tagging.commandline import exit_status, minutes
 from tagging.errors import UserError
 from tagging.inference.blend import Probabilities
 from tagging.kernel.blending import blended
-from tagging.kernel.clock import Clock, Job, duration, label
+from tagging.kernel.clock import Clock, Job, label
 from tagging.kernel.networks import best_device, on_device, run_networks
 from tagging.kernel.plan import Plan
 from tagging.kernel.sound import Listing, Look, Sound, list_clips, read_sounds
 from tagging.kernel.weights import check_weights
-from tagging.report.wording import count
+from tagging.report.wording import count, span
 
 
 def main(plan: Plan, folder: Path, started: float, arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +35,7 @@ def main(plan: Plan, folder: Path, started: float, arguments: Sequence[str] | No
 
 def parser(plan: Plan) -> argparse.ArgumentParser:
     """Return what the command line of a kernel takes."""
+    limit = "no limit" if plan.time_limit is None else f"{plan.time_limit:g}"
     parser = argparse.ArgumentParser(description=f"Tags sound with {plan.run}.")
     parser.add_argument("--sound", required=True, type=Path, metavar="FOLDER", help="the sound to tag")
     parser.add_argument("--sample", type=Path, metavar="FILE", help="sample_submission.csv, which gives the order")
@@ -44,7 +45,7 @@ def parser(plan: Plan) -> argparse.ArgumentParser:
         type=minutes,
         default=plan.time_limit,
         metavar="MINUTES",
-        help="leave networks out rather than take longer, from the process's start on (default: %(default)s)",
+        help=f"leave networks out rather than take longer, from the process's start on (default: {limit})",
     )
     return parser
 
@@ -66,7 +67,7 @@ def hear(plan: Plan, listing: Listing, clock: Clock) -> Sound:
     for problem in sound.problems:
         print(f"warning: {problem}; its row is the mean of all others", flush=True)
     read, seconds = sound.readable.sum(), clock.elapsed - began
-    print(f"sound: {read} of {len(sound.readable)} clips in {duration(seconds)}", flush=True)
+    print(f"sound: {read} of {len(sound.readable)} clips in {span(seconds)}", flush=True)
     return sound
 
 
@@ -79,7 +80,7 @@ def tag(plan: Plan, weights: Path, listing: Listing, sound: Sound, out: Path, cl
     write(rows, listing, plan.classes, out)
     tell_dropped(plan, dropped)
     tell_late(clock)
-    print(f"wrote {out}: {len(rows)} clips by {count(len(done), 'network')} in {duration(clock.elapsed)}", flush=True)
+    print(f"wrote {out}: {len(rows)} clips by {count(len(done), 'network')} in {span(clock.elapsed)}", flush=True)
 
 
 def check_modules(plan: Plan) -> None:
@@ -128,4 +129,4 @@ def tell_dropped(plan: Plan, dropped: Sequence[Job]) -> None:
 def tell_late(clock: Clock) -> None:
     """Say where even the first network took longer than there was time."""
     if clock.limit is not None and clock.elapsed > clock.limit:
-        print(f"warning: the time limit of {duration(clock.limit)} is passed: {duration(clock.elapsed)}", flush=True)
+        print(f"warning: the time limit of {span(clock.limit)} is passed: {span(clock.elapsed)}", flush=True)

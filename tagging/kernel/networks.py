@@ -13,12 +13,12 @@ from tagging.features.table import LogMels
 from tagging.inference.blend import Probabilities, mean_over_tiles
 from tagging.inference.predict import AUTOCAST, predict_tiles
 from tagging.inference.tiles import plan_tiles
-from tagging.kernel.clock import Clock, Job, OutOfTime, Pace, Watch, duration, label
+from tagging.kernel.clock import Clock, Job, OutOfTime, Pace, Watch, label
 from tagging.kernel.plan import Network, Plan
 from tagging.kernel.sound import Look
 from tagging.kernel.weights import read_weights
 from tagging.models import registry
-from tagging.report.wording import count
+from tagging.report.wording import count, duration, span
 
 Done = dict[Job, Probabilities]  # [n, C] a network and fold
 
@@ -36,7 +36,7 @@ def run_networks(
     pace = Pace({one.name: one.tile_seconds * count_tiles(one, sound[Look.of(one)]) for one in plan.networks})
     done: Done = {}
     dropped: list[Job] = []
-    print(f"{count(len(jobs), 'network')}; {duration(pace.of_all(jobs))} where this was packed", flush=True)
+    print(f"{count(len(jobs), 'network')}; {span(pace.of_all(jobs))} where this was packed", flush=True)
     for place, job in enumerate(jobs):
         network, rest = by_name[job[0]], jobs[place + 1 :]
         if done and pace.expected(job[0]) > clock.left:
@@ -49,8 +49,8 @@ def run_networks(
         except OutOfTime:
             dropped.append(job)
             continue
-        to_go = f"; about {duration(pace.of_all(rest))} to go" if rest else ""
-        print(f"{label(job)}: {duration(pace.measured[job[0]])}{to_go}", flush=True)
+        to_go = f"; {duration(pace.of_all(rest))} to go" if rest else ""
+        print(f"{label(job)}: {span(pace.measured[job[0]])}{to_go}", flush=True)
     return done, dropped
 
 

@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tagging.data.audio import read_sound
-from tagging.data.findings import limited
+from tagging.data import audio
+from tagging.data.findings import apart, limited
 from tagging.data.listing import SOUND_SUFFIXES, find_sound
 from tagging.data.tables import read_table
 from tagging.errors import UnreadableSound, UserError
 from tagging.features.logmel import LogMel, LogMelSettings, trim_waveform
 from tagging.features.reading import ahead_of
 from tagging.features.table import LogMels
-from tagging.kernel.clock import QUIET_S, Clock, duration
+from tagging.kernel.clock import QUIET_S, Clock
 from tagging.kernel.plan import Network
+from tagging.report.wording import duration
 
 _GROUP = 32  # clips whose log-mels are computed at once
 
@@ -73,22 +74,12 @@ def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Lis
     table = read_table(sample, ("fname",))
     columns = tuple(name for name in table.columns if name != "fname")
     if set(columns) != set(classes):
-        raise UserError(_other_classes(sample, columns, classes))
+        differences = apart(columns, classes, "it has", "it lacks")
+        raise UserError(f"{sample}: its columns are not the {len(classes)} classes of this kernel: {differences}")
     fnames = list(table.columns["fname"])
     if not fnames:
         raise UserError(f"{sample}: the table lists no clip; add a line for each sound file")
     return Listing(fnames, [folder / fname for fname in fnames], columns)
-
-
-def _other_classes(sample: Path, columns: Sequence[str], classes: Sequence[str]) -> str:
-    spare = [name for name in columns if name not in classes]
-    lacking = [name for name in classes if name not in columns]
-    parts = [
-        f"{what} {', '.join(some[:3])}{f' and {len(some) - 3} more' if len(some) > 3 else ''}"
-        for what, some in (("it has", spare), ("it lacks", lacking))
-        if some
-    ]
-    return f"{sample}: its columns are not the {len(classes)} classes of this kernel: {'; '.join(parts)}"
 
 
 def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:
@@ -113,7 +104,7 @@ def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:
         if clock.now() - said > QUIET_S:
             said = clock.now()
             left = (said - began) / len(readable) * (len(listing.paths) - len(readable))
-            print(f"sound: {len(readable)} of {len(listing.paths)} clips; about {duration(left)} to go", flush=True)
+            print(f"sound: {len(readable)} of {len(listing.paths)} clips; {duration(left)} to go", flush=True)
     if not any(readable):
         raise UserError(*limited(problems, str, "clips"), "no clip can be read; mend the sound")
     tables = {look: LogMels.from_clips(some) for look, some in clips.items()}
@@ -123,9 +114,9 @@ def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:
 def _read(path: Path, settings: Sequence[LogMelSettings]) -> list[np.ndarray] | str:
     """Return the trimmed waveform for each of the settings, or why there is none."""
     try:
-        by_rate = {rate: read_sound(path, rate).samples for rate in {one.sample_rate for one in settings}}
+        by_rate = audio.read_sounds(path, {one.sample_rate for one in settings})
     except UnreadableSound as error:
         return str(error)
     except OSError as error:
         return f"{path}: cannot be read ({error.strerror})"
-    return [trim_waveform(by_rate[one.sample_rate], one) for one in settings]
+    return [trim_waveform(by_rate[one.sample_rate].samples, one) for one in settings]

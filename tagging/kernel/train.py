@@ -13,7 +13,7 @@ from torch import Tensor
 from tagging import seeds
 from tagging.commandline import exit_status
 from tagging.errors import room_in
-from tagging.kernel.clock import Clock, duration, label
+from tagging.kernel.clock import Clock, label
 from tagging.kernel.main import check_modules, check_writable, hear, tag
 from tagging.kernel.networks import best_device
 from tagging.kernel.plan import Network
@@ -22,6 +22,7 @@ from tagging.kernel.training_clips import clips_for, read_folder
 from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
 from tagging.kernel.weights import write_weights
 from tagging.models import registry
+from tagging.report.wording import span
 from tagging.training import setup
 from tagging.training.history import EpochRecord, best_epoch
 from tagging.training.loop import epochs
@@ -34,7 +35,9 @@ def main(training: TrainingPlan, folder: Path, started: float, arguments: Sequen
     parser = argparse.ArgumentParser(description=f"Trains as {training.plan.run} was trained, then tags sound.")
     parser.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="the data set to train on")
     parser.add_argument("--sound", type=Path, metavar="FOLDER", help="the sound to tag (default: test/ in --data)")
-    parser.add_argument("--sample", type=Path, metavar="FILE", help="default: sample_submission.csv in --data")
+    parser.add_argument(
+        "--sample", type=Path, metavar="FILE", help="default: sample_submission.csv in --data, if there"
+    )
     parser.add_argument("--out", type=Path, default=Path("submission.csv"), metavar="FILE", help="default: %(default)s")
     parsed = parser.parse_args(arguments)
     return exit_status(lambda: _train(training, parsed, Clock(started)), "weights that are written stay")
@@ -45,8 +48,7 @@ def _train(training: TrainingPlan, parsed: argparse.Namespace, clock: Clock) -> 
     check_modules(plan)
     check_writable(parsed.out)
     dataset = read_folder(parsed.data, training)
-    sample = parsed.sample or parsed.data / "sample_submission.csv"
-    listing = list_clips(parsed.sound or parsed.data / "test", sample, plan.classes)
+    listing = list_clips(parsed.sound or parsed.data / "test", parsed.sample or sample_in(parsed.data), plan.classes)
     device = best_device()
     with room_in(place):
         (place / "weights").mkdir(exist_ok=True)
@@ -56,6 +58,12 @@ def _train(training: TrainingPlan, parsed: argparse.Namespace, clock: Clock) -> 
                 state = train_fold(network, training.networks[network.name], clips, len(plan.classes), fold)
                 write_weights(state, place / "weights" / weights.file)
         tag(plan, place / "weights", listing, hear(plan, listing, clock), parsed.out, clock)
+
+
+def sample_in(folder: Path) -> Path | None:
+    """Return the sample submission of a data set, None where it has none."""
+    path = folder / "sample_submission.csv"
+    return path if path.is_file() else None
 
 
 def train_fold(
@@ -117,6 +125,6 @@ class Screen:
         """Print the numbers of an epoch."""
         print(
             f"{self._title}, epoch {record.epoch} of {self._epochs}: loss {record.train_loss:.4f}, "
-            f"lwlrap {record.val_lwlrap:.4f} ({duration(time.monotonic() - self._began)})",
+            f"lwlrap {record.val_lwlrap:.4f} ({span(time.monotonic() - self._began)})",
             flush=True,
         )

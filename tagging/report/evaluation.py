@@ -22,13 +22,14 @@ def score_table(
     """Return a row for all clips, then one a group.
 
     truth [N, C] 0/1 with a label a clip, scores [N, C], `groups` masks [N]. Columns: `group`, `clips`, `lwlrap` in
-    0..1, `lwlrap_low` and `lwlrap_high` (a 95 % percentile interval of the bootstrap over clips), and `accuracy`
-    where every clip has one label. Raises ValueError as `tagging.metrics.lwlrap` does.
+    0..1, `lwlrap_low` and `lwlrap_high` (a 95 % percentile interval of the bootstrap over clips, NaN for one clip), and
+    `accuracy` where every clip has one label. Raises ValueError as `tagging.metrics.lwlrap` does.
     """
     rows = []
     for name, mask in {ALL: np.ones(len(truth), bool), **groups}.items():
         samples, _ = bootstrap_lwlrap(truth[mask], scores[mask], SAMPLES, generator)
-        low, high = interval(samples)
+        # one clip drawn again and again would look like certainty
+        low, high = interval(samples) if mask.sum() > 1 else (np.nan, np.nan)
         row = {"group": name, "clips": mask.sum(), "lwlrap": lwlrap(truth[mask], scores[mask])}
         row |= {"lwlrap_low": low, "lwlrap_high": high}
         if is_single_label(truth):
@@ -46,16 +47,15 @@ def class_table(
 ) -> pd.DataFrame:
     """Return a row a class: the columns of `per_class_table`, an interval, and clips and lwlrap in each group.
 
-    Arguments as `score_table`. The columns besides: `lwlrap_low`, `lwlrap_high`, and for a group `clips_GROUP` and
-    `lwlrap_GROUP`; NaN where no clip carries the class, an interval also where only one does.
+    Arguments as `score_table`. The columns besides: `lwlrap_low`, `lwlrap_high`, and for a group `clips_in_GROUP` and
+    `lwlrap_in_GROUP`; NaN where no clip carries the class, an interval also where only one does.
     """
     table = per_class_table(classes, truth, scores)
     _, samples = bootstrap_lwlrap(truth, scores, SAMPLES, generator)
-    # one clip drawn again and again would look like certainty
     table["lwlrap_low"], table["lwlrap_high"] = np.where(table["clips"] > 1, interval(samples), np.nan)
     for name, mask in groups.items():
-        table[f"clips_{name}"] = truth[mask].sum(axis=0).astype(np.int64)
-        table[f"lwlrap_{name}"] = lwlrap_per_class(truth[mask], scores[mask])[0]
+        table[f"clips_in_{name}"] = truth[mask].sum(axis=0).astype(np.int64)
+        table[f"lwlrap_in_{name}"] = lwlrap_per_class(truth[mask], scores[mask])[0]
     return table
 
 

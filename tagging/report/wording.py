@@ -9,9 +9,14 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{ending}"
 
 
-def duration(seconds: float) -> str:
-    """Return a time that is an estimate: `about 40 s`, `about 5 minutes`, `about 31 hours`, `about 12 days`."""
+def span(seconds: float) -> str:
+    """Return a length of time: `40 s`, `5 minutes`, `31 hours`, `12 days`."""
     for size, unit in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
         if seconds >= 2 * size:
-            return f"about {seconds / size:,.0f} {unit}"
-    return f"about {seconds:.0f} s"
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time that is an estimate: `about 40 s`, `about 5 minutes`."""
+    return f"about {span(seconds)}"

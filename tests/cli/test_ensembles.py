@@ -22,6 +22,23 @@ def test_empty_arguments_are_those_that_were_not_given() -> None:
     assert parsed == bare
 
 
+def test_help_tells_defaults_and_how_several_runs_are_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["select", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "--runs RUN [RUN ...] among these alone, one by one or with commas between them",
+        "--method MEAN geometric, arithmetic, both (default)",
+        "--search HOW enumerate, greedy, weights (default enumerate)",
+        "--size 1..7 members, fewest to most; one number is exactly that many (default: any number)",
+        "--must RUN [RUN ...] always members, one by one or with commas between them",
+        "--by NUMBER cv or nested (default cv)",
+    ):
+        assert text in shown
+    bare = parser().parse_args(["select"])
+    assert (bare.method, bare.search, bare.size, bare.by) == ("both", "enumerate", (1, None), "cv")
+
+
 @pytest.mark.parametrize("command", ["select", "ensemble", "submit"])
 def test_every_parameter_of_the_entry_point_is_an_option(command: str) -> None:
     project = (ROOT / "MLproject").read_text()

@@ -43,10 +43,10 @@ def sklearn_lwlrap(truth: pd.DataFrame, table: pd.DataFrame) -> float:
     return label_ranking_average_precision_score(labels, scores, sample_weight=labels.sum(axis=1))
 
 
-def another(inside: Inside, name: str, drop: str = "", score: float | None = None) -> Run:
+def another(inside: Inside, name: str, drop: str = "", score: float | None = None, dataset: str = "demo") -> Run:
     """Start a finished run with the test predictions of `tiny`, turned a little, or without the class `drop`."""
     source = the_run(inside.store)
-    run = inside.store.start("demo", "experiment", name, {}, {})
+    run = inside.store.start(dataset, "experiment", name, {}, {})
     for fold in range(3):
         table = inside.store.read_table(source.id, f"predictions/test/fold_{fold}.parquet")
         classes = [column for column in table.columns if column not in ("fname", "fold")]
@@ -107,6 +107,20 @@ def test_a_submission_has_the_scores_of_its_run_on_a_part_of_the_clips(
     assert said in capsys.readouterr().out.splitlines()
 
 
+def test_a_group_of_one_clip_is_shown_without_an_interval(
+    inside: Inside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = the_run(inside.store)
+    write_truth(tmp_path / "truth.csv", blend_of(inside, run), slice(0, 2))
+    (evaluation,) = evaluate_runs(tmp_path / "truth.csv", ["tiny"], "", None)
+    whole, private, public = evaluation.scores.to_dict("records")
+    assert capsys.readouterr().out.splitlines()[-4:-1] == [
+        f"test lwlrap {whole['lwlrap']:.4f}   95 % interval {whole['lwlrap_low']:.4f} to {whole['lwlrap_high']:.4f}",
+        f"  private, 1 clip: {private['lwlrap']:.4f}",
+        f"  public, 1 clip: {public['lwlrap']:.4f}",
+    ]
+
+
 def test_one_label_a_clip_gives_an_accuracy(inside: Inside, tmp_path: Path) -> None:
     table = blend_of(inside, the_run(inside.store))
     truth = write_truth(tmp_path / "truth.csv", table)
@@ -129,10 +143,35 @@ def test_another_truth_replaces_the_figures_and_says_so(
     other = write_truth(tmp_path / "other.csv", table, slice(0, 4))
     evaluate_runs(tmp_path / "other.csv", ["tiny"], "", None)
     assert capsys.readouterr().err == (
-        f"warning: run tiny ({run.id[:8]}) was evaluated by another truth before: its figures are replaced, save "
-        "those of groups that this truth does not have\n"
+        f"warning: run tiny ({run.id[:8]}) was evaluated by another truth before: its figures are replaced\n"
     )
     assert the_run(inside.store).metrics["test_lwlrap"] == pytest.approx(sklearn_lwlrap(other, table))
+
+
+def test_figures_that_another_truth_does_not_give_are_nan(
+    inside: Inside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = the_run(inside.store)
+    table = blend_of(inside, run)
+    truth = write_truth(tmp_path / "truth.csv", table)
+    single = truth.assign(
+        labels=truth["labels"].str.split(",").str[0], usage=truth["usage"].replace("Public", "Us,all")
+    )
+    single.to_csv(tmp_path / "single.csv", index=False)
+    truth.drop(columns="usage").to_csv(tmp_path / "truth.csv", index=False)
+    evaluate_runs(tmp_path / "single.csv", ["tiny"], "", None)
+    capsys.readouterr()
+    stale = ["test_accuracy", "test_accuracy_private", "test_accuracy_us_all"]
+    stale += ["test_lwlrap_private", "test_lwlrap_us_all"]
+    assert set(the_run(inside.store).metrics) - set(run.metrics) == {"test_lwlrap", *stale}
+    evaluate_runs(tmp_path / "truth.csv", ["tiny"], "", None)
+    assert capsys.readouterr().err == (
+        f"warning: run tiny ({run.id[:8]}) was evaluated by another truth before: its figures are replaced, by NaN "
+        f"where this one gives none: {', '.join(stale)}\n"
+    )
+    after = the_run(inside.store).metrics
+    assert sorted(name for name, value in after.items() if np.isnan(value)) == stale
+    assert after["test_lwlrap"] == pytest.approx(sklearn_lwlrap(truth, table))
 
 
 def test_several_runs_are_compared_and_drawn(
@@ -153,6 +192,21 @@ def test_several_runs_are_compared_and_drawn(
     ]
     assert lines[9:] == ["wrote cv_against_test.png: CV against test of 3 runs"]
     assert (tmp_path / "cv_against_test.png").stat().st_size > 10_000
+
+
+def test_runs_are_named_one_by_one_or_with_commas_and_may_hold_blanks(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_truth(tmp_path / "truth.csv", blend_of(inside, the_run(inside.store)))
+    for name, score in (("near", 0.3), ("lr_mixup 3", 0.4)):
+        another(inside, name, score=score)
+    shown = []
+    for runs in (["--run", "tiny, lr_mixup 3,near"], ["--run", "tiny", "lr_mixup 3", "--run", "near"]):
+        assert main(["evaluate", "--truth", "truth.csv", *runs]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0].endswith("wrote cv_against_test.png: CV against test of 3 runs\n")
+    assert shown[1] == shown[0]
 
 
 def test_all_runs_without_predictions_or_name_are_named_at_once(inside: Inside, tmp_path: Path) -> None:
@@ -183,12 +237,25 @@ def test_other_classes_and_bad_lines_are_named_at_once_and_nothing_is_logged(ins
         evaluate_runs(tmp_path / "truth.csv", ["tiny", "other"], "", None)
     ours, theirs = f"run tiny ({run.id[:8]})", f"run other ({other.id[:8]})"
     assert caught.value.problems == (
-        f"{theirs} predicts other classes than {ours} (only here '{dropped}'); evaluate it by itself",
+        f"{theirs} predicts other classes than {ours} (only here {dropped}); evaluate it by itself",
         f"{tmp_path}/truth.csv, line 10: unknown label 'Moo'; labels must be among the 10 classes that are predicted",
         f"{tmp_path}/truth.csv, line 10: {ours} has no prediction of 'new.wav'; remove the line",
         f"{tmp_path}/truth.csv, line 10: {theirs} has no prediction of 'new.wav'; remove the line",
     )
     assert the_run(inside.store).metrics == run.metrics
+
+
+def test_runs_of_several_data_sets_are_not_compared(inside: Inside, tmp_path: Path) -> None:
+    run = the_run(inside.store)
+    write_truth(tmp_path / "truth.csv", blend_of(inside, run))
+    near, far = another(inside, "near", score=0.3), another(inside, "far", score=0.5, dataset="elsewhere")
+    with pytest.raises(UserError) as caught:
+        evaluate_runs(tmp_path / "truth.csv", [run.id, near.id, far.id], "", None)
+    assert caught.value.problems == (
+        f"run far ({far.id[:8]}) is of data set elsewhere, run tiny ({run.id[:8]}) of demo: their CVs are of other "
+        "clips; evaluate it by itself",
+    )
+    assert inside.store.get(near.id).metrics == near.metrics
 
 
 def test_the_picture_needs_two_runs_and_a_place(inside: Inside, tmp_path: Path) -> None:
@@ -208,7 +275,7 @@ def test_the_picture_needs_two_runs_and_a_place(inside: Inside, tmp_path: Path) 
 def test_it_takes_the_empty_parameters_of_mlflow_run(moved: Project, tmp_path: Path) -> None:
     sample = read_csv(next((moved.folder / "data").glob("demo-*")) / "sample_submission.csv")
     write_truth(tmp_path / "truth.csv", sample)
-    arguments = ("--truth", str(tmp_path / "truth.csv"), "--run", "tiny tiny", "--submission", "", "--group", "")
+    arguments = ("--truth", str(tmp_path / "truth.csv"), "--run", "tiny, tiny", "--submission", "", "--group", "")
     assert "\ntest lwlrap 0." in moved.run("evaluate", *arguments, "--out", "").stdout
 
 
@@ -216,3 +283,11 @@ def test_it_takes_the_empty_parameters_of_mlflow_run(moved: Project, tmp_path: P
 def test_either_runs_or_a_submission_is_given(both: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--truth", "truth.csv", *both]) == 2
     assert capsys.readouterr().err == "error: give either --run RUN, one or several, or --submission FILE\n"
+
+
+def test_a_truth_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    none = "error: no truth is named; give --truth FILE: a CSV table with the columns fname,labels\n"
+    assert main(["evaluate", "--truth", "", "--run", "tiny"]) == 2
+    assert capsys.readouterr().err == none
+    assert main(["evaluate", "--truth", ""]) == 2
+    assert capsys.readouterr().err == f"{none}error: give either --run RUN, one or several, or --submission FILE\n"

@@ -23,6 +23,14 @@ def refusal(run: str, out: Path, train: bool = False) -> str:
     return str(caught.value)
 
 
+def older_kernel(folder: Path) -> Path:
+    """Write a kernel of an earlier time and return its file."""
+    (folder / "weights").mkdir(parents=True)
+    (folder / "weights" / "a.npz").write_text("older")
+    (folder / "kernel.py").write_text(one_file("Older.", "kernel.plan", Weights("a.npz", "")))
+    return folder / "kernel.py"
+
+
 def test_an_unknown_run_brings_the_nearest_names(inside: Inside, tmp_path: Path) -> None:
     assert refusal("tini", tmp_path / "kernel") == (
         f"tini: no such run in {inside.store.uri}; give a run id, four or more of its first characters, or the name of "
@@ -59,9 +67,7 @@ def test_a_folder_of_something_else_is_left_alone(inside: Inside, tmp_path: Path
 
 @pytest.mark.parametrize("train", [False, True])
 def test_what_lies_beside_an_older_kernel_is_not_deleted_with_it(inside: Inside, tmp_path: Path, train: bool) -> None:
-    older = tmp_path / "kernel"
-    (older / "weights").mkdir(parents=True)
-    (older / "kernel.py").write_text(one_file("Older.", "kernel.plan", Weights("a.npz", "")))
+    older = older_kernel(tmp_path / "kernel").parent
     (older / "submission.csv").write_text("fname\n")
     (older / "features").mkdir()
     assert refusal("tiny", older, train) == (
@@ -69,6 +75,45 @@ def test_what_lies_beside_an_older_kernel_is_not_deleted_with_it(inside: Inside,
         "name another folder with --out"
     )
     assert sorted(path.name for path in older.iterdir()) == ["features", "kernel.py", "submission.csv", "weights"]
+
+
+@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize(("stand", "out"), [("kernel", "."), ("kernel/weights", ".."), ("empty", "../empty")])
+def test_the_folder_one_stands_in_is_not_replaced(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand: str, out: str, train: bool
+) -> None:
+    text = older_kernel(tmp_path / "kernel").read_text()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / stand)
+    assert refusal("tiny", Path(out), train) == (
+        f"{out}: you stand in this folder, which is replaced as a whole; go to another one, or name another one with "
+        "--out"
+    )
+    assert (tmp_path / "kernel" / "kernel.py").read_text() == text
+    assert (tmp_path / "kernel" / "weights" / "a.npz").read_text() == "older"
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_an_older_kernel_goes_only_once_the_new_one_stands(tmp_path: Path) -> None:
+    older = older_kernel(tmp_path / "kernel")
+    text = older.read_text()
+    with pytest.raises(UserError) as caught, kernel.in_place(older.parent) as draft:
+        draft.rmdir()  # so that it cannot take the other's place
+    assert str(caught.value) == f"{older.parent}: cannot be written: No such file or directory"
+    assert older.read_text() == text
+    with kernel.in_place(older.parent) as draft:
+        (draft / "kernel.py").write_text("newer")
+    assert older.read_text() == "newer"
+    assert [path.name for path in tmp_path.rglob("*")] == ["kernel", "kernel.py"]
+
+
+def test_a_kernel_is_written_to_where_a_link_leads(inside: Inside, tmp_path: Path) -> None:
+    older = older_kernel(tmp_path / "elsewhere")
+    (tmp_path / "kernel").symlink_to("elsewhere")
+    kernel.pack_training("tiny", tmp_path / "kernel")
+    assert (tmp_path / "kernel").is_symlink()
+    assert "Trains networks" in older.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir() if "kernel" in path.name) == ["kernel"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(inside: Inside) -> None:

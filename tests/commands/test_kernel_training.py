@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from tagging.commands.kernel import pack_training
+from tagging.commands.predict import tag_folder
+from tagging.commands.train import train
 from tagging.tracking.store import Store
-from tests.commands.conftest import Trained, the_run
-from tests.commands.project import Project
+from tests.commands.conftest import Inside, Trained, the_run
+from tests.commands.project import Project, read_csv
 from tests.commands.test_predict import demo_folder
 from tests.kernel.alone import run_alone
 
@@ -46,3 +51,20 @@ def test_alone_it_trains_to_what_submit_writes(trained: Trained, store_of: Conne
         written = np.load(tmp_path / "empty" / "weights" / f"tiny-{run.id[:8]}-fold-{fold.tags['fold']}.npz")
         assert set(written.files) == set(trained_here)
         assert all(np.array_equal(written[key], value) for key, value in trained_here.items())
+
+
+@pytest.mark.slow
+def test_on_a_data_set_without_a_sample_it_tags_all_sound_by_its_name(inside: Inside, tmp_path: Path) -> None:
+    (demo,) = (inside.folder / "data").glob("demo-*")
+    (tmp_path / "own").mkdir()
+    shutil.copy(demo / "train_curated.csv", tmp_path / "own" / "clips.csv")
+    shutil.copytree(demo / "train_curated", tmp_path / "own" / "audio")
+    overrides = ("name=own", "sampling.curated=1", "sampling.noisy=0", "predict.noisy=false", "training.epochs=1")
+    train(inside.tiny(*overrides, data=tmp_path / "own"), {})
+    pack_training("own", tmp_path / "packed")
+    (tmp_path / "empty").mkdir()
+    arguments = ("--data", tmp_path / "own", "--sound", demo / "test")
+    run_alone(tmp_path / "packed" / "kernel.py", tmp_path / "empty", *arguments)
+    written, expected = read_csv(tmp_path / "empty" / "submission.csv"), tag_folder("own", demo / "test", None, 1)
+    # a kernel rounds log-mels to float16 as the run does, `predict` does not
+    pd.testing.assert_frame_equal(written, expected, check_dtype=False, atol=2e-3)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tagging.kernel.clock import Clock, OutOfTime, Pace, Watch, duration
+from tagging.kernel.clock import Clock, OutOfTime, Pace, Watch
 
 
 class Ticks:
@@ -66,8 +66,3 @@ def test_a_job_that_would_end_too_late_is_stopped_by_its_second_batch(capsys: py
 
 def test_a_job_that_must_be_done_is_not_stopped(capsys: pytest.CaptureFixture[str]) -> None:
     assert watched(True, 1, 6.0, capsys)[0].measured == {"a": 41.0}
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (100, "2 min"), (5500, "1.5 h")])
-def test_lengths_of_time_are_said_as_people_do(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tagging.kernel.main import main
+from tagging.kernel.main import main, parser
 from tagging.kernel.plan import Plan
 from tests.kernel.parts import CLASSES, network, plan_of, write_sound
 
@@ -86,6 +86,15 @@ def test_the_limit_that_was_packed_is_kept_to_unless_another_is_given(
     assert "left out for the time limit" in capsys.readouterr().out
     tags(limited, "--time-limit", "5")
     assert "left out for the time limit" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("limit", "text"), [(None, "no limit"), (90.0, "90")])
+def test_help_tells_the_limit_that_was_packed(plan: Plan, limit: float | None, text: str) -> None:
+    shown = " ".join(parser(replace(plan, time_limit=limit)).format_help().split())
+    assert shown.endswith(
+        "--time-limit MINUTES leave networks out rather than take longer, from the process's start on "
+        f"(default: {text})"
+    )
 
 
 def test_sound_that_is_not_there_is_said(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:

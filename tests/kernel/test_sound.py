@@ -3,35 +3,39 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from tagging.data.audio import Sound, read_sound
+from tagging.data import audio
+from tagging.data.audio import read_sound
 from tagging.features.logmel import LogMel, trim_waveform
-from tagging.kernel import sound
 from tagging.kernel.clock import Clock
 from tagging.kernel.sound import Listing, Look, list_clips, read_sounds
 from tests.kernel.parts import CLASSES, RATE, SETTINGS, write_sound
 
 OTHER = replace(SETTINGS, n_mels=16, trim_db=40.0)
+SLOWER = replace(SETTINGS, sample_rate=RATE // 2, fmax=RATE / 4)
 
 
 def test_each_file_is_decoded_once_for_all_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = write_sound(tmp_path / "sound", 5)
     decoded: list[Path] = []
+    decode = audio._decode
 
-    def counted(path: Path, rate: int) -> Sound:
+    def counted(path: Path) -> tuple[np.ndarray, int]:
         decoded.append(path)
-        return read_sound(path, rate)
+        return decode(path)
 
-    monkeypatch.setattr(sound, "read_sound", counted)
-    looks = [Look(SETTINGS, "float32"), Look(OTHER, "float16")]
+    monkeypatch.setattr(audio, "_decode", counted)
+    looks = [Look(SETTINGS, "float32"), Look(OTHER, "float16"), Look(SLOWER, "float32")]
     found = read_sounds(Listing([path.name for path in paths], paths, CLASSES), looks, Clock(0.0))
     assert sorted(decoded) == paths
     for look in looks:
         table = found.tables[look]
         for row, path in enumerate(paths):
-            (expected,) = LogMel(look.settings, "cpu")([trim_waveform(read_sound(path, RATE).samples, look.settings)])
+            heard = read_sound(path, look.settings.sample_rate).samples
+            (expected,) = LogMel(look.settings, "cpu")([trim_waveform(heard, look.settings)])
             stored = expected.to(getattr(torch, look.store))
             assert torch.allclose(table.clip(row), stored, atol=1e-4)
             assert table.frames.dtype == stored.dtype

@@ -42,6 +42,16 @@ def test_each_group_has_a_panel_with_every_run():
     drawn(figure)
 
 
+def test_a_group_without_an_interval_has_no_whisker():
+    run = scored(0, 0.8, 0.7)
+    run.scores.loc[2, ["lwlrap_low", "lwlrap_high"]] = np.nan
+    figure = cv_against_test("fsd", [run])
+    upright = [axes.containers[0].lines[2][-1].get_segments()[0] for axes in figure.axes]
+    np.testing.assert_allclose(upright[:2], [[[0.8, 0.6], [0.8, 0.8]]] * 2)
+    assert upright[2].size == 0
+    drawn(figure)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_few_runs_have_no_rank_correlation(count):
     figure = cv_against_test("fsd", [scored(number, 0.8 + number / 10, 0.7) for number in range(count)])

@@ -35,6 +35,16 @@ def test_a_row_for_all_clips_and_one_a_group():
     pd.testing.assert_frame_equal(again, table)
 
 
+def test_a_group_of_one_clip_has_no_interval():
+    truth, scores, _ = random_set(3)
+    alone = np.arange(40) == 7
+    table = score_table(truth, scores, {"alone": alone, "others": ~alone}, np.random.default_rng(0)).set_index("group")
+    assert table["clips"].to_dict() == {"all": 40, "alone": 1, "others": 39}
+    assert table["lwlrap"].notna().all()
+    bounds = table[["lwlrap_low", "lwlrap_high"]]
+    assert bounds.isna().all(axis=1).to_dict() == {"all": False, "alone": True, "others": False}
+
+
 def test_one_label_a_clip_gives_an_accuracy():
     truth, scores, groups = random_set(1, single=True)
     table = score_table(truth, scores, groups, np.random.default_rng(0))
@@ -47,9 +57,9 @@ def test_a_row_a_class_with_each_group():
     truth, scores, groups = random_set(2)
     table = class_table(CLASSES, truth, scores, groups, np.random.default_rng(0)).set_index("label")
     alone = class_table(CLASSES, truth[groups["public"]], scores[groups["public"]], {}, np.random.default_rng(0))
-    np.testing.assert_array_equal(table["lwlrap_public"], alone["lwlrap"])
-    np.testing.assert_array_equal(table["clips_public"], alone["clips"])
-    assert (table["clips_public"] + table["clips_private"] == table["clips"]).all()
+    np.testing.assert_array_equal(table["lwlrap_in_public"], alone["lwlrap"])
+    np.testing.assert_array_equal(table["clips_in_public"], alone["clips"])
+    assert (table["clips_in_public"] + table["clips_in_private"] == table["clips"]).all()
     known, empty = table.iloc[:-1], table.iloc[-1]
     assert (known["lwlrap_low"] <= known["lwlrap"]).all()
     assert (known["lwlrap"] <= known["lwlrap_high"]).all()
@@ -58,7 +68,15 @@ def test_a_row_a_class_with_each_group():
     single = class_table(CLASSES, truth, scores, {}, np.random.default_rng(0)).iloc[4]
     assert single["lwlrap"] > 0
     assert single[["lwlrap_low", "lwlrap_high"]].isna().all()
-    assert empty[["lwlrap", "lwlrap_low", "lwlrap_high", "lwlrap_public"]].isna().all()
+    assert empty[["lwlrap", "lwlrap_low", "lwlrap_high", "lwlrap_in_public"]].isna().all()
+
+
+def test_a_group_may_be_called_as_a_bound_is():
+    truth, scores, groups = random_set(4)
+    named = dict(zip(("low", "high"), groups.values(), strict=True))
+    table = class_table(CLASSES, truth, scores, named, np.random.default_rng(0))
+    without = class_table(CLASSES, truth, scores, {}, np.random.default_rng(0))
+    pd.testing.assert_frame_equal(table[without.columns], without)
 
 
 @pytest.mark.parametrize("seed", range(3))

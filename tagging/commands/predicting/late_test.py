@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,16 @@ from tagging.commands.predicting.tagger import Tagger, classes_of, hears, no_che
 from tagging.commands.runs.files import half_path
 from tagging.commands.runs.finished import fold_numbers
 from tagging.commands.runs.halves import has_half
-from tagging.commands.training.prepare import data_folder, dataset_name, open_features, readable
+from tagging.commands.training.build import logmel_settings
+from tagging.commands.training.prepare import data_folder, dataset_name
 from tagging.config import Experiment
 from tagging.config.load import load_stored
 from tagging.data.dataset import Dataset
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.features.table import LogMels
+from tagging.kernel.clock import Clock
+from tagging.kernel.sound import Listing, Look, read_sounds
 from tagging.progress import say, warn
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
@@ -28,8 +32,9 @@ from tagging.tracking.store import Run, Store
 def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
     """Let a run and all its members predict the test half where they lack it, and keep that with each of them.
 
-    On whatever device there is; `data` is the data set's folder where it moved. Raises UserError where the data set
-    has no test half or other classes, and where checkpoints are gone.
+    On whatever device there is; each test clip is decoded once, for all of them, and no other clip. `data` is the
+    data set's folder where it moved. Raises UserError where the data set has no test half or other classes, or clips
+    that cannot be decoded, and where checkpoints are gone.
     """
     runs = with_members(store, run)
     folds = {each.id: fold_numbers(store, each) for each in runs}
@@ -37,8 +42,9 @@ def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
     if not lacking:
         return
     hearing = [each for each in runs if hears(each)]
-    _check_checkpoints([each for each in hearing if each.id in lacking])
-    half = _read(store, run, hearing[0], data)
+    asked = [each for each in hearing if each.id in lacking]
+    _check_checkpoints(asked)
+    half = _read(store, run, asked or hearing[:1], data)
     tagger = Tagger(store, half.listen, ["device=auto"])
     for each in runs:
         if each.id not in lacking:
@@ -51,15 +57,15 @@ def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
 
 @dataclass(frozen=True)
 class _Half:
-    """The test clips of a data set that can be read, in its order; `rows` of the set's log-mels are theirs."""
+    """The test clips of a data set that can be read, in its order, and their log-mels for each way of making them."""
 
     dataset: Dataset
-    rows: np.ndarray
     fnames: list[str]
     classes: list[str]
+    logmels: Mapping[Look, LogMels]
 
     def listen(self, experiment: Experiment) -> tuple[LogMels, np.ndarray]:
-        return open_features(experiment, self.dataset).logmels, self.rows
+        return self.logmels[_look_of(experiment)], np.arange(len(self.fnames))
 
     def stored(self, store: Store, run: Run, folds: Sequence[int]) -> np.ndarray:
         """Return what a run said before, [K, n, C]; UserError where that is of other clips."""
@@ -76,9 +82,26 @@ class _Half:
         return head.join(pd.DataFrame(probabilities, columns=self.classes))
 
 
-def _read(store: Store, run: Run, hearing: Run, data: Path | None) -> _Half:
-    """Read the test half of the data set that a run was trained on, as it is now."""
-    experiment = load_stored(store.fetch(hearing.id, "config.yaml"), data=data)
+def _read(store: Store, run: Run, asked: Sequence[Run], data: Path | None) -> _Half:
+    """Read the test half of the data set that runs were trained on, as it is now, as each of them hears it."""
+    experiments = [load_stored(store.fetch(each.id, "config.yaml"), data=data) for each in asked]
+    classes = classes_of(store, run)
+    dataset = _read_dataset(run, experiments[0], classes)
+    clips = dataset.test
+    looks = dict.fromkeys(map(_look_of, experiments))
+    sound = read_sounds(
+        Listing(list(clips.fnames), list(clips.paths), dataset.classes), list(looks), Clock(time.monotonic())
+    )
+    if sound.problems and not all(each.data.skip_unreadable for each in experiments):
+        raise UserError(*sound.problems, f"{count(len(sound.problems), 'file')} cannot be used; mend them")
+    for problem in sound.problems:
+        warn(f"left out: {problem}")
+    fnames = [fname for fname, usable in zip(clips.fnames, sound.readable, strict=True) if usable]
+    return _Half(dataset, fnames, classes, sound.tables)
+
+
+def _read_dataset(run: Run, experiment: Experiment, classes: Sequence[str]) -> Dataset:
+    """Read the data set as it is now; UserError where it has no test half, or other classes than the run."""
     title = f"run {run.name} ({run.id}) has no test predictions"
     try:
         dataset = read_dataset(data_folder(experiment), dataset_name(experiment))
@@ -89,15 +112,13 @@ def _read(store: Store, run: Run, hearing: Run, data: Path | None) -> _Half:
             f"{title}: {dataset.name} has no test clips; "
             f"`python -m tagging predict --run {run.name} FOLDER` tags a folder"
         )
-    classes = classes_of(store, run)
-    if list(dataset.classes) != classes:
+    if list(dataset.classes) != list(classes):
         raise UserError(f"{title}, and {dataset.folder} has other classes now; name the right folder with --data")
-    usable, left_out = readable(experiment, dataset, open_features(experiment, dataset))
-    for note in left_out:
-        warn(note)
-    clips = np.flatnonzero(usable["test"])
-    first = len(dataset.curated) + len(dataset.noisy)
-    return _Half(dataset, first + clips, [dataset.test.fnames[clip] for clip in clips], classes)
+    return dataset
+
+
+def _look_of(experiment: Experiment) -> Look:
+    return Look(logmel_settings(experiment.features), experiment.features.precision)
 
 
 def _check_checkpoints(runs: Sequence[Run]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from tagging.commands.runs.files import FOLDS, half_folder, half_path
+from tagging.data.findings import apart
 from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
 from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
@@ -60,15 +61,7 @@ def named_run(store: Store, text: str, kinds: Sequence[str], dataset: str) -> Ru
 
 def other_classes(theirs: Sequence[str], ours: Sequence[str]) -> str:
     """Say in brackets how the classes of another run differ from ours."""
-    parts = [
-        f"{name} {', '.join(some[:3])}{f' and {len(some) - 3} more' if len(some) > 3 else ''}"
-        for name, some in (
-            ("only there", [label for label in theirs if label not in ours]),
-            ("only here", [label for label in ours if label not in theirs]),
-        )
-        if some
-    ]
-    return f"({'; '.join(parts) or 'in another order'})"
+    return f"({apart(theirs, ours) or 'in another order'})"
 
 
 def finished_folds(store: Store, run: Run) -> dict[int, Run]:

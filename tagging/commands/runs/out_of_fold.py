@@ -58,16 +58,10 @@ def other_labels(store: Store, runs: Sequence[Run]) -> list[tuple[Run, str]]:
 def read_out_of_fold(store: Store, runs: Sequence[Run]) -> OutOfFold:
     """Return the out-of-fold probabilities of some runs and the truth, which comes from the first of them.
 
-    Raises UserError, all problems at once, where a run lacks its table, holds clips, folds or classes other than the
-    first, or probabilities that are no numbers.
+    Raises UserError, all problems of the tables at once, where a run lacks its table, holds clips, folds or classes
+    other than the first that has one, or probabilities that are no numbers.
     """
-    tables, problems = [], []
-    for run in runs:
-        table = _table(store, run)
-        tables.append(table)
-        problems += _problems(run, table, runs[0], tables[0])
-    if problems:
-        raise UserError(*problems)
+    tables = _tables(store, runs)
     classes = tuple(class_columns(tables[0]))
     labels = labels_of(store, runs[0])
     _check_truth(runs[0], labels, tables[0])
@@ -78,6 +72,21 @@ def read_out_of_fold(store: Store, runs: Sequence[Run]) -> OutOfFold:
         truth=encode_labels(labels.tolist(), classes)[0],
         probabilities=np.stack([table[list(classes)].to_numpy(np.float32) for table in tables]),
     )
+
+
+def _tables(store: Store, runs: Sequence[Run]) -> list[pd.DataFrame]:
+    found: list[tuple[Run, pd.DataFrame]] = []
+    problems: list[str] = []
+    for run in runs:
+        try:
+            found.append((run, _table(store, run)))
+        except UserError as error:
+            problems += error.problems
+        else:
+            problems += _problems(*found[-1], *found[0])
+    if problems:
+        raise UserError(*problems)
+    return [table for _, table in found]
 
 
 def _table(store: Store, run: Run) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from tagging.commands.submit import submit
+from tagging.data import audio
 from tagging.errors import UserError
 from tests.commands.conftest import Inside, the_run
 from tests.commands.selection.test_ensemble_run import write
@@ -38,6 +39,42 @@ def test_a_run_predicts_what_it_lacks(pool: Inside, tmp_path: Path, capsys: pyte
     assert list(after["fname"]) == list(before["fname"])
     assert np.allclose(rows(after), rows(before), atol=1e-6)
     assert pool.store.has_file(run.id, "predictions/test/fold_2.parquet")
+
+
+def test_each_test_clip_is_decoded_once_for_all_members_and_no_other(
+    pool: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write(pool, ["tiny", "plain"], [1, 3])  # of other log-mels each
+    before = submit(run.id, tmp_path / "before.csv")
+    drop_test(pool, [run.id, "tiny", "plain"])
+    shutil.rmtree(pool.folder / "data" / "features")
+    decoded: list[Path] = []
+    decode = audio._decode
+
+    def counted(path: Path) -> tuple[np.ndarray, int]:
+        decoded.append(path)
+        return decode(path)
+
+    monkeypatch.setattr(audio, "_decode", counted)
+    after = submit(run.id, tmp_path / "after.csv")
+    (demo,) = (pool.folder / "data").glob("demo-*")
+    assert sorted(decoded) == sorted((demo / "test").iterdir())
+    pd.testing.assert_frame_equal(after, before, check_exact=True)
+
+
+def test_a_test_clip_that_cannot_be_decoded_is_named(pool: Inside, tmp_path: Path) -> None:
+    run = the_run(pool.store, "plain")
+    before = submit(run.id, tmp_path / "before.csv")
+    (demo,) = (pool.folder / "data").glob("demo-*")
+    moved = tmp_path / "moved"
+    shutil.copytree(demo, moved)
+    broken = moved / "test" / before["fname"][2]
+    broken.write_bytes(b"")
+    drop_test(pool, ["plain"])
+    with pytest.raises(UserError) as error:
+        submit(run.id, tmp_path / "submission.csv", moved)
+    assert error.value.problems == (f"{broken}: the file is empty (0 bytes)", "1 file cannot be used; mend them")
+    submit(run.id, tmp_path / "submission.csv")
 
 
 @pytest.mark.slow
