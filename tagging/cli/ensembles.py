@@ -24,7 +24,9 @@ def _add_select(commands: Any) -> None:
     parser.set_defaults(carry_out=_select)
     parser.add_argument("--data-set", default="", metavar="NAME", help="default: that of the newest candidate")
     parser.add_argument("--where", default="", metavar="FILTER", help='as "metrics.cv_lwlrap > 0.8"')
-    parser.add_argument("--runs", nargs="+", default=[], metavar="RUN", help=f"among these alone, {SEVERAL}")
+    parser.add_argument(
+        "--runs", nargs="+", action="extend", default=[], metavar="RUN", help=f"among these alone, {SEVERAL}"
+    )
     parser.add_argument("--min", type=given(at_least(1)), metavar="N", help="candidates needed (default 2)")
     means = one_of("both", "geometric", "arithmetic")
     parser.add_argument(
@@ -37,7 +39,9 @@ def _add_select(commands: Any) -> None:
     )
     members = "members, fewest to most; one number is exactly that many (default: any number)"
     parser.add_argument("--size", type=sizes, default=(1, None), metavar="1..7", help=members)
-    parser.add_argument("--must", nargs="+", default=[], metavar="RUN", help=f"always members, {SEVERAL}")
+    parser.add_argument(
+        "--must", nargs="+", action="extend", default=[], metavar="RUN", help=f"always members, {SEVERAL}"
+    )
     by = one_of("cv", "nested")
     parser.add_argument("--by", type=by, default="cv", metavar="NUMBER", help="cv or nested (default cv)")
     parser.add_argument("--name", default="", help="of the run (default: ensemble)")

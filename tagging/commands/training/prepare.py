@@ -124,7 +124,7 @@ def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
     check_classes(dataset)
     lists = read_lists(experiment, dataset)
     features = open_features(experiment, dataset)
-    usable, left_out = readable(experiment, dataset, features)
+    usable, left_out = _readable(experiment, dataset, features)
     rows, first = {}, 0
     for name, mask in usable.items():
         rows[name] = first + np.flatnonzero(mask)
@@ -239,7 +239,7 @@ def _idle_selection(experiment: Experiment, lists: LabelLists) -> list[str]:
     ]
 
 
-def readable(
+def _readable(
     experiment: Experiment, dataset: Dataset, features: FeatureStore
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return which clips have log-mels, and which are left out where that is asked for; else stop."""
