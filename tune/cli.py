@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--cpu", type=given(at_least(1)), metavar="N", help="CPU cores of a trial")
     search.add_argument("--gpu", type=given(_share), metavar="X", help="GPUs of a trial; 0.25: four share one; auto")
     search.add_argument("--at-once", type=given(at_least(0)), metavar="N", help="trials at a time; 0: as many as fit")
-    search.add_argument("--address", default="", metavar="ADDR", help="join a Ray cluster: auto, or HOST:PORT")
+    search.add_argument(
+        "--address", type=_address, default="", metavar="ADDR", help="join a Ray cluster: auto, or HOST:PORT"
+    )
 
     promote = commands.add_parser("promote", description="Write a trial of a sweep as an experiment file.")
     promote.add_argument("sweep", help=SWEEP_HELP)
@@ -84,6 +86,13 @@ def _share(text: str) -> float | str:
     return number
 
 
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text not in ("", "auto") and not (host and port.isdecimal() and 0 < int(port) < 2**16):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor HOST:PORT, such as head:6379")
+    return text
+
+
 def _search(parsed: argparse.Namespace) -> None:
     if bool(parsed.space) == bool(parsed.resume):
         raise UserError(
@@ -98,11 +107,6 @@ def _search(parsed: argparse.Namespace) -> None:
     space = load_space(parsed.space, {**_of_any_sweep(parsed), **_of_a_new_sweep(parsed)})
     data = folder(parsed.data)
     check_space(space, data)  # before torch and Ray are imported
-    if not parsed.address:  # a cluster's nodes are known once it is joined
-        from tune.session import check_resources
-
-        gpu = space.resources.gpu
-        check_resources(space.resources.cpu, 0 if gpu == "auto" else gpu)
     from tune.sweep import search
 
     search(space, data, parsed.name, parsed.address)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -84,6 +84,20 @@ def check_resources(cpu: int, gpu: float) -> None:
         problems.append(f"a trial is to have {cpu} CPU cores and {gpu:g} GPU; no node has both")
     if problems:
         raise UserError(*problems)
+
+
+def check_start(cpu: int, gpu: float | Literal["auto"], address: str) -> None:
+    """Raise UserError where no trial could start, before anything is written: as `check_resources` and `ray_session`.
+
+    A cluster is joined for that, and left again.
+    """
+    if not address:
+        check_resources(cpu, 0 if gpu == "auto" else gpu)
+        return
+    if gpu == "auto":
+        raise UserError("--gpu auto measures on this machine; give the trials of a cluster a share, such as --gpu 0.25")
+    with ray_session(0, 0, address):
+        check_resources(cpu, gpu)
 
 
 def trials_at_once(cpu: int, gpu: float, at_once: int) -> int:

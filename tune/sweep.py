@@ -27,6 +27,7 @@ from tune.packing import gpu_share, measured
 from tune.records import TrialRecord, best, records
 from tune.report import summarise_sweep
 from tune.schema import Space
+from tune.session import check_start
 from tune.side_by_side import Sweep, run_trials
 from tune.space import SPACES, digest, distributions, load_space
 from tune.study import FILE as STUDY
@@ -34,7 +35,11 @@ from tune.trial import trial_experiment
 
 
 def search(space: Space, data: Path | None, name: str, address: str) -> Run:
-    """Begin a sweep and return its finished run. Raises UserError where one of this name is unfinished."""
+    """Begin a sweep and return its finished run.
+
+    Raises UserError where one of this name is unfinished, or no trial could start; nothing is written then.
+    """
+    check_start(space.resources.cpu, space.resources.gpu, address)
     store, launch = _open()
     name = name or space.name
     for run in store.search({"kind": "sweep"}):
@@ -61,7 +66,8 @@ def search(space: Space, data: Path | None, name: str, address: str) -> Run:
 def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     """Go on with a sweep that was broken off, or bring it to more trials; `changes` replace trials, keep, resources.
 
-    Raises UserError where the changes do not suit it, the space was changed meanwhile, or the data are others.
+    Raises UserError where the changes do not suit it, the space was changed meanwhile, no trial could start, or the
+    data are others; the sweep stays as it is then.
     """
     store, launch = _open()
     run = store.resolve(sweep_text, kinds=("sweep",), unfinished=True)
@@ -74,6 +80,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
         raise UserError(*problems_of(error, {key: f"--{key}" for key in changes}, Path(run.name), Space)) from None
     # sweeps that were begun before spaces were named by their files had theirs here
     _check_unchanged(run, space, Path(stored.get("file", SPACES / f"{space.name}.yaml")))
+    check_start(space.resources.cpu, space.resources.gpu, address)
     data = Path(stored["data"]) if stored["data"] else None
     prepared = _prepared(store, space, data)
     for tag, value in prepared.data_tags().items():
@@ -147,8 +154,6 @@ def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures)
     if gpu != "auto":
         run_trials(store, sweep, prepared, failures, gpu, sweep.wanted)
         return
-    if sweep.address:
-        raise UserError("--gpu auto measures on this machine; give the trials of a cluster a share, such as --gpu 0.25")
     if not torch.cuda.is_available():
         say("no GPU that torch sees: trials run on CPU cores")
         run_trials(store, sweep, prepared, failures, 0, sweep.wanted)
