@@ -33,6 +33,8 @@ from tune.space import SPACES, digest, distributions, load_space
 from tune.study import FILE as STUDY
 from tune.trial import trial_experiment
 
+SPACE = "space.json"
+
 
 def search(space: Space, data: Path | None, name: str, address: str) -> Run:
     """Begin a sweep and return its finished run.
@@ -58,13 +60,11 @@ def search(space: Space, data: Path | None, name: str, address: str) -> Run:
     }
     run = store.start(prepared.dataset.name, "sweep", name, tags, {}, description=space.notes)
     store.set_tags(run.id, {LOCK: run.id})
-    kept = {"space": space.model_dump(mode="json"), "data": str(data or ""), "file": str(space.file)}
-    store.log_json(run.id, kept, "space.json")
-    return _finish(store, Sweep(run, space, data, address), prepared, launch)
+    return _finish(store, Sweep(run, space, data, address), str(space.file), prepared, launch)
 
 
 def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
-    """Go on with a sweep that was broken off, or bring it to more trials; `changes` replace trials, keep, resources.
+    """Go on with a sweep that was broken off, or bring it to more trials; `changes` replace trials, resources.
 
     Raises UserError where the changes do not suit it, the space was changed meanwhile, no trial could start, or the
     data are others; the sweep stays as it is then.
@@ -73,13 +73,14 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     run = store.resolve(sweep_text, kinds=("sweep",), unfinished=True)
     if run.kind != "sweep":
         raise UserError(f"{run.name} ({run.id[:8]}) is no sweep, but of kind {run.kind or 'unknown'}")
-    stored = json.loads(store.read_text(run.id, "space.json"))
+    stored = json.loads(store.read_text(run.id, SPACE))
     try:
         space = Space.model_validate(merge(stored["space"], changes))
     except ValidationError as error:  # a sweep of this kind cannot have the changes
         raise UserError(*problems_of(error, {key: f"--{key}" for key in changes}, Path(run.name), Space)) from None
     # sweeps that were begun before spaces were named by their files had theirs here
-    _check_unchanged(run, space, Path(stored.get("file", SPACES / f"{space.name}.yaml")))
+    file = stored.get("file", str(SPACES / f"{space.name}.yaml"))
+    _check_unchanged(run, space, Path(file))
     check_start(space.resources.cpu, space.resources.gpu, address)
     data = Path(stored["data"]) if stored["data"] else None
     prepared = _prepared(store, space, data)
@@ -87,7 +88,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
         if run.tags.get(tag) != value:
             raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
     say(f"going on with the sweep {run.name} ({run.id[:8]})")
-    return _finish(store, Sweep(run, space, data, address), prepared, launch)
+    return _finish(store, Sweep(run, space, data, address), file, prepared, launch)
 
 
 def _open() -> tuple[Store, str | None]:
@@ -123,11 +124,14 @@ def _check_unchanged(run: Run, space: Space, file: Path) -> None:
         )
 
 
-def _finish(store: Store, sweep: Sweep, prepared: Folded, launch: str | None) -> Run:
+def _finish(store: Store, sweep: Sweep, file: str, prepared: Folded, launch: str | None) -> Run:
     run = sweep.run
     with own(run.id), ending(store, run):
         if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
             store.reopen(run.id)
+        # before the first trial: what a sweep was told when it went on holds when it goes on again
+        kept = {"space": sweep.space.model_dump(mode="json"), "data": str(sweep.data or ""), "file": file}
+        store.log_json(run.id, kept, SPACE)
         if launch:
             link_launch(store, launch, run)
         failures = AlikeFailures()

@@ -332,6 +332,26 @@ def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_a_sweep_was_told_when_it_went_on_holds_when_it_goes_on_again(
+    project: Project, connect: Callable[[Project], Store]
+) -> None:
+    project.run("search", "lr", "--trials", "1", module="tune")
+    resumed = project.start("search", "--resume", "lr", "--trials", "3", "--cpu", "1", module="tune")
+    wait_for(lambda: len(project.epochs_in_work()) >= 1, resumed)
+    left = workers(resumed)
+    resumed.kill()
+    resumed.communicate()
+    assert not psutil.wait_procs(left, timeout=30)[1]
+    project.run("search", "--resume", "lr", module="tune")
+    store = connect(project)
+    ended = [(trial.number, trial.state) for trial in records(store, sweep_of(store))]
+    assert ended == [(0, "FINISHED"), (1, "FINISHED"), (2, "FINISHED")]
+    told = json.loads(store.read_text(sweep_of(store).id, "space.json"))["space"]
+    assert (told["trials"], told["resources"]["cpu"]) == (3, 1)
+
+
+@pytest.mark.slow
 def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Callable[[Project], Store]) -> None:
     broken = "loss.curated.weight=1e39 loss.noisy.weight=1e39"
     (project.folder / "mine").mkdir()
