@@ -16,6 +16,7 @@ from tune.records import ranked, records
 from tune.screen import Screen
 
 LONGEST_TAG = 500
+_OF_ONE = re.compile(r"\b[0-9a-f]{10,}\b|\d[\d.e+-]*")  # runs and numbers: two learning rates may fail alike
 
 
 class Closing(Callback):
@@ -41,10 +42,11 @@ class Closing(Callback):
             self._screen.epoch(trial.config["number"], result["epochs"], result["lwlrap"])
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
-        """End a trial that came to its end, was stopped for others, or failed by an error of its own."""
+        """End a trial that came to its end, was stopped for others, failed, or was broken off by the machine."""
         result = trial.last_result or {}
         if "error" in result:
-            self._end(trial, "FAILED", "FAILED", result["error"])
+            state: Ending = "KILLED" if result["broken_off"] else "FAILED"
+            self._end(trial, state, state, result["error"])
         elif result.get("whole"):
             self._end(trial, "FINISHED", "FINISHED")
         else:
@@ -55,8 +57,8 @@ class Closing(Callback):
         self._screen.lost(trial.config["number"])
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
-        """End a trial whose worker died as often as was borne."""
-        self._end(trial, "FAILED", "FAILED", "the worker process died; was there memory enough?")
+        """End a trial whose worker died as often as was borne; when the sweep goes on, it does."""
+        self._end(trial, "KILLED", "KILLED", "the worker process died; was there memory enough?")
 
     def _end(self, trial: Trial, status: Ending, state: str, error: str = "") -> None:
         number, result = trial.config["number"], trial.last_result or {}
@@ -67,7 +69,7 @@ class Closing(Callback):
             tags = {"error": error[:LONGEST_TAG]} if error else {}
             end_trial(self._store, self._sweep_id, number, status, tags, {})
         drop_checkpoints(self._store, self._sweep_id, self._keep)
-        self._failures.ended(error)
+        self._failures.ended(number, error)
         self._screen.ended(number, state, result.get("lwlrap"), error)
 
 
@@ -107,17 +109,20 @@ def drop_checkpoints(store: Store, sweep_id: str, keep: int) -> None:
 
 
 class AlikeFailures(Stopper):
-    """Ends a sweep when `most` trials in a row failed by the same error, which `error` then holds."""
+    """Ends a sweep when `most` trials in a row failed or were broken off alike; `error` then holds the words."""
 
     def __init__(self, most: int = 5) -> None:
         self._most = most
         self._alike = 0
         self._last = ""
         self.error = ""
+        self.errors: dict[int, str] = {}  # of trials by number, the last one last
 
-    def ended(self, error: str) -> None:
+    def ended(self, number: int, error: str) -> None:
         """Count the end of a trial, by an error or, where that is empty, without one."""
-        kind = re.sub(r"\d[\d.e+-]*", "#", error)  # two learning rates may fail alike
+        if error:
+            self.errors[number] = error
+        kind = _OF_ONE.sub("#", error)
         self._alike = self._alike + 1 if kind == self._last else 1
         self._last = kind
         if error and self._alike >= self._most:

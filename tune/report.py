@@ -126,7 +126,7 @@ def _states(trials: Sequence[TrialRecord]) -> str:
 
 
 def _common_error(trials: Sequence[TrialRecord]) -> list[str]:
-    errors = Counter(trial.error for trial in trials if trial.state == "FAILED" and trial.error)
+    errors = Counter(trial.error for trial in trials if trial.error)
     if not errors:
         return []
     (error, times), *_ = errors.most_common(1)

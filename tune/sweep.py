@@ -18,6 +18,7 @@ from tagging.config.load import problems_of
 from tagging.config.tree import merge
 from tagging.errors import UserError
 from tagging.progress import say
+from tagging.report.wording import count
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import LOCK, close_abandoned, own, work_folder
 from tagging.tracking.store import Run, Store
@@ -143,12 +144,24 @@ def _finish(store: Store, sweep: Sweep, file: str, prepared: Folded, launch: str
             store.log_file(run.id, study)
         if failures.error:
             raise UserError(f"five trials in a row failed alike: {failures.error}")
-        ended = [trial for trial in trials if trial.state in ("FINISHED", "PRUNED", "FAILED")]
-        if len(ended) < sweep.wanted:
-            raise KeyboardInterrupt
+        _refuse_unfinished(sweep, trials, failures)
     shutil.rmtree(work_folder() / run.id, ignore_errors=True)
     _tell(store.get(run.id), trials)
     return store.get(run.id)
+
+
+def _refuse_unfinished(sweep: Sweep, trials: list[TrialRecord], failures: AlikeFailures) -> None:
+    """Raise UserError where the machine broke trials off, KeyboardInterrupt where Ray was stopped before all ended."""
+    ended = {trial.number for trial in trials if not trial.broken_off}
+    left = sweep.wanted - len(ended)
+    broken = [error for number, error in failures.errors.items() if number not in ended]  # some before they had a run
+    if broken and left <= len(broken):
+        raise UserError(
+            f"{count(len(broken), 'trial')} of {sweep.wanted} did not come to an end, the last for this: {broken[-1]}",
+            f"`python -m tune search --resume {sweep.run.id[:8]}` goes on where it was",
+        )
+    if left > 0:
+        raise KeyboardInterrupt
 
 
 def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures) -> None:

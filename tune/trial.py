@@ -18,10 +18,10 @@ from tagging.commands.training.folded import Folded
 from tagging.commands.training.run_tree import fold_run, fold_runs, identity_tags, log_inputs
 from tagging.commands.training.summary import summarise
 from tagging.config import AnyRecipe
-from tagging.errors import UserError
+from tagging.errors import UserError, is_disk_full
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import LOCK, own, work_folder
-from tagging.tracking.store import Run, Store
+from tagging.tracking.store import Run, Store, StoreError
 from tagging.training.checkpoint import Checkpoints
 from tune.packing import MEMORY_SHARE, memory_share
 from tune.preparing import Preparing
@@ -52,7 +52,7 @@ class CrossValidation(tune.Trainable):
 
     Its config holds `plan`, and `number` and `values` of a trial. A report holds `lwlrap`, the mean over the folds
     begun so far of the best val_lwlrap, `epochs` of all folds, `planned` (see `tune.stopping`) and `seconds`; the last
-    one `whole` and `parameters`, or `error`.
+    one `whole` and `parameters`, or `error` and whether the trial is `broken_off`, by no fault of its own.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ class CrossValidation(tune.Trainable):
             return next(self._steps)
         except Exception as error:
             text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            return {"error": text, tune.result.DONE: True}
+            return {"error": text, "broken_off": _by_the_machine(error), tune.result.DONE: True}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial in the same process."""
@@ -142,6 +142,11 @@ def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None)
     experiment = experiment_of(space, values, data)
     training = experiment.training.model_copy(update={"folds": space.folds})
     return experiment.model_copy(update={"training": training, "threads": space.resources.cpu})
+
+
+def _by_the_machine(error: Exception) -> bool:
+    """Say whether a full disk or a store that fails is what stopped a trial."""
+    return is_disk_full(error) or any(isinstance(one, StoreError) for one in (error, error.__cause__))
 
 
 class _Scores:

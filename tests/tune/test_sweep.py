@@ -283,6 +283,38 @@ def test_a_worker_that_dies_is_replaced_and_goes_on(project: Project, connect: C
     assert doubled_points(project) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [0, 1], ids=["before it has a run", "amid epochs"])
+@pytest.mark.timeout(600)
+def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
+    epochs: int, project: Project, connect: Callable[[Project], Store]
+) -> None:
+    fixed = ("training.epochs=60", "early_stopping.patience=null")
+    driver = project.start("search", "lr", "--trials", "1", "--folds", "0", "--set", *fixed, module="tune")
+    wait_for(lambda: len(project.epochs_in_work()) >= epochs, driver)
+    dead: set[int] = set()
+    while len(dead) < 3:
+        wait_for(lambda: any(worker.pid not in dead for worker in workers(driver)), driver)
+        for worker in workers(driver):
+            dead.add(worker.pid)
+            worker.kill()
+    out, err = driver.communicate(timeout=200)
+    assert driver.returncode == 2, f"{out}\n{err}"
+    store = connect(project)
+    sweep = sweep_of(store)
+    assert err.splitlines()[-2:] == [
+        "error: 1 trial of 1 did not come to an end, the last for this: "
+        "the worker process died; was there memory enough?",
+        f"error: `python -m tune search --resume {sweep.id[:8]}` goes on where it was",
+    ]
+    assert sweep.status == "FAILED"
+    assert [trial.state for trial in records(store, sweep)] == ["KILLED"] * epochs
+    project.run("search", "--resume", "lr", module="tune")
+    (trial,) = records(store, sweep)
+    assert (trial.state, trial.epochs, trial.error) == ("FINISHED", 60, "")
+    assert doubled_points(project) == []
+
+
 RAYLET_DIED = (
     "error: Ray's raylet on this machine died, and all trials with it (was there memory enough?); "
     "`python -m tune search --resume SWEEP` goes on with the sweep"

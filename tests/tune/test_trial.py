@@ -1,0 +1,65 @@
+"""A trial in this process: what it reports and leaves where it does not come to its end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tagging.tracking.ownership import work_folder
+from tagging.tracking.store import Run, Store
+from tests.commands.conftest import working_in
+from tests.commands.project import Project
+from tests.tune.test_sweep import SPACE, project, sound
+from tune.space import load_space
+from tune.trial import CrossValidation, SweepPlan
+
+__all__ = ["project", "sound"]
+
+VALUES = {"optimizer.lr": 3e-3, "mixer.prob": 0.5}
+
+
+@pytest.fixture
+def store(project: Project) -> Iterator[Store]:
+    with working_in(project) as store:
+        yield store
+
+
+@pytest.fixture
+def sweep(store: Store) -> Run:
+    return store.start("demo", "sweep", "lr", {}, {})
+
+
+@pytest.fixture
+def plan(project: Project, store: Store, sweep: Run) -> SweepPlan:
+    path = project.folder / "tune" / "spaces" / "lr.yaml"
+    path.write_text(SPACE.replace("experiment: tiny", f"experiment: {project.folder}/experiments/tiny.yaml"))
+    return SweepPlan(sweep.id, sweep.name, load_space(path), None, store.uri)
+
+
+def test_a_trial_that_a_full_disk_or_the_store_stops_is_broken_off(plan: SweepPlan, store: Store) -> None:
+    work_folder().mkdir(parents=True)
+    pid_file = work_folder() / f"{plan.sweep_id[:10]}-0.pid"
+    pid_file.symlink_to("/dev/full")
+    full = CrossValidation({"plan": plan, "number": 0, "values": VALUES}).step()
+    assert re.fullmatch(rf"{pid_file}: the disk is full \([\d.]+ MB free\); make room on it\. .*", full.pop("error"))
+    assert full == {"broken_off": True, "done": True}
+    (experiment,) = MlflowClient(store.uri).search_experiments(filter_string="name = 'demo'")
+    MlflowClient(store.uri).delete_experiment(experiment.experiment_id)
+    assert CrossValidation({"plan": plan, "number": 0, "values": VALUES}).step() == {
+        "error": "the MLflow experiment 'demo' is deleted; bring it back with "
+        f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`",
+        "broken_off": True,
+        "done": True,
+    }
+
+
+def test_a_trial_that_cannot_be_trained_fails(plan: SweepPlan) -> None:
+    nowhere = replace(plan, data=Path("/nowhere"))
+    report = CrossValidation({"plan": nowhere, "number": 0, "values": VALUES}).step()
+    assert "/nowhere" in report.pop("error")
+    assert report == {"broken_off": False, "done": True}
