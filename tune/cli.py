@@ -104,12 +104,13 @@ def _search(parsed: argparse.Namespace) -> None:
     from tune.check import check_space
     from tune.space import load_space
 
-    space = load_space(parsed.space, {**_of_any_sweep(parsed), **_of_a_new_sweep(parsed)})
+    given = {**_of_any_sweep(parsed), **_of_a_new_sweep(parsed)}
+    space = load_space(parsed.space, given)
     data = folder(parsed.data)
     check_space(space, data)  # before torch and Ray are imported
     from tune.sweep import search
 
-    search(space, data, parsed.name, parsed.address)
+    search(space, given, data, parsed.name, parsed.address)
 
 
 def _go_on(parsed: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,15 @@ from tune.report import summarise_sweep
 from tune.schema import Space
 from tune.session import check_start
 from tune.side_by_side import Sweep, run_trials
-from tune.space import SPACES, digest, distributions, load_space
+from tune.space import digest, distributions, experiment_digest, load_space
 from tune.study import FILE as STUDY
 from tune.trial import trial_experiment
 
 SPACE = "space.json"
 
 
-def search(space: Space, data: Path | None, name: str, address: str) -> Run:
-    """Begin a sweep and return its finished run.
+def search(space: Space, given: Mapping[str, Any], data: Path | None, name: str, address: str) -> Run:
+    """Begin a sweep and return its finished run; `given` are the fields of the space that its file did not say.
 
     Raises UserError where one of this name is unfinished, or no trial could start; nothing is written then.
     """
@@ -55,13 +56,13 @@ def search(space: Space, data: Path | None, name: str, address: str) -> Run:
     tags = {
         "space": space.name,
         "space.experiment": space.experiment,
-        "space.digest": digest(space),
-        "space.file": digest(load_space(space.file)),
+        "experiment.digest": experiment_digest(space),
         **prepared.data_tags(),
     }
     run = store.start(prepared.dataset.name, "sweep", name, tags, {}, description=space.notes)
     store.set_tags(run.id, {LOCK: run.id})
-    return _finish(store, Sweep(run, space, data, address), str(space.file), prepared, launch)
+    kept = {"file": str(space.file), "given": given, "data": str(data or "")}
+    return _finish(store, Sweep(run, space, data, address), kept, prepared, launch)
 
 
 def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
@@ -79,9 +80,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
         space = Space.model_validate(merge(stored["space"], changes))
     except ValidationError as error:  # a sweep of this kind cannot have the changes
         raise UserError(*problems_of(error, {key: f"--{key}" for key in changes}, Path(run.name), Space)) from None
-    # sweeps that were begun before spaces were named by their files had theirs here
-    file = stored.get("file", str(SPACES / f"{space.name}.yaml"))
-    _check_unchanged(run, space, Path(file))
+    _check_unchanged(run, space, stored)
     check_start(space.resources.cpu, space.resources.gpu, address)
     data = Path(stored["data"]) if stored["data"] else None
     prepared = _prepared(store, space, data)
@@ -89,7 +88,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
         if run.tags.get(tag) != value:
             raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
     say(f"going on with the sweep {run.name} ({run.id[:8]})")
-    return _finish(store, Sweep(run, space, data, address), file, prepared, launch)
+    return _finish(store, Sweep(run, space, data, address), stored, prepared, launch)
 
 
 def _open() -> tuple[Store, str | None]:
@@ -109,30 +108,31 @@ def _prepared(store: Store, space: Space, data: Path | None) -> Folded:
     return job_of(trial_experiment(space, some, data), store).prepared
 
 
-def _check_unchanged(run: Run, space: Space, file: Path) -> None:
-    """Hold the space's file, as it was before what the command line said, and its experiment against the sweep."""
+def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
+    """Hold the space's file, with what the command line said beside it, and its experiment against the sweep."""
+    if "given" not in kept:  # begun before that was noted
+        say(f"{run.name} does not say what its space was made of; the sweep goes on with the space that its run holds")
+        return
+    file, experiment, problems = Path(kept["file"]), space.experiment, []
+    since = f"was changed since the sweep {run.name} ({run.id[:8]}) began; take the change back, or begin a new sweep"
     if not file.exists():
         say(f"{file} is not there any more; the sweep goes on with the space that its run holds")
-    elif run.tags["space.file"] != digest(load_space(file)):
-        raise UserError(
-            f"the space {file} was changed since the sweep {run.name} ({run.id[:8]}) began; take the change back, "
-            "or begin a new sweep with it: python -m tune search --name NAME"
-        )
-    if run.tags["space.digest"] != digest(space):
-        raise UserError(
-            f"the experiment {space.experiment} was changed since the sweep {run.name} ({run.id[:8]}) began; take the "
-            "change back, or begin a new sweep: python -m tune search --name NAME"
-        )
+    elif digest(load_space(file, kept["given"])) != digest(space):
+        problems.append(f"the space {file} {since} with it: python -m tune search {file} --name NAME")
+    if experiment_digest(space) != run.tags["experiment.digest"]:
+        begin = f"python -m tune search {file} --experiment {experiment} --name NAME"
+        problems.append(f"the experiment {experiment} {since} with it: {begin}")
+    if problems:
+        raise UserError(*problems)
 
 
-def _finish(store: Store, sweep: Sweep, file: str, prepared: Folded, launch: str | None) -> Run:
+def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folded, launch: str | None) -> Run:
     run = sweep.run
     with own(run.id), ending(store, run):
         if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
             store.reopen(run.id)
         # before the first trial: what a sweep was told when it went on holds when it goes on again
-        kept = {"space": sweep.space.model_dump(mode="json"), "data": str(sweep.data or ""), "file": file}
-        store.log_json(run.id, kept, SPACE)
+        store.log_json(run.id, {**kept, "space": sweep.space.model_dump(mode="json")}, SPACE)
         if launch:
             link_launch(store, launch, run)
         failures = AlikeFailures()

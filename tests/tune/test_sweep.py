@@ -121,7 +121,7 @@ def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
     changed = project.run("search", "--resume", "lr", module="tune", code=2)
     assert changed.stderr.splitlines()[-1] == (
         f"error: the space {space} was changed since the sweep lr ({run.id[:8]}) began; take the change back, "
-        "or begin a new sweep with it: python -m tune search --name NAME"
+        f"or begin a new sweep with it: python -m tune search {space} --name NAME"
     )
     space.unlink()  # what the sweep holds of it is enough
     said = project.run("search", "--resume", "lr", module="tune").stdout
@@ -368,7 +368,9 @@ def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
 def test_what_a_sweep_was_told_when_it_went_on_holds_when_it_goes_on_again(
     project: Project, connect: Callable[[Project], Store]
 ) -> None:
-    project.run("search", "lr", "--trials", "1", module="tune")
+    lacking = SPACE.replace("trials: 4\n", "").replace("experiment: tiny", "experiment: nowhere")
+    (project.folder / "tune" / "spaces" / "lr.yaml").write_text(lacking)
+    project.run("search", "lr", "--trials", "1", "--experiment", "tiny", module="tune")
     resumed = project.start("search", "--resume", "lr", "--trials", "3", "--cpu", "1", module="tune")
     wait_for(lambda: len(project.epochs_in_work()) >= 1, resumed)
     left = workers(resumed)
@@ -407,7 +409,7 @@ def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Call
     changed = project.run("search", "--resume", "lr", module="tune", code=2)
     assert changed.stderr.splitlines()[-1] == (
         f"error: the space {space} was changed since the sweep lr ({sweep.id[:8]}) began; take the change back, "
-        "or begin a new sweep with it: python -m tune search --name NAME"
+        f"or begin a new sweep with it: python -m tune search {space} --name NAME"
     )
 
 
