@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,14 +102,14 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
     job = job_of(trial_experiment(plan.space, values, plan.data), store, prepare)
     prepared = job.prepared
     lock = f"{plan.sweep_id[:10]}-{number}"
-    with own(lock, patience=UNTIL_FREE):
+    with own(lock, patience=UNTIL_FREE), ExitStack() as left:
         run = _trial_run(plan, number, values, {**identity_tags(prepared), **job.tags, LOCK: lock}, prepared, store)
         log_inputs(store, run, prepared)
         job.begin(run)
         if job.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(job.device)  # of an earlier trial of this process
         in_population = plan.space.scheduler.kind == "pbt"
-        scores = _Scores(store, run, schedule(store, run) if in_population else ())
+        scores = left.enter_context(_Scores(store, run, schedule(store, run) if in_population else ()))
         size = job.parameters() if "parameters" in plan.space.objectives else 0
         folds = fold_runs(store, run)
         for place, fold in enumerate(prepared.folds_to_run):
@@ -152,10 +153,12 @@ def _by_the_machine(error: Exception) -> bool:
 class _Scores:
     """The running mean over folds of the best val_lwlrap, which goes to the trial's run as a curve by planned epochs.
 
-    So do the values of each epoch where a `schedule` changes them.
+    So do the values of each epoch where a `schedule` changes them. As a context it has the store asked once more for
+    what it did not take of a trial that was pruned, paused or failed: the next start of the sweep reads the curve.
     """
 
     def __init__(self, store: Store, run: Run, schedule: Sequence[Mapping[str, Any]]) -> None:
+        self._hasty, self._run_id = store.impatient(), run.id
         self._schedule = schedule
         self._best: dict[int, float] = {}
         self._history: list[dict[str, float]] = []
@@ -163,6 +166,14 @@ class _Scores:
         self._before = 0  # planned epochs of the folds before
         self._planned = 0
         self.epochs = 0
+
+    def __enter__(self) -> _Scores:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(UserError):  # who pruned it waits for its worker
+            self._hasty.log_epochs(self._run_id, self._history)
+        self._sender.__exit__(*error)
 
     @property
     def mean(self) -> float:
@@ -192,6 +203,7 @@ class _Scores:
 
     def close(self) -> None:
         self._sender.close(self._history)
+        self._history.clear()  # the store has it
 
 
 def _trial_run(

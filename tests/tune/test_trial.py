@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,11 @@ from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
 from tests.commands.conftest import working_in
 from tests.commands.project import Project
-from tests.tune.test_sweep import SPACE, project, sound
+from tests.tracking.test_epochs import outage
+from tests.tune.test_sweep import SPACE, doubled_points, project, sound
+from tune.preparing import Preparing
 from tune.space import load_space
-from tune.trial import CrossValidation, SweepPlan
+from tune.trial import CrossValidation, SweepPlan, trial_steps
 
 __all__ = ["project", "sound"]
 
@@ -56,6 +59,31 @@ def test_a_trial_that_a_full_disk_or_the_store_stops_is_broken_off(plan: SweepPl
         "broken_off": True,
         "done": True,
     }
+
+
+def test_a_pruned_trial_leaves_its_whole_curve_though_the_store_was_away(
+    plan: SweepPlan, project: Project, store: Store
+) -> None:
+    steps = trial_steps(plan, 0, VALUES, Preparing())
+    first = next(steps)
+    with outage(project.folder):
+        reports = [next(steps), next(steps)]
+        time.sleep(1)  # until both were refused
+    steps.close()
+    (run,) = store.children(plan.sweep_id, "trial")
+    scores = {report["epochs"]: report["lwlrap"] for report in (first, *reports)}
+    assert store.curve(run.id, "search_lwlrap") == pytest.approx(scores)
+    assert doubled_points(project) == []
+
+
+def test_a_trial_that_is_left_does_not_wait_for_a_dead_store(plan: SweepPlan, project: Project) -> None:
+    steps = trial_steps(plan, 0, VALUES, Preparing())
+    next(steps)
+    with outage(project.folder):
+        next(steps)
+        begun = time.monotonic()
+        steps.close()
+        assert time.monotonic() - begun < 5
 
 
 def test_a_trial_that_cannot_be_trained_fails(plan: SweepPlan) -> None:
