@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -52,8 +51,9 @@ class CrossValidation(tune.Trainable):
     """Trains the folds of a trial one after another; what Ray asks for as a step is an epoch.
 
     Its config holds `plan`, and `number` and `values` of a trial. A report holds `lwlrap`, the mean over the folds
-    begun so far of the best val_lwlrap, `epochs` of all folds, `planned` (see `tune.stopping`) and `seconds`; the last
-    one `whole` and `parameters`, or `error` and whether the trial is `broken_off`, by no fault of its own.
+    begun so far of the best val_lwlrap, `epochs` of all folds, `planned` (see `tune.stopping`) and `seconds` of their
+    training steps; the last one `whole` and `parameters`, or `error` and whether the trial is `broken_off`, by no fault
+    of its own.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -97,7 +97,6 @@ class CrossValidation(tune.Trainable):
 
 def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare: Prepare) -> Generator[Report]:
     """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
-    started = time.monotonic()
     store = Store.connect()
     job = job_of(trial_experiment(plan.space, values, plan.data), store, prepare)
     prepared = job.prepared
@@ -111,31 +110,35 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
         in_population = plan.space.scheduler.kind == "pbt"
         scores = left.enter_context(_Scores(store, run, schedule(store, run) if in_population else ()))
         size = job.parameters() if "parameters" in plan.space.objectives else 0
+        draws = prepared.experiment.sampling.steps * prepared.experiment.sampling.batch_size  # of an epoch
         folds = fold_runs(store, run)
         for place, fold in enumerate(prepared.folds_to_run):
             scores.begin_after(place * prepared.experiment.training.epochs)
             before = folds.get(fold)
             if before is not None and before.status == "FINISHED":
                 scores.add_fold(fold, before.metrics["best_val_lwlrap"], int(before.metrics.get("epochs", 0)))
+                scores.seconds += _trained_for(store, before, draws)
                 continue
             folds[fold] = fold_run(store, run, fold, before)
             # a rung sees again all that was before a break; a population, which pauses its trials, the last of it
             heard = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
             for record in job.fold_epochs(fold, folds[fold], run):
                 scores.add_epoch(fold, record.epoch, record.val_lwlrap, record.time_ms)
+                scores.seconds += draws / record.samples_per_s
                 if record.epoch >= heard:
-                    yield {**scores.report(), "seconds": time.monotonic() - started}
+                    yield scores.report()
             if not prepared.predicting_epoch:  # fitted at once
-                scores.add_fold(fold, store.get(folds[fold].id).metrics["best_val_lwlrap"], 0)
+                fitted = store.get(folds[fold].id)
+                scores.add_fold(fold, fitted.metrics["best_val_lwlrap"], 0)
+                scores.seconds += _trained_for(store, fitted, draws)
         finished = {fold: store.get(child.id) for fold, child in folds.items()}
         summarise(prepared, run, finished, store)
         scores.close()
-        seconds = time.monotonic() - started
-        memory = memory_share(job.device)
-        numbers = {"trial_epochs": scores.epochs, "trial_seconds": seconds, "parameters": size, MEMORY_SHARE: memory}
+        numbers = {"trial_epochs": scores.epochs, "trial_seconds": scores.seconds, "parameters": size}
+        numbers[MEMORY_SHARE] = memory_share(job.device)
         store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
         scores.begin_after(len(prepared.folds_to_run) * prepared.experiment.training.epochs)
-        yield {**scores.report(), "seconds": seconds, "parameters": size, "whole": True, tune.result.DONE: True}
+        yield {**scores.report(), "parameters": size, "whole": True, tune.result.DONE: True}
 
 
 def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None) -> AnyRecipe:
@@ -143,6 +146,12 @@ def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None)
     experiment = experiment_of(space, values, data)
     training = experiment.training.model_copy(update={"folds": space.folds})
     return experiment.model_copy(update={"training": training, "threads": space.resources.cpu})
+
+
+def _trained_for(store: Store, fold: Run, draws: int) -> float:
+    """Return how many seconds a finished fold was trained for: the steps of epochs of so many draws, or one fit."""
+    speeds = store.curve(fold.id, "samples_per_s").values()
+    return fold.metrics.get("fit_seconds", 0.0) + sum(draws / speed for speed in speeds)
 
 
 def _by_the_machine(error: Exception) -> bool:
@@ -166,6 +175,7 @@ class _Scores:
         self._before = 0  # planned epochs of the folds before
         self._planned = 0
         self.epochs = 0
+        self.seconds = 0.0
 
     def __enter__(self) -> _Scores:
         return self
@@ -180,7 +190,7 @@ class _Scores:
         return sum(self._best.values()) / len(self._best)
 
     def report(self) -> Report:
-        return {"lwlrap": self.mean, "epochs": self.epochs, PLANNED: self._planned}
+        return {"lwlrap": self.mean, "epochs": self.epochs, PLANNED: self._planned, "seconds": self.seconds}
 
     def begin_after(self, planned: int) -> None:
         """Go to the end of the folds before, whenever they ended."""

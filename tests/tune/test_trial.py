@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Iterator
@@ -84,6 +85,23 @@ def test_a_trial_that_is_left_does_not_wait_for_a_dead_store(plan: SweepPlan, pr
         begun = time.monotonic()
         steps.close()
         assert time.monotonic() - begun < 5
+
+
+def test_the_seconds_of_a_trial_are_those_of_all_its_steps_however_often_it_was_broken_off(
+    plan: SweepPlan, store: Store
+) -> None:
+    first = trial_steps(plan, 0, VALUES, Preparing())
+    before = [next(first) for _ in range(5)]  # the last is of its second fold
+    first.close()
+    time.sleep(1)  # as nobody trains it, none of its time
+    second = list(trial_steps(plan, 0, VALUES, Preparing()))
+    (run,) = store.children(plan.sweep_id, "trial")
+    speeds = [speed for fold in store.children(run.id) for speed in store.curve(fold.id, "samples_per_s").values()]
+    assert len(speeds) == 8
+    by_epoch = list(itertools.accumulate(32 / speed for speed in speeds))
+    assert [report["seconds"] for report in before] == pytest.approx(by_epoch[:5])
+    assert [report["seconds"] for report in second] == pytest.approx([*by_epoch[4:], by_epoch[-1]])
+    assert run.metrics["trial_seconds"] == pytest.approx(by_epoch[-1])
 
 
 def test_a_trial_that_cannot_be_trained_fails(plan: SweepPlan) -> None:
