@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from ray import tune
 
 from tagging.commands.job import Prepare, job_of
 from tagging.commands.training.folded import Folded
-from tagging.commands.training.run_tree import fold_run, fold_runs, identity_tags, log_inputs
+from tagging.commands.training.run_tree import fold_run, fold_runs, identity_tags, is_lost, log_inputs
 from tagging.commands.training.summary import summarise
 from tagging.config import AnyRecipe
 from tagging.errors import UserError, is_disk_full
@@ -119,6 +120,8 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
                 scores.add_fold(fold, before.metrics["best_val_lwlrap"], int(before.metrics.get("epochs", 0)))
                 scores.seconds += _trained_for(store, before, draws)
                 continue
+            if before is not None and is_lost(before):
+                raise UserError(_lost(number, fold, before))
             folds[fold] = fold_run(store, run, fold, before)
             # a rung sees again all that was before a break; a population, which pauses its trials, the last of it
             heard = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
@@ -152,6 +155,14 @@ def _trained_for(store: Store, fold: Run, draws: int) -> float:
     """Return how many seconds a finished fold was trained for: the steps of epochs of so many draws, or one fit."""
     speeds = store.curve(fold.id, "samples_per_s").values()
     return fold.metrics.get("fit_seconds", 0.0) + sum(draws / speed for speed in speeds)
+
+
+def _lost(number: int, fold: int, run: Run) -> str:
+    return (
+        f"trial {number} has epochs of fold {fold} in the store, but its checkpoint {work_folder() / run.id} is not on "
+        f"{socket.gethostname()}: the machines of a cluster must share that folder (docs/cluster.md), and a trial "
+        "whose checkpoint was removed cannot go on"
+    )
 
 
 def _by_the_machine(error: Exception) -> bool:

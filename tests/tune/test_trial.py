@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -102,6 +104,25 @@ def test_the_seconds_of_a_trial_are_those_of_all_its_steps_however_often_it_was_
     assert [report["seconds"] for report in before] == pytest.approx(by_epoch[:5])
     assert [report["seconds"] for report in second] == pytest.approx([*by_epoch[4:], by_epoch[-1]])
     assert run.metrics["trial_seconds"] == pytest.approx(by_epoch[-1])
+
+
+def test_a_trial_whose_checkpoint_is_elsewhere_does_not_log_its_epochs_again(plan: SweepPlan, store: Store) -> None:
+    steps = trial_steps(plan, 7, VALUES, Preparing())
+    next(steps)
+    steps.close()
+    (run,) = store.children(plan.sweep_id, "trial")
+    (fold,) = store.children(run.id)
+    checkpoint = work_folder() / fold.id
+    shutil.rmtree(checkpoint)
+    assert CrossValidation({"plan": plan, "number": 7, "values": VALUES}).step() == {
+        "error": f"trial 7 has epochs of fold 0 in the store, but its checkpoint {checkpoint} is not on "
+        f"{socket.gethostname()}: the machines of a cluster must share that folder (docs/cluster.md), and a trial "
+        "whose checkpoint was removed cannot go on",
+        "broken_off": False,
+        "done": True,
+    }
+    assert [child.id for child in store.children(run.id)] == [fold.id]
+    assert list(store.curve(run.id, "search_lwlrap")) == [1]
 
 
 def test_a_trial_that_cannot_be_trained_fails(plan: SweepPlan) -> None:
