@@ -25,7 +25,7 @@ from tagging.tracking.ownership import LOCK, close_abandoned, own, work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures
 from tune.check import check_space
-from tune.packing import gpu_share, measured
+from tune.packing import gpu_share, measured, told_share
 from tune.records import TrialRecord, best, records
 from tune.report import summarise_sweep
 from tune.schema import Space
@@ -179,9 +179,8 @@ def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures)
         say("one trial has the GPU alone, to see how much of it a trial needs")
         run_trials(store, sweep, prepared, failures, 1, max(1, len(records(store, sweep.run))))
     memory = measured(store, sweep.run)
-    share = gpu_share(memory) if memory else 1.0
-    say(f"a trial took {memory or 0:.0%} of the GPU's memory: {round(1 / share)} at a time on each from here on")
-    run_trials(store, sweep, prepared, failures, share, sweep.wanted)
+    say(told_share(memory))
+    run_trials(store, sweep, prepared, failures, gpu_share(memory), sweep.wanted)
 
 
 def _tell(run: Run, trials: list[TrialRecord]) -> None:
