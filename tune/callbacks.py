@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray.tune import Callback, Stopper
@@ -12,7 +12,9 @@ from ray.tune.experiment import Trial
 
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Ending, Store
+from tune.front import front
 from tune.records import ranked, records
+from tune.schema import Space
 from tune.screen import Screen
 
 LONGEST_TAG = 500
@@ -22,8 +24,8 @@ _OF_ONE = re.compile(r"\b[0-9a-f]{10,}\b|\d[\d.e+-]*")  # runs and numbers: two 
 class Closing(Callback):
     """Ends the run of every trial, and of its folds, from the driver: a worker may be gone by then."""
 
-    def __init__(self, store: Store, sweep_id: str, screen: Screen, keep: int, failures: AlikeFailures) -> None:
-        self._store, self._sweep_id, self._screen, self._keep = store, sweep_id, screen, keep
+    def __init__(self, store: Store, sweep_id: str, space: Space, screen: Screen, failures: AlikeFailures) -> None:
+        self._store, self._sweep_id, self._space, self._screen = store, sweep_id, space, screen
         self._failures = failures
 
     def __getstate__(self) -> dict[str, Any]:
@@ -68,7 +70,7 @@ class Closing(Callback):
         else:
             tags = {"error": error[:LONGEST_TAG]} if error else {}
             end_trial(self._store, self._sweep_id, number, status, tags, {})
-        drop_checkpoints(self._store, self._sweep_id, self._keep)
+        drop_checkpoints(self._store, self._sweep_id, self._space.keep, self._space.objectives)
         self._failures.ended(number, error)
         self._screen.ended(number, state, result.get("lwlrap"), error)
 
@@ -95,11 +97,14 @@ def end_trial(
         store.finish(run.id, status)
 
 
-def drop_checkpoints(store: Store, sweep_id: str, keep: int) -> None:
-    """Remove the checkpoints of all ended trials but the best `keep` finished ones; predictions stay."""
+def drop_checkpoints(store: Store, sweep_id: str, keep: int, objectives: Sequence[str] = ("lwlrap",)) -> None:
+    """Remove the checkpoints of all ended trials but the best `keep` finished ones; predictions stay.
+
+    Those on the front of several `objectives` keep theirs too: they are what was searched for.
+    """
     trials = records(store, store.get(sweep_id))
-    others = [trial for trial in trials if trial.state in ("PRUNED", "FAILED")]
-    for trial in [*ranked(trials)[keep:], *others]:
+    kept = ranked(trials)[:keep] + (front(trials, objectives) if len(objectives) > 1 else [])
+    for trial in [trial for trial in trials if not trial.broken_off and trial not in kept]:
         run = store.get(trial.run_id)
         if "checkpoints" not in run.tags:
             for fold in store.children(run.id):

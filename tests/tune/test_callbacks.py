@@ -13,6 +13,7 @@ from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures, Closing, drop_checkpoints
 from tune.records import records
+from tune.schema import LogUniform, Space
 from tune.screen import Screen
 
 
@@ -33,6 +34,17 @@ def test_the_best_trials_and_those_that_go_on_keep_their_checkpoints(
     stored = {number for number, fold in folds.items() if store.has_file(fold.id, "checkpoints/best/model.safetensors")}
     assert stored == {1, 4, 5}
     assert {number for number, fold in folds.items() if (work_folder() / fold.id).exists()} == {1, 4, 5}
+
+
+def test_all_of_a_front_keep_their_checkpoints(store: Store, sweep: Run, add_trial: Callable[..., Run]) -> None:
+    for number, (score, size) in enumerate([(0.5, 1000.0), (0.7, 3000.0), (0.6, 4000.0), (0.4, 500.0), (0.9, 9000.0)]):
+        add_trial(number, {"optimizer.lr": 1e-3}, score, parameters=size)
+    drop_checkpoints(store, sweep.id, keep=1, objectives=("lwlrap", "parameters"))
+    dropped = [run.tags["trial.number"] for run in store.children(sweep.id, "trial") if "checkpoints" in run.tags]
+    assert dropped == ["2"]
+    drop_checkpoints(store, sweep.id, keep=1)
+    dropped = [run.tags["trial.number"] for run in store.children(sweep.id, "trial") if "checkpoints" in run.tags]
+    assert sorted(dropped) == ["0", "1", "2", "3"]
 
 
 def test_five_alike_in_a_row_end_a_sweep_whatever_they_were() -> None:
@@ -61,7 +73,8 @@ def test_what_the_machine_broke_off_is_not_failed(
 ) -> None:
     run = add_trial(3, {"optimizer.lr": 1e-3}, 0.5, state="RUNNING")
     screen, failures = Screen(["optimizer.lr"], 1), AlikeFailures(most=1)
-    closing = Closing(store, sweep.id, screen, 1, failures)
+    space = Space(experiment="base", trials=1, space={"optimizer.lr": LogUniform(low=1e-4, high=1e-2)})
+    closing = Closing(store, sweep.id, space, screen, failures)
     trial = Trial("stub", config={"number": 3, "values": {"optimizer.lr": 1e-3}}, stub=True)
     trial.update_last_result({"error": "why", "broken_off": broken_off})
     screen.started(3, trial.config["values"])
