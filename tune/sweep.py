@@ -138,8 +138,9 @@ def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folde
         failures = AlikeFailures()
         _tune(store, sweep, prepared, failures)
         trials = records(store, run)
-        logarithmic = [path for path, kind in sweep.space.space.items() if kind.kind == "loguniform"]
-        summarise_sweep(store, store.get(run.id), trials, logarithmic, sweep.space.objectives)
+        space = sweep.space
+        logarithmic = [path for path, kind in space.space.items() if kind.kind == "loguniform"]
+        summarise_sweep(store, store.get(run.id), trials, logarithmic, space.objectives, space.notes)
         if (study := work_folder() / run.id / STUDY).is_file():
             store.log_file(run.id, study)
         if failures.error:

@@ -138,6 +138,7 @@ def check_what_a_sweep_leaves(store: Store, sweep: Run, trials: list[TrialRecord
     assert {"figures/history.png", "figures/importance.png", "tables/trials.parquet", "experiment.yaml"} <= set(
         store.list_files(sweep.id)
     )
+    assert "\n\nSmall enough for a test.\n\n" in store.get(sweep.id).tags["mlflow.note.content"]
     study = optuna.load_study(study_name="lr", storage=f"sqlite:///{store.fetch(sweep.id, 'study.db')}")
     told = {trial.user_attrs["trial"]: trial.value for trial in study.trials}
     assert told == {trial.number: pytest.approx(trial.lwlrap, abs=1e-9) for trial in trials}
