@@ -28,7 +28,7 @@ _OF_A_NEW_SWEEP = ("experiment", "data", "set", "name", "seed", "folds")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
     parsed = _parser().parse_args(arguments)
-    return exit_status(lambda: COMMANDS[parsed.command](parsed), "`search --resume SWEEP` goes on with it")
+    return exit_status(lambda: COMMANDS[parsed.command](parsed), "start the same command again")
 
 
 def _parser() -> argparse.ArgumentParser:

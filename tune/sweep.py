@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
 
 def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folded, launch: str | None) -> Run:
     run = sweep.run
-    with own(run.id), ending(store, run):
+    with _naming(run), own(run.id), ending(store, run):
         if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
             store.reopen(run.id)
         # before the first trial: what a sweep was told when it went on holds when it goes on again
@@ -149,6 +150,15 @@ def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folde
     shutil.rmtree(work_folder() / run.id, ignore_errors=True)
     _tell(store.get(run.id), trials)
     return store.get(run.id)
+
+
+@contextmanager
+def _naming(run: Run) -> Iterator[None]:
+    """Have Ctrl-C say how to go on with this sweep."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"`python -m tune search --resume {run.id[:8]}` goes on with it") from None
 
 
 def _refuse_unfinished(sweep: Sweep, trials: list[TrialRecord], failures: AlikeFailures) -> None:

@@ -138,6 +138,28 @@ def test_numbers_that_cannot_be(arguments: list[str], problem: str, capsys: pyte
     assert capsys.readouterr().err.splitlines()[-1] == f"python -m tune search: error: {problem}"
 
 
+@pytest.mark.parametrize(
+    ("interrupt", "said"),
+    [
+        (KeyboardInterrupt(), "stopped; start the same command again"),
+        (
+            KeyboardInterrupt("`search --resume 1234` goes on with it"),
+            "stopped; `search --resume 1234` goes on with it",
+        ),
+    ],
+    ids=["before there is a sweep", "amid a sweep"],
+)
+def test_ctrl_c_says_how_to_go_on(
+    interrupt: KeyboardInterrupt, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: object) -> None:
+        raise interrupt
+
+    monkeypatch.setitem(COMMANDS, "spaces", stop)
+    assert main(["spaces"]) == 130
+    assert capsys.readouterr().err == f"\n{said}\n"
+
+
 def test_an_unknown_sweep(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     done = subprocess.run(

@@ -318,7 +318,7 @@ def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
 
 RAYLET_DIED = (
     "error: Ray's raylet on this machine died, and all trials with it (was there memory enough?); "
-    "`python -m tune search --resume SWEEP` goes on with the sweep"
+    "`python -m tune search --resume {sweep}` goes on with the sweep"
 )
 
 
@@ -326,7 +326,7 @@ RAYLET_DIED = (
 @pytest.mark.parametrize(
     ("how", "epochs", "code", "said", "state"),
     [
-        ("ctrl-c", 8, 130, "stopped; `search --resume SWEEP` goes on with it", "KILLED"),
+        ("ctrl-c", 8, 130, "stopped; `python -m tune search --resume {sweep}` goes on with it", "KILLED"),
         # trials outlive their raylet until Ray misses it, for up to half a minute
         ("raylet", 200, 2, RAYLET_DIED, "FAILED"),
     ],
@@ -347,10 +347,10 @@ def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
         raylet.kill()
     out, err = driver.communicate(timeout=100)
     assert driver.returncode == code, f"{out}\n{err}"
-    assert err.splitlines()[-1] == said
     assert not psutil.wait_procs(below, timeout=30)[1]
     store = connect(project)
     sweep = sweep_of(store)
+    assert err.splitlines()[-1] == said.format(sweep=sweep.id[:8])
     assert sweep.status == state
     trials = store.children(sweep.id, "trial")
     assert {trial.status for trial in trials} == {"KILLED"}
