@@ -30,7 +30,8 @@ VALUES = {"optimizer.lr": 3e-3, "mixer.prob": 0.5}
 
 
 @pytest.fixture
-def store(project: Project) -> Iterator[Store]:
+def store(project: Project, template: Path) -> Iterator[Store]:
+    shutil.copyfile(template, project.folder / "mlflow.db")
     with working_in(project) as store:
         yield store
 
