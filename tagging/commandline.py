@@ -18,7 +18,7 @@ from tagging.errors import UserError
 def exit_status(command: Callable[[], None], stopped: str) -> int:
     """Run a command; return 0, 2 for an error the user can mend, 130 when interrupted, by SIGTERM too.
 
-    `stopped` is said when it is interrupted: how to go on.
+    `stopped` is said when it is interrupted, how to go on, unless the interrupt itself says so.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -31,8 +31,8 @@ def exit_status(command: Callable[[], None], stopped: str) -> int:
             raise
         print(f"error: {error.filename or 'the disk'}: {error.strerror}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"\nstopped; {stopped}", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"\nstopped; {str(interrupt) or stopped}", file=sys.stderr)
         return 130
     return 0
 

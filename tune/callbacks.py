@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray.tune import Callback, Stopper
@@ -12,17 +12,20 @@ from ray.tune.experiment import Trial
 
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Ending, Store
+from tune.front import front
 from tune.records import ranked, records
+from tune.schema import Space
 from tune.screen import Screen
 
 LONGEST_TAG = 500
+_OF_ONE = re.compile(r"\b[0-9a-f]{10,}\b|\d[\d.e+-]*")  # runs and numbers: two learning rates may fail alike
 
 
 class Closing(Callback):
     """Ends the run of every trial, and of its folds, from the driver: a worker may be gone by then."""
 
-    def __init__(self, store: Store, sweep_id: str, screen: Screen, keep: int, failures: AlikeFailures) -> None:
-        self._store, self._sweep_id, self._screen, self._keep = store, sweep_id, screen, keep
+    def __init__(self, store: Store, sweep_id: str, space: Space, screen: Screen, failures: AlikeFailures) -> None:
+        self._store, self._sweep_id, self._space, self._screen = store, sweep_id, space, screen
         self._failures = failures
 
     def __getstate__(self) -> dict[str, Any]:
@@ -41,10 +44,11 @@ class Closing(Callback):
             self._screen.epoch(trial.config["number"], result["epochs"], result["lwlrap"])
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
-        """End a trial that came to its end, was stopped for others, or failed by an error of its own."""
+        """End a trial that came to its end, was stopped for others, failed, or was broken off by the machine."""
         result = trial.last_result or {}
         if "error" in result:
-            self._end(trial, "FAILED", "FAILED", result["error"])
+            state: Ending = "KILLED" if result["broken_off"] else "FAILED"
+            self._end(trial, state, state, result["error"])
         elif result.get("whole"):
             self._end(trial, "FINISHED", "FINISHED")
         else:
@@ -55,8 +59,8 @@ class Closing(Callback):
         self._screen.lost(trial.config["number"])
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
-        """End a trial whose worker died as often as was borne."""
-        self._end(trial, "FAILED", "FAILED", "the worker process died; was there memory enough?")
+        """End a trial whose worker died as often as was borne; when the sweep goes on, it does."""
+        self._end(trial, "KILLED", "KILLED", "the worker process died; was there memory enough?")
 
     def _end(self, trial: Trial, status: Ending, state: str, error: str = "") -> None:
         number, result = trial.config["number"], trial.last_result or {}
@@ -66,8 +70,8 @@ class Closing(Callback):
         else:
             tags = {"error": error[:LONGEST_TAG]} if error else {}
             end_trial(self._store, self._sweep_id, number, status, tags, {})
-        drop_checkpoints(self._store, self._sweep_id, self._keep)
-        self._failures.ended(error)
+        drop_checkpoints(self._store, self._sweep_id, self._space.keep, self._space.objectives)
+        self._failures.ended(number, error)
         self._screen.ended(number, state, result.get("lwlrap"), error)
 
 
@@ -93,11 +97,14 @@ def end_trial(
         store.finish(run.id, status)
 
 
-def drop_checkpoints(store: Store, sweep_id: str, keep: int) -> None:
-    """Remove the checkpoints of all ended trials but the best `keep` finished ones; predictions stay."""
+def drop_checkpoints(store: Store, sweep_id: str, keep: int, objectives: Sequence[str] = ("lwlrap",)) -> None:
+    """Remove the checkpoints of all ended trials but the best `keep` finished ones; predictions stay.
+
+    Those on the front of several `objectives` keep theirs too: they are what was searched for.
+    """
     trials = records(store, store.get(sweep_id))
-    others = [trial for trial in trials if trial.state in ("PRUNED", "FAILED")]
-    for trial in [*ranked(trials)[keep:], *others]:
+    kept = ranked(trials)[:keep] + (front(trials, objectives) if len(objectives) > 1 else [])
+    for trial in [trial for trial in trials if not trial.broken_off and trial not in kept]:
         run = store.get(trial.run_id)
         if "checkpoints" not in run.tags:
             for fold in store.children(run.id):
@@ -107,17 +114,20 @@ def drop_checkpoints(store: Store, sweep_id: str, keep: int) -> None:
 
 
 class AlikeFailures(Stopper):
-    """Ends a sweep when `most` trials in a row failed by the same error, which `error` then holds."""
+    """Ends a sweep when `most` trials in a row failed or were broken off alike; `error` then holds the words."""
 
     def __init__(self, most: int = 5) -> None:
         self._most = most
         self._alike = 0
         self._last = ""
         self.error = ""
+        self.errors: dict[int, str] = {}  # of trials by number, the last one last
 
-    def ended(self, error: str) -> None:
+    def ended(self, number: int, error: str) -> None:
         """Count the end of a trial, by an error or, where that is empty, without one."""
-        kind = re.sub(r"\d[\d.e+-]*", "#", error)  # two learning rates may fail alike
+        if error:
+            self.errors[number] = error
+        kind = _OF_ONE.sub("#", error)
         self._alike = self._alike + 1 if kind == self._last else 1
         self._last = kind
         if error and self._alike >= self._most:

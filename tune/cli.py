@@ -28,7 +28,7 @@ _OF_A_NEW_SWEEP = ("experiment", "data", "set", "name", "seed", "folds")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
     parsed = _parser().parse_args(arguments)
-    return exit_status(lambda: COMMANDS[parsed.command](parsed), "`search --resume SWEEP` goes on with it")
+    return exit_status(lambda: COMMANDS[parsed.command](parsed), "start the same command again")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--cpu", type=given(at_least(1)), metavar="N", help="CPU cores of a trial")
     search.add_argument("--gpu", type=given(_share), metavar="X", help="GPUs of a trial; 0.25: four share one; auto")
     search.add_argument("--at-once", type=given(at_least(0)), metavar="N", help="trials at a time; 0: as many as fit")
-    search.add_argument("--address", default="", metavar="ADDR", help="join a Ray cluster: auto, or HOST:PORT")
+    search.add_argument(
+        "--address", type=_address, default="", metavar="ADDR", help="join a Ray cluster: auto, or HOST:PORT"
+    )
 
     promote = commands.add_parser("promote", description="Write a trial of a sweep as an experiment file.")
     promote.add_argument("sweep", help=SWEEP_HELP)
@@ -84,6 +86,13 @@ def _share(text: str) -> float | str:
     return number
 
 
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text not in ("", "auto") and not (host and port.isdecimal() and 0 < int(port) < 2**16):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor HOST:PORT, such as head:6379")
+    return text
+
+
 def _search(parsed: argparse.Namespace) -> None:
     if bool(parsed.space) == bool(parsed.resume):
         raise UserError(
@@ -95,17 +104,13 @@ def _search(parsed: argparse.Namespace) -> None:
     from tune.check import check_space
     from tune.space import load_space
 
-    space = load_space(parsed.space, {**_of_any_sweep(parsed), **_of_a_new_sweep(parsed)})
+    given = {**_of_any_sweep(parsed), **_of_a_new_sweep(parsed)}
+    space = load_space(parsed.space, given)
     data = folder(parsed.data)
     check_space(space, data)  # before torch and Ray are imported
-    if not parsed.address:  # a cluster's nodes are known once it is joined
-        from tune.session import check_resources
-
-        gpu = space.resources.gpu
-        check_resources(space.resources.cpu, 0 if gpu == "auto" else gpu)
     from tune.sweep import search
 
-    search(space, data, parsed.name, parsed.address)
+    search(space, given, data, parsed.name, parsed.address)
 
 
 def _go_on(parsed: argparse.Namespace) -> None:

@@ -23,12 +23,21 @@ def memory_share(device: torch.device) -> float:
     return (torch.cuda.max_memory_reserved(device) + beside) / total
 
 
-def gpu_share(memory: float) -> float:
-    """Return the share of a GPU that a trial is given which takes so much of its memory, both in 0..1.
+def gpu_share(memory: float | None) -> float:
+    """Return the share of a GPU that a trial is given which takes so much of its memory, both in 0..1; None: not known.
 
-    As many trials share one as fit beside each other; one that takes nearly all has it alone.
+    As many trials share one as fit beside each other; one that takes nearly all, or nobody knows what, has it alone.
     """
-    return 1 / max(1, int(_USABLE / memory))
+    return 1.0 if memory is None else 1 / max(1, int(_USABLE / memory))
+
+
+def told_share(memory: float | None) -> str:
+    """Say what follows for the other trials from what the first one took; None where it came to no end."""
+    if memory is None:
+        return "the first trial did not finish, so that nothing was measured: each trial has a GPU of its own"
+    return (
+        f"a trial took {memory:.0%} of the GPU's memory: {round(1 / gpu_share(memory))} at a time on each from here on"
+    )
 
 
 def measured(store: Store, sweep: Run) -> float | None:

@@ -15,9 +15,9 @@ class TrialRecord:
     """One trial: `state` is FINISHED, PRUNED, FAILED, KILLED or RUNNING; scores are None before the first epoch.
 
     `values` maps the searched fields to what was chosen. `lwlrap` is what the search compares (search_lwlrap),
-    `cv_lwlrap` is there for trials over all folds; `epochs` counts those of all folds, `seconds` the time of
-    the last start, `parameters` those of the network (0 where not counted), `exchanges` how often it took over weights
-    and changed its values, of which `values` are the last then.
+    `cv_lwlrap` is there for trials over all folds; `epochs` counts those of all folds, `seconds` is the time
+    of their training steps, over all starts, `parameters` those of the network (0 where not counted), `exchanges` how
+    often it took over weights and changed its values, of which `values` are the last then.
     """
 
     number: int

@@ -26,12 +26,12 @@ def summarise_sweep(
     trials: Sequence[TrialRecord],
     log_scaled: Collection[str],
     objectives: Sequence[str] = ("lwlrap",),
+    notes: str = "",
 ) -> None:
     """Log what the trials say together to the sweep's run; again when it goes on, over what was there.
 
     `log_scaled` are the searched fields that are drawn on a logarithmic axis; a front is drawn for each of several
-    `objectives`. `experiment.yaml` and `best_lwlrap`
-    need a finished trial.
+    `objectives`; `notes` are those of the space. `experiment.yaml` and `best_lwlrap` need a finished trial.
     """
     store.log_table(sweep.id, trial_table(trials), "tables/trials.parquet")
     pictures = {
@@ -55,7 +55,7 @@ def summarise_sweep(
     if top is not None and not top.exchanges:
         store.log_text(sweep.id, experiment_text(store, sweep, trials, top), "experiment.yaml")
     store.log_metrics(sweep.id, metrics)
-    store.set_tags(sweep.id, {"mlflow.note.content": describe_sweep(sweep, trials, objectives)})
+    store.set_tags(sweep.id, {"mlflow.note.content": describe_sweep(sweep, trials, objectives, notes)})
 
 
 def trial_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
@@ -80,8 +80,10 @@ def trial_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     )
 
 
-def describe_sweep(sweep: Run, trials: Sequence[TrialRecord], objectives: Sequence[str] = ("lwlrap",)) -> str:
-    """Return the sweep's description in Markdown."""
+def describe_sweep(
+    sweep: Run, trials: Sequence[TrialRecord], objectives: Sequence[str] = ("lwlrap",), notes: str = ""
+) -> str:
+    """Return the sweep's description in Markdown, with the space's notes below its head."""
     top = best(list(trials))
     if top is None:
         paragraphs = ["## No finished trial yet"]
@@ -94,6 +96,8 @@ def describe_sweep(sweep: Run, trials: Sequence[TrialRecord], objectives: Sequen
             f"**Its values** `{_shortened(values)}`",
             *(_front(sweep, trials, objectives) if len(objectives) > 1 else []),
         ]
+    if notes:
+        paragraphs.insert(1, _shortened(notes))
     paragraphs += [_states(trials), *_common_error(trials), f"**How to go on**\n\n{_commands(sweep, top)}"]
     return "\n\n".join(paragraphs) + "\n"
 
@@ -126,7 +130,7 @@ def _states(trials: Sequence[TrialRecord]) -> str:
 
 
 def _common_error(trials: Sequence[TrialRecord]) -> list[str]:
-    errors = Counter(trial.error for trial in trials if trial.state == "FAILED" and trial.error)
+    errors = Counter(trial.error for trial in trials if trial.error)
     if not errors:
         return []
     (error, times), *_ = errors.most_common(1)

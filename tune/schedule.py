@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tagging.errors import UserError
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import Checkpoints
@@ -17,14 +18,22 @@ SCHEDULE = "schedule.json"
 def take_over(store: Store, sweep_id: str, number: int, donor: int, epoch: int, tags: Mapping[str, str]) -> None:
     """Have a trial go on after `epoch` with the weights of another one, and say so in its run.
 
-    `tags` are those of its new values. Done twice, it is as done once.
+    `tags` are those of its new values. Done twice, it is as done once. Raises UserError where the
+    checkpoint of one of the two is not here.
     """
     runs = {int(run.tags["trial.number"]): run for run in store.children(sweep_id, "trial")}
     run = runs[number]
+    own, donors = _checkpoints(store, run), _checkpoints(store, runs[donor])
+    for folder in (own.folder, donors.folder):
+        if not folder.is_dir():
+            raise UserError(
+                f"{folder} is not there: a population's weights pass from trial to trial on the machine that gave the "
+                "command, which must share that folder with those that train (docs/cluster.md)"
+            )
     entries = [entry for entry in schedule(store, run) if entry["after"] < epoch]
     entries.append({"after": epoch, "weights_of": donor, "values": json.loads(tags["trial.values"])})
     store.log_json(run.id, entries, SCHEDULE)
-    _checkpoints(store, run).adopt(_checkpoints(store, runs[donor]))
+    own.adopt(donors)
     store.set_tags(run.id, {**tags, "trial.exchanges": len(entries) - 1})
 
 

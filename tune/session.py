@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import secrets
+import shutil
 import signal
 import socket
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 
@@ -32,6 +34,7 @@ _SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 # a Unix socket's path holds 107 bytes; so many are Ray's: session_DATE_TIME_MICROSECONDS_PID/sockets/plasma_store
 _SOCKET_PATH, _OF_RAY = 107, 64
 _OBJECT_STORE = 100 * 2**20  # bytes; trials map the feature store and pass next to nothing through Ray's
+_FOLDER = re.compile(r"ray-(\d+)-[a-z0-9_]{8}")  # of a session: the pid of its process, and what tempfile adds
 _GONE_WITHIN = 5.0  # seconds for Ray's processes to end by themselves
 _HEAD_WITHIN = 5.0  # seconds for a cluster's head to answer
 
@@ -50,7 +53,8 @@ def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the screen says which worker died
     before = _processes()
     on_sigterm = signal.getsignal(signal.SIGTERM)
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+    _remove_left_behind()
+    with tempfile.TemporaryDirectory(prefix=f"ray-{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         try:
             _listen_beyond_loopback(bool(address))
             if address:
@@ -86,6 +90,20 @@ def check_resources(cpu: int, gpu: float) -> None:
         raise UserError(*problems)
 
 
+def check_start(cpu: int, gpu: float | Literal["auto"], address: str) -> None:
+    """Raise UserError where no trial could start, before anything is written: as `check_resources` and `ray_session`.
+
+    A cluster is joined for that, and left again.
+    """
+    if not address:
+        check_resources(cpu, 0 if gpu == "auto" else gpu)
+        return
+    if gpu == "auto":
+        raise UserError("--gpu auto measures on this machine; give the trials of a cluster a share, such as --gpu 0.25")
+    with ray_session(0, 0, address):
+        check_resources(cpu, gpu)
+
+
 def trials_at_once(cpu: int, gpu: float, at_once: int) -> int:
     """Return how many trials of so many CPU cores and GPUs run side by side, `at_once` at most unless it is 0.
 
@@ -115,6 +133,15 @@ def _fit(node: tuple[int, int], cpu: int, gpu: float) -> int:
         return by_cpu
     by_gpu = gpus * int(1 / gpu + 1e-9) if gpu <= 1 else int(gpus // gpu)
     return min(by_cpu, by_gpu)
+
+
+def _remove_left_behind() -> None:
+    """Remove the folders of sessions whose process was killed before it could."""
+    for folder in Path(tempfile.gettempdir()).glob("ray-*"):
+        named = _FOLDER.fullmatch(folder.name)
+        with suppress(FileNotFoundError):  # another process may have been faster
+            if named and not psutil.pid_exists(int(named[1])) and folder.lstat().st_uid == os.getuid():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _listen_beyond_loopback(allowed: bool) -> None:

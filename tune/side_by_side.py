@@ -68,7 +68,7 @@ def run_trials(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFail
             run_config=tune.RunConfig(
                 name="ray",
                 storage_path=str(work_folder() / run.id),
-                callbacks=[Closing(store, run.id, screen, space.keep, failures), Watch()],
+                callbacks=[Closing(store, run.id, space, screen, failures), Watch(run.id)],
                 stop=failures,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS),

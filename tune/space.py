@@ -104,13 +104,27 @@ def grid_size(space: Space) -> int:
 
 
 def digest(space: Space) -> str:
-    """Return the sha256 of what decides the trials: not their number, resources, `keep`, names and notes."""
-    fields = (flatten(load(space.experiment)), space.set)
-    decides = {
-        "experiment": [{path: value for path, value in leaves.items() if path not in WHERE} for leaves in fields],
-        **space.model_dump(mode="json", include={"space", "folds", "objectives", "seed", "searcher", "scheduler"}),
-    }
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    """Return the sha256 of what decides the trials: not their number, resources, `keep`, names and notes.
+
+    Of the experiment it knows the name, whatever folder a relative path of it was meant from; what it says is
+    `experiment_digest`'s.
+    """
+    named = {"experiment": Path(space.experiment).stem, "set": _deciding(space.set)}
+    own = {"space", "folds", "objectives", "seed", "searcher", "scheduler"}
+    return _sha256({**named, **space.model_dump(mode="json", include=own)})
+
+
+def experiment_digest(space: Space) -> str:
+    """Return the sha256 of what decides the trials of the experiment, before the space sets any of its fields."""
+    return _sha256(_deciding(flatten(load(space.experiment))))
+
+
+def _deciding(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: value for path, value in leaves.items() if path not in WHERE}
+
+
+def _sha256(tree: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
 def _defaults() -> Tree:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +20,31 @@ from tagging.config.load import problems_of
 from tagging.config.tree import merge
 from tagging.errors import UserError
 from tagging.progress import say
+from tagging.report.wording import count
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import LOCK, close_abandoned, own, work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures
 from tune.check import check_space
-from tune.packing import gpu_share, measured
+from tune.packing import gpu_share, measured, told_share
 from tune.records import TrialRecord, best, records
 from tune.report import summarise_sweep
 from tune.schema import Space
+from tune.session import check_start
 from tune.side_by_side import Sweep, run_trials
-from tune.space import SPACES, digest, distributions, load_space
+from tune.space import digest, distributions, experiment_digest, load_space
 from tune.study import FILE as STUDY
 from tune.trial import trial_experiment
 
+SPACE = "space.json"
 
-def search(space: Space, data: Path | None, name: str, address: str) -> Run:
-    """Begin a sweep and return its finished run. Raises UserError where one of this name is unfinished."""
+
+def search(space: Space, given: Mapping[str, Any], data: Path | None, name: str, address: str) -> Run:
+    """Begin a sweep and return its finished run; `given` are the fields of the space that its file did not say.
+
+    Raises UserError where one of this name is unfinished, or no trial could start; nothing is written then.
+    """
+    check_start(space.resources.cpu, space.resources.gpu, address)
     store, launch = _open()
     name = name or space.name
     for run in store.search({"kind": "sweep"}):
@@ -47,40 +57,39 @@ def search(space: Space, data: Path | None, name: str, address: str) -> Run:
     tags = {
         "space": space.name,
         "space.experiment": space.experiment,
-        "space.digest": digest(space),
-        "space.file": digest(load_space(space.file)),
+        "experiment.digest": experiment_digest(space),
         **prepared.data_tags(),
     }
     run = store.start(prepared.dataset.name, "sweep", name, tags, {}, description=space.notes)
     store.set_tags(run.id, {LOCK: run.id})
-    kept = {"space": space.model_dump(mode="json"), "data": str(data or ""), "file": str(space.file)}
-    store.log_json(run.id, kept, "space.json")
-    return _finish(store, Sweep(run, space, data, address), prepared, launch)
+    kept = {"file": str(space.file), "given": given, "data": str(data or "")}
+    return _finish(store, Sweep(run, space, data, address), kept, prepared, launch)
 
 
 def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
-    """Go on with a sweep that was broken off, or bring it to more trials; `changes` replace trials, keep, resources.
+    """Go on with a sweep that was broken off, or bring it to more trials; `changes` replace trials, resources.
 
-    Raises UserError where the changes do not suit it, the space was changed meanwhile, or the data are others.
+    Raises UserError where the changes do not suit it, the space was changed meanwhile, no trial could start, or the
+    data are others; the sweep stays as it is then.
     """
     store, launch = _open()
     run = store.resolve(sweep_text, kinds=("sweep",), unfinished=True)
     if run.kind != "sweep":
         raise UserError(f"{run.name} ({run.id[:8]}) is no sweep, but of kind {run.kind or 'unknown'}")
-    stored = json.loads(store.read_text(run.id, "space.json"))
+    stored = json.loads(store.read_text(run.id, SPACE))
     try:
         space = Space.model_validate(merge(stored["space"], changes))
     except ValidationError as error:  # a sweep of this kind cannot have the changes
         raise UserError(*problems_of(error, {key: f"--{key}" for key in changes}, Path(run.name), Space)) from None
-    # sweeps that were begun before spaces were named by their files had theirs here
-    _check_unchanged(run, space, Path(stored.get("file", SPACES / f"{space.name}.yaml")))
+    _check_unchanged(run, space, stored)
+    check_start(space.resources.cpu, space.resources.gpu, address)
     data = Path(stored["data"]) if stored["data"] else None
     prepared = _prepared(store, space, data)
     for tag, value in prepared.data_tags().items():
         if run.tags.get(tag) != value:
             raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
     say(f"going on with the sweep {run.name} ({run.id[:8]})")
-    return _finish(store, Sweep(run, space, data, address), prepared, launch)
+    return _finish(store, Sweep(run, space, data, address), stored, prepared, launch)
 
 
 def _open() -> tuple[Store, str | None]:
@@ -100,44 +109,70 @@ def _prepared(store: Store, space: Space, data: Path | None) -> Folded:
     return job_of(trial_experiment(space, some, data), store).prepared
 
 
-def _check_unchanged(run: Run, space: Space, file: Path) -> None:
-    """Hold the space's file, as it was before what the command line said, and its experiment against the sweep."""
+def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
+    """Hold the space's file, with what the command line said beside it, and its experiment against the sweep."""
+    if "given" not in kept:  # begun before that was noted
+        say(f"{run.name} does not say what its space was made of; the sweep goes on with the space that its run holds")
+        return
+    file, experiment, problems = Path(kept["file"]), space.experiment, []
+    since = f"was changed since the sweep {run.name} ({run.id[:8]}) began; take the change back, or begin a new sweep"
     if not file.exists():
         say(f"{file} is not there any more; the sweep goes on with the space that its run holds")
-    elif run.tags["space.file"] != digest(load_space(file)):
-        raise UserError(
-            f"the space {file} was changed since the sweep {run.name} ({run.id[:8]}) began; take the change back, "
-            "or begin a new sweep with it: python -m tune search --name NAME"
-        )
-    if run.tags["space.digest"] != digest(space):
-        raise UserError(
-            f"the experiment {space.experiment} was changed since the sweep {run.name} ({run.id[:8]}) began; take the "
-            "change back, or begin a new sweep: python -m tune search --name NAME"
-        )
+    elif digest(load_space(file, kept["given"])) != digest(space):
+        problems.append(f"the space {file} {since} with it: python -m tune search {file} --name NAME")
+    if experiment_digest(space) != run.tags["experiment.digest"]:
+        begin = f"python -m tune search {file} --experiment {experiment} --name NAME"
+        problems.append(f"the experiment {experiment} {since} with it: {begin}")
+    if problems:
+        raise UserError(*problems)
 
 
-def _finish(store: Store, sweep: Sweep, prepared: Folded, launch: str | None) -> Run:
+def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folded, launch: str | None) -> Run:
     run = sweep.run
-    with own(run.id), ending(store, run):
+    with _naming(run), own(run.id), ending(store, run):
         if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
             store.reopen(run.id)
+        # before the first trial: what a sweep was told when it went on holds when it goes on again
+        store.log_json(run.id, {**kept, "space": sweep.space.model_dump(mode="json")}, SPACE)
         if launch:
             link_launch(store, launch, run)
         failures = AlikeFailures()
         _tune(store, sweep, prepared, failures)
         trials = records(store, run)
-        logarithmic = [path for path, kind in sweep.space.space.items() if kind.kind == "loguniform"]
-        summarise_sweep(store, store.get(run.id), trials, logarithmic, sweep.space.objectives)
+        space = sweep.space
+        logarithmic = [path for path, kind in space.space.items() if kind.kind == "loguniform"]
+        summarise_sweep(store, store.get(run.id), trials, logarithmic, space.objectives, space.notes)
         if (study := work_folder() / run.id / STUDY).is_file():
             store.log_file(run.id, study)
         if failures.error:
             raise UserError(f"five trials in a row failed alike: {failures.error}")
-        ended = [trial for trial in trials if trial.state in ("FINISHED", "PRUNED", "FAILED")]
-        if len(ended) < sweep.wanted:
-            raise KeyboardInterrupt
+        _refuse_unfinished(sweep, trials, failures)
     shutil.rmtree(work_folder() / run.id, ignore_errors=True)
     _tell(store.get(run.id), trials)
     return store.get(run.id)
+
+
+@contextmanager
+def _naming(run: Run) -> Iterator[None]:
+    """Have Ctrl-C say how to go on with this sweep."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"`python -m tune search --resume {run.id[:8]}` goes on with it") from None
+
+
+def _refuse_unfinished(sweep: Sweep, trials: list[TrialRecord], failures: AlikeFailures) -> None:
+    """Raise UserError where the machine broke trials off, KeyboardInterrupt where Ray was stopped before all ended."""
+    ended = {trial.number for trial in trials if not trial.broken_off}
+    left = sweep.wanted - len(ended)
+    broken = [error for number, error in failures.errors.items() if number not in ended]  # some before they had a run
+    if broken and left <= len(broken):
+        raise UserError(
+            f"{count(len(broken), 'trial')} of {sweep.wanted} did not come to an end, the last for this: {broken[-1]}",
+            f"`python -m tune search --resume {sweep.run.id[:8]}` goes on where it was",
+        )
+    if left > 0:
+        raise KeyboardInterrupt
 
 
 def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures) -> None:
@@ -147,8 +182,6 @@ def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures)
     if gpu != "auto":
         run_trials(store, sweep, prepared, failures, gpu, sweep.wanted)
         return
-    if sweep.address:
-        raise UserError("--gpu auto measures on this machine; give the trials of a cluster a share, such as --gpu 0.25")
     if not torch.cuda.is_available():
         say("no GPU that torch sees: trials run on CPU cores")
         run_trials(store, sweep, prepared, failures, 0, sweep.wanted)
@@ -157,9 +190,8 @@ def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures)
         say("one trial has the GPU alone, to see how much of it a trial needs")
         run_trials(store, sweep, prepared, failures, 1, max(1, len(records(store, sweep.run))))
     memory = measured(store, sweep.run)
-    share = gpu_share(memory) if memory else 1.0
-    say(f"a trial took {memory or 0:.0%} of the GPU's memory: {round(1 / share)} at a time on each from here on")
-    run_trials(store, sweep, prepared, failures, share, sweep.wanted)
+    say(told_share(memory))
+    run_trials(store, sweep, prepared, failures, gpu_share(memory), sweep.wanted)
 
 
 def _tell(run: Run, trials: list[TrialRecord]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import socket
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,13 @@ from ray import tune
 
 from tagging.commands.job import Prepare, job_of
 from tagging.commands.training.folded import Folded
-from tagging.commands.training.run_tree import fold_run, fold_runs, identity_tags, log_inputs
+from tagging.commands.training.run_tree import fold_run, fold_runs, identity_tags, is_lost, log_inputs
 from tagging.commands.training.summary import summarise
 from tagging.config import AnyRecipe
-from tagging.errors import UserError
+from tagging.errors import UserError, is_disk_full
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import LOCK, own, work_folder
-from tagging.tracking.store import Run, Store
+from tagging.tracking.store import Run, Store, StoreError
 from tagging.training.checkpoint import Checkpoints
 from tune.packing import MEMORY_SHARE, memory_share
 from tune.preparing import Preparing
@@ -51,8 +52,9 @@ class CrossValidation(tune.Trainable):
     """Trains the folds of a trial one after another; what Ray asks for as a step is an epoch.
 
     Its config holds `plan`, and `number` and `values` of a trial. A report holds `lwlrap`, the mean over the folds
-    begun so far of the best val_lwlrap, `epochs` of all folds, `planned` (see `tune.stopping`) and `seconds`; the last
-    one `whole` and `parameters`, or `error`.
+    begun so far of the best val_lwlrap, `epochs` of all folds, `planned` (see `tune.stopping`) and `seconds` of their
+    training steps; the last one `whole` and `parameters`, or `error` and whether the trial is `broken_off`, by no fault
+    of its own.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -71,7 +73,7 @@ class CrossValidation(tune.Trainable):
             return next(self._steps)
         except Exception as error:
             text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            return {"error": text, tune.result.DONE: True}
+            return {"error": text, "broken_off": _by_the_machine(error), tune.result.DONE: True}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial in the same process."""
@@ -96,45 +98,50 @@ class CrossValidation(tune.Trainable):
 
 def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare: Prepare) -> Generator[Report]:
     """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
-    started = time.monotonic()
     store = Store.connect()
     job = job_of(trial_experiment(plan.space, values, plan.data), store, prepare)
     prepared = job.prepared
     lock = f"{plan.sweep_id[:10]}-{number}"
-    with own(lock, patience=UNTIL_FREE):
+    with own(lock, patience=UNTIL_FREE), ExitStack() as left:
         run = _trial_run(plan, number, values, {**identity_tags(prepared), **job.tags, LOCK: lock}, prepared, store)
         log_inputs(store, run, prepared)
         job.begin(run)
         if job.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(job.device)  # of an earlier trial of this process
         in_population = plan.space.scheduler.kind == "pbt"
-        scores = _Scores(store, run, schedule(store, run) if in_population else ())
+        scores = left.enter_context(_Scores(store, run, schedule(store, run) if in_population else ()))
         size = job.parameters() if "parameters" in plan.space.objectives else 0
+        draws = prepared.experiment.sampling.steps * prepared.experiment.sampling.batch_size  # of an epoch
         folds = fold_runs(store, run)
         for place, fold in enumerate(prepared.folds_to_run):
             scores.begin_after(place * prepared.experiment.training.epochs)
             before = folds.get(fold)
             if before is not None and before.status == "FINISHED":
                 scores.add_fold(fold, before.metrics["best_val_lwlrap"], int(before.metrics.get("epochs", 0)))
+                scores.seconds += _trained_for(store, before, draws)
                 continue
+            if before is not None and is_lost(before):
+                raise UserError(_lost(number, fold, before))
             folds[fold] = fold_run(store, run, fold, before)
             # a rung sees again all that was before a break; a population, which pauses its trials, the last of it
             heard = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
             for record in job.fold_epochs(fold, folds[fold], run):
                 scores.add_epoch(fold, record.epoch, record.val_lwlrap, record.time_ms)
+                scores.seconds += draws / record.samples_per_s
                 if record.epoch >= heard:
-                    yield {**scores.report(), "seconds": time.monotonic() - started}
+                    yield scores.report()
             if not prepared.predicting_epoch:  # fitted at once
-                scores.add_fold(fold, store.get(folds[fold].id).metrics["best_val_lwlrap"], 0)
+                fitted = store.get(folds[fold].id)
+                scores.add_fold(fold, fitted.metrics["best_val_lwlrap"], 0)
+                scores.seconds += _trained_for(store, fitted, draws)
         finished = {fold: store.get(child.id) for fold, child in folds.items()}
         summarise(prepared, run, finished, store)
         scores.close()
-        seconds = time.monotonic() - started
-        memory = memory_share(job.device)
-        numbers = {"trial_epochs": scores.epochs, "trial_seconds": seconds, "parameters": size, MEMORY_SHARE: memory}
+        numbers = {"trial_epochs": scores.epochs, "trial_seconds": scores.seconds, "parameters": size}
+        numbers[MEMORY_SHARE] = memory_share(job.device)
         store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
         scores.begin_after(len(prepared.folds_to_run) * prepared.experiment.training.epochs)
-        yield {**scores.report(), "seconds": seconds, "parameters": size, "whole": True, tune.result.DONE: True}
+        yield {**scores.report(), "parameters": size, "whole": True, tune.result.DONE: True}
 
 
 def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None) -> AnyRecipe:
@@ -144,13 +151,34 @@ def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None)
     return experiment.model_copy(update={"training": training, "threads": space.resources.cpu})
 
 
+def _trained_for(store: Store, fold: Run, draws: int) -> float:
+    """Return how many seconds a finished fold was trained for: the steps of epochs of so many draws, or one fit."""
+    speeds = store.curve(fold.id, "samples_per_s").values()
+    return fold.metrics.get("fit_seconds", 0.0) + sum(draws / speed for speed in speeds)
+
+
+def _lost(number: int, fold: int, run: Run) -> str:
+    return (
+        f"trial {number} has epochs of fold {fold} in the store, but its checkpoint {work_folder() / run.id} is not on "
+        f"{socket.gethostname()}: the machines of a cluster must share that folder (docs/cluster.md), and a trial "
+        "whose checkpoint was removed cannot go on"
+    )
+
+
+def _by_the_machine(error: Exception) -> bool:
+    """Say whether a full disk or a store that fails is what stopped a trial."""
+    return is_disk_full(error) or any(isinstance(one, StoreError) for one in (error, error.__cause__))
+
+
 class _Scores:
     """The running mean over folds of the best val_lwlrap, which goes to the trial's run as a curve by planned epochs.
 
-    So do the values of each epoch where a `schedule` changes them.
+    So do the values of each epoch where a `schedule` changes them. As a context it has the store asked once more for
+    what it did not take of a trial that was pruned, paused or failed: the next start of the sweep reads the curve.
     """
 
     def __init__(self, store: Store, run: Run, schedule: Sequence[Mapping[str, Any]]) -> None:
+        self._hasty, self._run_id = store.impatient(), run.id
         self._schedule = schedule
         self._best: dict[int, float] = {}
         self._history: list[dict[str, float]] = []
@@ -158,13 +186,22 @@ class _Scores:
         self._before = 0  # planned epochs of the folds before
         self._planned = 0
         self.epochs = 0
+        self.seconds = 0.0
+
+    def __enter__(self) -> _Scores:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(UserError):  # who pruned it waits for its worker
+            self._hasty.log_epochs(self._run_id, self._history)
+        self._sender.__exit__(*error)
 
     @property
     def mean(self) -> float:
         return sum(self._best.values()) / len(self._best)
 
     def report(self) -> Report:
-        return {"lwlrap": self.mean, "epochs": self.epochs, PLANNED: self._planned}
+        return {"lwlrap": self.mean, "epochs": self.epochs, PLANNED: self._planned, "seconds": self.seconds}
 
     def begin_after(self, planned: int) -> None:
         """Go to the end of the folds before, whenever they ended."""
@@ -187,6 +224,7 @@ class _Scores:
 
     def close(self) -> None:
         self._sender.close(self._history)
+        self._history.clear()  # the store has it
 
 
 def _trial_run(

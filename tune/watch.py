@@ -20,7 +20,8 @@ class Watch(Callback):
     No trial lives on then: they belong to the driver, whose node Ray takes for gone. Made within a session.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sweep_id: str) -> None:
+        self._sweep_id = sweep_id
         self._node = ray.get_runtime_context().get_node_id()
         self._next = time.monotonic()
 
@@ -36,5 +37,5 @@ class Watch(Callback):
         if not any(node["Alive"] for node in ray.nodes() if node["NodeID"] == self._node):
             raise UserError(
                 "Ray's raylet on this machine died, and all trials with it (was there memory enough?); "
-                "`python -m tune search --resume SWEEP` goes on with the sweep"
+                f"`python -m tune search --resume {self._sweep_id[:8]}` goes on with the sweep"
             )

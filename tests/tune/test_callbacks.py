@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from ray.tune.experiment import Trial
+
+from tagging.errors import DiskFull
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
-from tune.callbacks import AlikeFailures, drop_checkpoints
+from tune.callbacks import AlikeFailures, Closing, drop_checkpoints
+from tune.records import records
+from tune.schema import LogUniform, Space
+from tune.screen import Screen
 
 
 def test_the_best_trials_and_those_that_go_on_keep_their_checkpoints(
@@ -29,19 +36,59 @@ def test_the_best_trials_and_those_that_go_on_keep_their_checkpoints(
     assert {number for number, fold in folds.items() if (work_folder() / fold.id).exists()} == {1, 4, 5}
 
 
+def test_all_of_a_front_keep_their_checkpoints(store: Store, sweep: Run, add_trial: Callable[..., Run]) -> None:
+    for number, (score, size) in enumerate([(0.5, 1000.0), (0.7, 3000.0), (0.6, 4000.0), (0.4, 500.0), (0.9, 9000.0)]):
+        add_trial(number, {"optimizer.lr": 1e-3}, score, parameters=size)
+    drop_checkpoints(store, sweep.id, keep=1, objectives=("lwlrap", "parameters"))
+    dropped = [run.tags["trial.number"] for run in store.children(sweep.id, "trial") if "checkpoints" in run.tags]
+    assert dropped == ["2"]
+    drop_checkpoints(store, sweep.id, keep=1)
+    dropped = [run.tags["trial.number"] for run in store.children(sweep.id, "trial") if "checkpoints" in run.tags]
+    assert sorted(dropped) == ["0", "1", "2", "3"]
+
+
 def test_five_alike_in_a_row_end_a_sweep_whatever_they_were() -> None:
     died = "the worker process died; was there memory enough?"
     failures = AlikeFailures(most=3)
-    for error in ("lr 0.1 is too high", "lr 0.2 is too high", "", "lr 0.3 is too high", died, died):
-        failures.ended(error)
+    errors = ("lr 0.1 is too high", "lr 0.2 is too high", "", "lr 0.3 is too high", died, died)
+    for number, error in enumerate(errors):
+        failures.ended(number, error)
         assert not failures.stop_all()
-    failures.ended(died)
+    failures.ended(6, died)
     assert failures.stop_all()
     assert failures.error == died
 
 
+def test_a_full_disk_is_one_kind_of_failure_whatever_it_was_to_hold() -> None:
+    failures = AlikeFailures(most=3)
+    for needed, run in enumerate(("95d2eebaf6ca4829b5d70f0c32c929ad", "e3ad0c6bd9ff4f58aa7c4c2b1de1a84b", "7" * 32), 1):
+        assert not failures.stop_all()
+        failures.ended(needed, str(DiskFull(work_folder() / run, needed)))
+    assert failures.stop_all()
+
+
+@pytest.mark.parametrize(("broken_off", "status"), [(True, "KILLED"), (False, "FAILED")])
+def test_what_the_machine_broke_off_is_not_failed(
+    broken_off: bool, status: str, store: Store, sweep: Run, add_trial: Callable[..., Run]
+) -> None:
+    run = add_trial(3, {"optimizer.lr": 1e-3}, 0.5, state="RUNNING")
+    screen, failures = Screen(["optimizer.lr"], 1), AlikeFailures(most=1)
+    space = Space(experiment="base", trials=1, space={"optimizer.lr": LogUniform(low=1e-4, high=1e-2)})
+    closing = Closing(store, sweep.id, space, screen, failures)
+    trial = Trial("stub", config={"number": 3, "values": {"optimizer.lr": 1e-3}}, stub=True)
+    trial.update_last_result({"error": "why", "broken_off": broken_off})
+    screen.started(3, trial.config["values"])
+    closing.on_trial_complete(1, [trial], trial)
+    assert failures.error == "why"
+    ended = store.get(run.id)
+    assert (ended.status, ended.tags["error"]) == (status, "why")
+    assert ("checkpoints" in ended.tags) == (not broken_off)
+    (record,) = records(store, sweep)
+    assert record.broken_off == broken_off
+
+
 def test_trials_that_end_well_are_no_failures() -> None:
     failures = AlikeFailures(most=2)
-    for _ in range(4):
-        failures.ended("")
+    for number in range(4):
+        failures.ended(number, "")
     assert not failures.stop_all()

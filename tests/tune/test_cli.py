@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -17,6 +18,7 @@ from tune.cli import COMMANDS, main
 from tune.space import space_names
 
 ROOT = Path(__file__).parents[2]
+CORES = len(psutil.Process().cpu_affinity())
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU says")
 
 
@@ -83,7 +85,39 @@ def test_a_gpu_where_there_is_none_is_refused_within_seconds(capsys: pytest.Capt
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            ["--address", "127.0.0.2:1"],
+            "--address 127.0.0.2:1: no Ray cluster answers at 127.0.0.2:1; "
+            "start one with `ray start --head`, and join it on this machine too (docs/cluster.md)",
+        ),
+        (
+            ["--address", "auto", "--gpu", "auto"],
+            "--gpu auto measures on this machine; give the trials of a cluster a share, such as --gpu 0.25",
+        ),
+        (
+            ["--cpu", "9999"],
+            f"a trial is to have 9999 CPU cores; this machine has {CORES}. Give --cpu {CORES} or less",
+        ),
+    ],
+    ids=["address", "auto", "cores"],
+)
+def test_what_no_trial_could_have_is_refused_before_there_is_a_sweep(
+    arguments: list[str],
+    problem: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    assert refused(capsys, "search", "lr_mixup", *arguments) == f"error: {problem}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 NO_SHARE = "is not a share of a GPU, such as 0.25, a whole number of them, or auto"
+NO_ADDRESS = "is neither auto nor HOST:PORT, such as head:6379"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +125,9 @@ NO_SHARE = "is not a share of a GPU, such as 0.25, a whole number of them, or au
     [
         (["--gpu", "1.5"], f"argument --gpu: '1.5' {NO_SHARE}"),
         (["--gpu", "nan"], f"argument --gpu: 'nan' {NO_SHARE}"),
+        (["--address", "1.2.3.4:x"], f"argument --address: '1.2.3.4:x' {NO_ADDRESS}"),
+        (["--address", "head"], f"argument --address: 'head' {NO_ADDRESS}"),
+        (["--address", "head:65536"], f"argument --address: 'head:65536' {NO_ADDRESS}"),
         (["--trials", "0"], "argument --trials: '0' is not a whole number of 1 or more"),
     ],
 )
@@ -99,6 +136,28 @@ def test_numbers_that_cannot_be(arguments: list[str], problem: str, capsys: pyte
         main(["search", "lr_mixup", *arguments])
     assert stop.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"python -m tune search: error: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "said"),
+    [
+        (KeyboardInterrupt(), "stopped; start the same command again"),
+        (
+            KeyboardInterrupt("`search --resume 1234` goes on with it"),
+            "stopped; `search --resume 1234` goes on with it",
+        ),
+    ],
+    ids=["before there is a sweep", "amid a sweep"],
+)
+def test_ctrl_c_says_how_to_go_on(
+    interrupt: KeyboardInterrupt, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: object) -> None:
+        raise interrupt
+
+    monkeypatch.setitem(COMMANDS, "spaces", stop)
+    assert main(["spaces"]) == 130
+    assert capsys.readouterr().err == f"\n{said}\n"
 
 
 def test_an_unknown_sweep(tmp_path: Path) -> None:

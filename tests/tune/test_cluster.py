@@ -76,7 +76,7 @@ def test_a_cluster_that_was_killed_is_named_at_once(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.slow
-def test_a_cluster_with_another_token_is_not_joined(
+def test_a_cluster_that_cannot_be_joined_or_is_too_small_leaves_no_sweep(
     cluster: Cluster, project: Project, connect: Callable[[Project], Store]
 ) -> None:
     home = cluster.folder / "stranger"
@@ -91,4 +91,9 @@ def test_a_cluster_with_another_token_is_not_joined(
         f"Ray cluster at {cluster.address}; are ~/.ray/auth_token and the versions of Python and Ray the same on its "
         "head and here?"
     )
-    assert sweep_of(connect(project)).status == "FAILED"
+    wanting = ("search", "lr", "--cpu", "2", "--address", cluster.address)
+    driver = project.start(*wanting, module="tune", environment=cluster.environment)
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 2, f"{out}\n{err}"
+    assert err.splitlines() == ["error: a trial is to have 2 CPU cores; the largest node has 1. Give --cpu 1 or less"]
+    assert connect(project).find([]) == []

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tagging.tracking.store import Run, Store
-from tune.packing import MEMORY_SHARE, gpu_share, measured, memory_share
+from tune.packing import MEMORY_SHARE, gpu_share, measured, memory_share, told_share
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,14 @@ from tune.packing import MEMORY_SHARE, gpu_share, measured, memory_share
 def test_as_many_share_a_gpu_as_fit_into_most_of_its_memory(memory: float, at_a_time: int) -> None:
     assert gpu_share(memory) == 1 / at_a_time
     assert at_a_time == 1 or at_a_time * memory <= 0.95
+
+
+def test_where_nothing_was_measured_no_number_is_told() -> None:
+    assert gpu_share(None) == 1
+    assert told_share(None) == (
+        "the first trial did not finish, so that nothing was measured: each trial has a GPU of its own"
+    )
+    assert told_share(0.24) == "a trial took 24% of the GPU's memory: 3 at a time on each from here on"
 
 
 def test_the_hungriest_trial_counts(store: Store, sweep: Run, add_trial: Callable[..., Run]) -> None:

@@ -145,7 +145,7 @@ def test_the_page_of_a_sweep(sweep: Run) -> None:
         record(7, 0.3, "KILLED"),
     ]
     link = f"#/experiments/{sweep.experiment_id}/runs/"
-    assert describe_sweep(sweep, trials) == (
+    text = (
         f"## Best lwlrap 0.8123 ([trial 2]({link}{2:032x}) of 8)\n"
         "\n"
         f"**It leads** the second, [trial 1]({link}{1:032x}), by 0.0223 and the median of the finished ones by 0.0223. "
@@ -165,11 +165,15 @@ def test_the_page_of_a_sweep(sweep: Run) -> None:
         f"python -m tune search --resume {sweep.id[:8]}   # go on with this sweep\n"
         "```\n"
     )
+    assert describe_sweep(sweep, trials) == text
+    head, lead = text.split("\n\n", 1)
+    assert describe_sweep(sweep, trials, notes="Small enough.") == f"{head}\n\nSmall enough.\n\n{lead}"
 
 
 def test_a_page_has_room_for_its_commands(sweep: Run) -> None:
     values = {f"augment.field_{index}": "x" * 90 for index in range(200)}
-    text = describe_sweep(sweep, [record(0, 0.7, values=values), record(1, None, "FAILED", error="y" * 9000)])
+    trials = [record(0, 0.7, values=values), record(1, None, "FAILED", error="y" * 9000)]
+    text = describe_sweep(sweep, trials, notes="z" * 9000)
     assert len(text) < 8000  # MLflow cuts the rest
     assert "python -m tune promote" in text
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
+from tagging.errors import UserError
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
 from tagging.training.history import EpochRecord
 from tune.records import records
-from tune.schedule import exchanged
+from tune.schedule import exchanged, take_over
 
 
 def leave_epochs(store: Store, trial: Run, epochs: int) -> None:
@@ -52,3 +53,19 @@ def test_a_trial_that_was_broken_off_before_its_fold_has_no_epoch(
     add_trial(0, {"optimizer.lr": 1e-3}, None, state="KILLED")
     leave_epochs(store, add_trial(1, {"optimizer.lr": 1e-3}, 0.5, state="KILLED"), 3)
     assert exchanged(store, records(store, sweep), interval=2, last_epoch=6) == 2
+
+
+def test_weights_that_lie_on_another_machine_are_not_taken_over(
+    store: Store, sweep: Run, add_trial: Callable[..., Run]
+) -> None:
+    trials = [add_trial(number, {"optimizer.lr": 1e-3}, 0.5, state="RUNNING") for number in range(2)]
+    for trial, epochs in zip(trials, (2, 0), strict=True):
+        leave_epochs(store, trial, epochs)
+    (fold,) = store.children(trials[1].id)
+    with pytest.raises(UserError) as error:
+        take_over(store, sweep.id, 0, 1, 2, {"trial.values": '{"optimizer.lr": 0.002}'})
+    assert str(error.value) == (
+        f"{work_folder() / fold.id} is not there: a population's weights pass from trial to trial on the machine that "
+        "gave the command, which must share that folder with those that train (docs/cluster.md)"
+    )
+    assert not store.has_file(trials[0].id, "schedule.json")

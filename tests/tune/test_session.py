@@ -89,9 +89,27 @@ def test_a_temporary_folder_too_deep_for_sockets_is_refused(tmp_path: Path, monk
     with pytest.raises(UserError) as caught, ray_session(1, 0):
         pass
     text = str(caught.value)
-    assert text.startswith(f"{deep}/ray-")
+    assert text.startswith(f"{deep}/ray-{os.getpid()}-")
     assert text.endswith(": too long a path for Ray's sockets, at most 43 bytes; set TMPDIR to a shorter one")
     assert list(deep.iterdir()) == []
+
+
+def test_what_killed_sessions_left_is_removed_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = [
+        f"ray-{os.getpid()}-abcdefgh",
+        f"ray-{ended.pid}-abcdefgh",
+        f"ray-{ended.pid}-abcdefgh0",
+        "ray-abcdefgh",
+        "ray",
+    ]
+    for name in names:
+        (tmp_path / name / "session").mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(UserError), ray_session(1, 0, "127.0.0.2:1"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {*names} - {f"ray-{ended.pid}-abcdefgh"}
 
 
 def test_more_cores_than_there_are() -> None:

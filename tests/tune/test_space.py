@@ -15,6 +15,7 @@ from tune.schema import Space
 from tune.space import (
     digest,
     distributions,
+    experiment_digest,
     experiment_of,
     grid_points,
     grid_size,
@@ -298,3 +299,15 @@ def test_the_digest_is_of_what_decides_the_trials(write: Write) -> None:
         text + "set: {mixer.prob: 0.7}\n",
     ):
         assert digest(load_space(write(other))) != before, other
+
+
+def test_what_the_experiment_says_has_a_digest_of_its_own(write: Write, tmp_path: Path) -> None:
+    experiment = tmp_path / "mine.yaml"
+    experiment.write_text("base: small\n")
+    space = load_space(write(HEAD.replace("small", str(experiment)) + LR))
+    both = digest(space), experiment_digest(space)
+    experiment.write_text("base: small\ndevice: cpu\nnotes: x\n")
+    assert (digest(space), experiment_digest(space)) == both
+    experiment.write_text("base: small\nmixer: {prob: 0.7}\n")
+    assert digest(space) == both[0]
+    assert experiment_digest(space) != both[1]

@@ -121,7 +121,7 @@ def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
     changed = project.run("search", "--resume", "lr", module="tune", code=2)
     assert changed.stderr.splitlines()[-1] == (
         f"error: the space {space} was changed since the sweep lr ({run.id[:8]}) began; take the change back, "
-        "or begin a new sweep with it: python -m tune search --name NAME"
+        f"or begin a new sweep with it: python -m tune search {space} --name NAME"
     )
     space.unlink()  # what the sweep holds of it is enough
     said = project.run("search", "--resume", "lr", module="tune").stdout
@@ -138,6 +138,7 @@ def check_what_a_sweep_leaves(store: Store, sweep: Run, trials: list[TrialRecord
     assert {"figures/history.png", "figures/importance.png", "tables/trials.parquet", "experiment.yaml"} <= set(
         store.list_files(sweep.id)
     )
+    assert "\n\nSmall enough for a test.\n\n" in store.get(sweep.id).tags["mlflow.note.content"]
     study = optuna.load_study(study_name="lr", storage=f"sqlite:///{store.fetch(sweep.id, 'study.db')}")
     told = {trial.user_attrs["trial"]: trial.value for trial in study.trials}
     assert told == {trial.number: pytest.approx(trial.lwlrap, abs=1e-9) for trial in trials}
@@ -283,9 +284,41 @@ def test_a_worker_that_dies_is_replaced_and_goes_on(project: Project, connect: C
     assert doubled_points(project) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [0, 1], ids=["before it has a run", "amid epochs"])
+@pytest.mark.timeout(600)
+def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
+    epochs: int, project: Project, connect: Callable[[Project], Store]
+) -> None:
+    fixed = ("training.epochs=60", "early_stopping.patience=null")
+    driver = project.start("search", "lr", "--trials", "1", "--folds", "0", "--set", *fixed, module="tune")
+    wait_for(lambda: len(project.epochs_in_work()) >= epochs, driver)
+    dead: set[int] = set()
+    while len(dead) < 3:
+        wait_for(lambda: any(worker.pid not in dead for worker in workers(driver)), driver)
+        for worker in workers(driver):
+            dead.add(worker.pid)
+            worker.kill()
+    out, err = driver.communicate(timeout=200)
+    assert driver.returncode == 2, f"{out}\n{err}"
+    store = connect(project)
+    sweep = sweep_of(store)
+    assert err.splitlines()[-2:] == [
+        "error: 1 trial of 1 did not come to an end, the last for this: "
+        "the worker process died; was there memory enough?",
+        f"error: `python -m tune search --resume {sweep.id[:8]}` goes on where it was",
+    ]
+    assert sweep.status == "FAILED"
+    assert [trial.state for trial in records(store, sweep)] == ["KILLED"] * epochs
+    project.run("search", "--resume", "lr", module="tune")
+    (trial,) = records(store, sweep)
+    assert (trial.state, trial.epochs, trial.error) == ("FINISHED", 60, "")
+    assert doubled_points(project) == []
+
+
 RAYLET_DIED = (
     "error: Ray's raylet on this machine died, and all trials with it (was there memory enough?); "
-    "`python -m tune search --resume SWEEP` goes on with the sweep"
+    "`python -m tune search --resume {sweep}` goes on with the sweep"
 )
 
 
@@ -293,7 +326,7 @@ RAYLET_DIED = (
 @pytest.mark.parametrize(
     ("how", "epochs", "code", "said", "state"),
     [
-        ("ctrl-c", 8, 130, "stopped; `search --resume SWEEP` goes on with it", "KILLED"),
+        ("ctrl-c", 8, 130, "stopped; `python -m tune search --resume {sweep}` goes on with it", "KILLED"),
         # trials outlive their raylet until Ray misses it, for up to half a minute
         ("raylet", 200, 2, RAYLET_DIED, "FAILED"),
     ],
@@ -314,10 +347,10 @@ def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
         raylet.kill()
     out, err = driver.communicate(timeout=100)
     assert driver.returncode == code, f"{out}\n{err}"
-    assert err.splitlines()[-1] == said
     assert not psutil.wait_procs(below, timeout=30)[1]
     store = connect(project)
     sweep = sweep_of(store)
+    assert err.splitlines()[-1] == said.format(sweep=sweep.id[:8])
     assert sweep.status == state
     trials = store.children(sweep.id, "trial")
     assert {trial.status for trial in trials} == {"KILLED"}
@@ -329,6 +362,28 @@ def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
     assert ended == [(0, "FINISHED", 2 * epochs), (1, "FINISHED", 2 * epochs)]
     assert {run.status for run in store.find([]) if run.kind != "launch"} == {"FINISHED"}
     assert doubled_points(project) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_a_sweep_was_told_when_it_went_on_holds_when_it_goes_on_again(
+    project: Project, connect: Callable[[Project], Store]
+) -> None:
+    lacking = SPACE.replace("trials: 4\n", "").replace("experiment: tiny", "experiment: nowhere")
+    (project.folder / "tune" / "spaces" / "lr.yaml").write_text(lacking)
+    project.run("search", "lr", "--trials", "1", "--experiment", "tiny", module="tune")
+    resumed = project.start("search", "--resume", "lr", "--trials", "3", "--cpu", "1", module="tune")
+    wait_for(lambda: len(project.epochs_in_work()) >= 1, resumed)
+    left = workers(resumed)
+    resumed.kill()
+    resumed.communicate()
+    assert not psutil.wait_procs(left, timeout=30)[1]
+    project.run("search", "--resume", "lr", module="tune")
+    store = connect(project)
+    ended = [(trial.number, trial.state) for trial in records(store, sweep_of(store))]
+    assert ended == [(0, "FINISHED"), (1, "FINISHED"), (2, "FINISHED")]
+    told = json.loads(store.read_text(sweep_of(store).id, "space.json"))["space"]
+    assert (told["trials"], told["resources"]["cpu"]) == (3, 1)
 
 
 @pytest.mark.slow
@@ -355,7 +410,7 @@ def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Call
     changed = project.run("search", "--resume", "lr", module="tune", code=2)
     assert changed.stderr.splitlines()[-1] == (
         f"error: the space {space} was changed since the sweep lr ({sweep.id[:8]}) began; take the change back, "
-        "or begin a new sweep with it: python -m tune search --name NAME"
+        f"or begin a new sweep with it: python -m tune search {space} --name NAME"
     )
 
 

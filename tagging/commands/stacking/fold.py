@@ -115,13 +115,15 @@ def _fit_fold(shared: StackerStage, fold: int, run: Run, parent: Run, store: Sto
     stacker, started, work = shared.prepared.experiment, time.monotonic(), work_folder() / run.id
     with breaking_off(store.impatient(), run, Checkpoints(work)):
         model = fit(stacker, shared.examples(), fold)
+        took = time.monotonic() - started
         save_weights(model, work / WEIGHTS)
         store.log_file(run.id, work / WEIGHTS, WEIGHTS.rpartition("/")[0])
         predict = predictor_of(model)
         score = predict_stacker_fold(shared, predict, fold, run, parent, store)
         rows = shared.rows(fold, held_out=True)
         said = predict(shared.means[rows].cpu().numpy())
-        store.log_metrics(run.id, {"best_val_lwlrap": lwlrap(shared.prepared.corrected[rows], said)})
+        scores = {"best_val_lwlrap": lwlrap(shared.prepared.corrected[rows], said)}
+        store.log_metrics(run.id, {**scores, "fit_seconds": took})
         store.finish(run.id, "FINISHED")
     shutil.rmtree(work, ignore_errors=True)
     say(f"fold {fold}: lwlrap {score:.4f} ({time.monotonic() - started:.0f} s)")

@@ -56,10 +56,15 @@ def fold_runs(store: Store, run: Run) -> dict[int, Run]:
     return {int(child.tags["fold"]): child for child in store.children(run.id)}
 
 
+def is_lost(fold: Run) -> bool:
+    """Say whether a fold that was broken off has epochs in the store, but no checkpoint in this work folder."""
+    return "val_lwlrap" in fold.metrics and not (work_folder() / fold.id).is_dir()
+
+
 def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
     """Return the run to train a fold in: the one broken off, unless its checkpoint is gone."""
     if before is not None:
-        if (work_folder() / before.id).is_dir() or "val_lwlrap" not in before.metrics:
+        if not is_lost(before):
             store.reopen(before.id)
             return before
         # its epochs cannot be continued, and would stand there twice

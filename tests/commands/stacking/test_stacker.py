@@ -161,6 +161,7 @@ def test_a_rival_leaves_the_same_and_predicts_new_sound_from_its_run(stacked: St
     assert set(store.list_files(store.children(run.id)[0].id)) == {weights, "predictions/oof.parquet"}
     assert len(store.read_table(run.id, "predictions/oof.parquet")) == 36  # what is removed is scored
     assert run.metrics["cv_lwlrap"] != run.metrics["cv_lwlrap_corrected"]
+    assert all(fold.metrics["fit_seconds"] > 0 for fold in store.children(run.id))
     check_predictions(stacked, run)
 
 
