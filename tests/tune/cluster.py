@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from tests.commands.project import ROOT
+from tests.tune.processes import trial_workers
 
 RAY = Path(sys.executable).with_name("ray")
 HIDDEN = ("RAY_", "TUNE_", "MLFLOW_", "PYTEST_")
@@ -48,7 +49,7 @@ class Node:
 
     def trials(self) -> list[psutil.Process]:
         """Return the node's processes that run trials."""
-        return [process for process in self.tree() if "ray::ResourceTrainable" in _command(process)]
+        return trial_workers(psutil.Process(self._process.pid))
 
     def kill(self) -> None:
         """Kill every process of the node with SIGKILL, and wait for their end."""
@@ -87,13 +88,6 @@ def _free_port(ip: str) -> int:
     with socket.socket() as probe:
         probe.bind((ip, 0))
         return int(probe.getsockname()[1])
-
-
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return ""
 
 
 def _kill(process: psutil.Process) -> None:

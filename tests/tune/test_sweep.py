@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -20,6 +19,7 @@ from optuna.trial import TrialState
 
 from tagging.tracking.store import Run, Store
 from tests.commands.project import Project
+from tests.tune.processes import trial_workers
 from tune.packing import MEMORY_SHARE
 from tune.records import TrialRecord, best, records
 
@@ -252,14 +252,7 @@ def _trials(project: Project) -> list[tuple[str, str]]:
 
 def workers(driver: subprocess.Popen[str]) -> list[psutil.Process]:
     """Return Ray's processes below a driver that run, or ran, trials."""
-    below = psutil.Process(driver.pid).children(recursive=True)
-    return [process for process in below if "ray::ResourceTrainable" in _command(process)]
-
-
-def _command(process: psutil.Process) -> str:
-    with suppress(psutil.NoSuchProcess):
-        return " ".join(process.cmdline())
-    return ""
+    return trial_workers(psutil.Process(driver.pid))
 
 
 def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
