@@ -128,10 +128,14 @@ def _among(found: Found) -> str:
     if wish.search != "enumerate":
         return "the best that was found"
     if wish.by == "cv":
-        return f"the best of {count(found.choice.looked_at, 'subset')}"
+        return _best_of(found.choice.looked_at, "subset")
     size = len(blend.members)
     subsets = count_subsets(len(found.pool), Limits(size, size, wish.limits.must))
-    return f"the best of {count(subsets, f'{blend.method} mean')} of {count(size, 'member')}"
+    return f"{_best_of(subsets, f'{blend.method} mean')} of {count(size, 'member')}"
+
+
+def _best_of(number: int, what: str) -> str:
+    return f"that of the only {what}" if number == 1 else f"the best of {count(number, what)}"
 
 
 def account_of(found: Found) -> Account:
