@@ -77,8 +77,8 @@ class _ByNumber(FIFOScheduler):
         self._forget(tune_controller, _numbered(trial.config["number"]))
 
     def _remember(self, controller: Any, trial: Any, report: dict[str, Any]) -> None:
-        """Take a report of an earlier start."""
-        raise NotImplementedError
+        """Take a report of an earlier start; what would follow from it was done then."""
+        super().on_trial_result(controller, trial, report)
 
     def _forget(self, controller: Any, trial: Any) -> None:
         super().on_trial_remove(controller, trial)
@@ -104,9 +104,6 @@ class Asha(_ByNumber, ASHAScheduler):
         # where folds are known from the data alone, none may reach the first rung
         super().__init__(curves, last, max_t=max(last, grace) + 1, grace_period=grace, reduction_factor=reduction)
 
-    def _remember(self, controller: Any, trial: Any, report: dict[str, Any]) -> None:
-        ASHAScheduler.on_trial_result(self, controller, trial, report)
-
 
 class Median(_ByNumber, MedianStoppingRule):
     """Stops a trial whose best is below the median of the others' means so far (Golovin et al. 2017, "Vizier").
@@ -118,7 +115,8 @@ class Median(_ByNumber, MedianStoppingRule):
         super().__init__(curves, last, grace_period=grace, min_time_slice=float("inf"))
 
     def _remember(self, controller: Any, trial: Any, report: dict[str, Any]) -> None:
-        MedianStoppingRule.on_trial_complete(self, controller, trial, report)  # which only takes it in
+        """Take a report of an earlier start in, and judge nothing."""
+        MedianStoppingRule.on_trial_complete(self, controller, trial, report)
 
     def _forget(self, controller: Any, trial: Any) -> None:
         """Keep what a trial reported."""

@@ -14,6 +14,7 @@ import pytest
 
 from tagging.data.split_zip import open_zip
 from tagging.errors import UserError
+from tagging.data.layouts import read_dataset
 from tests.data.record_server import META_ZIP, TABLES, TEST_ZIP, Server, bring, check, problem_of
 from tests.data.split_archive import pack, split
 
@@ -45,6 +46,7 @@ def test_the_vocabulary_may_have_a_header(server: Server, tmp_path: Path) -> Non
     server.files[META_ZIP] = pack("meta", {name: text.encode() for name, text in tables.items()})
     bring(server, tmp_path)
     check(tmp_path)
+    assert "label" not in read_dataset(tmp_path).classes
 
 
 def test_a_vocabulary_of_another_shape_and_a_missing_table_are_refused(server: Server, tmp_path: Path) -> None:
