@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "commands": ({"numpy", "pandas", "torch", "pydantic", "rich"}, None),
     "metrics.py": ({"numpy"}, set()),
     "errors.py": (set(), set()),
+    "project.py": (set(), set()),
     "seeds.py": ({"torch"}, set()),
     "sources.py": (set(), set()),
     "progress.py": ({"tqdm"}, {"training"}),
@@ -48,7 +49,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "__main__.py": (set(), {"cli"}),
     "__init__.py": (set(), set()),
 }
-COMMON = {"errors", "seeds", "sources"}
+COMMON = {"errors", "project", "seeds", "sources"}
 # what commands share, in the order in which they may know each other
 SHARED = ("runs", "training", "stacking", "predicting", "selection")
 

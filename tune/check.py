@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tagging import project
 from tagging.config import AnyRecipe, Stacker, load
-from tagging.config.load import EXPERIMENTS, find, leaf_text, override
+from tagging.config.load import find, leaf_text, override
 from tagging.errors import UserError
 from tagging.report.wording import count
 from tune.schema import Asha, Choice, Int, LogUniform, Median, Rest, Space, Uniform
@@ -41,7 +42,7 @@ def check_space(space: Space, data: Path | None) -> None:
 
 def _base(space: Space, data: Path | None) -> AnyRecipe:
     try:
-        find(space.experiment, EXPERIMENTS)
+        find(space.experiment, project.experiments())
     except UserError as error:
         raise UserError(f"{space.where('experiment')}: experiment: {error}") from None
     return load(space.experiment, data=data)

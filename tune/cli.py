@@ -158,11 +158,11 @@ def _spaces(_: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from tune.space import SPACES, load_space, space_names
+    from tune.space import load_space, space_names, spaces
 
     table = Table("space", "experiment", "what is searched", "trials", box=None, pad_edge=False)
     for name in space_names():
-        space = load_space(SPACES / f"{name}.yaml")
+        space = load_space(spaces() / f"{name}.yaml")
         table.add_row(name, Path(space.experiment).stem, ", ".join(space.space), str(space.trials))
     Console().print(table)
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
+from tagging import project
 from tagging.config import AnyRecipe
-from tagging.config.load import EXPERIMENTS, find, flatten, leaf_text, load, load_any_stored
+from tagging.config.load import find, flatten, leaf_text, load, load_any_stored
 from tagging.config.renamed import with_new_names
 from tagging.config.tree import read_overrides
 from tagging.errors import UserError
@@ -26,7 +27,7 @@ NOT_PROMOTED = frozenset(
 )
 
 
-def promote(store: Store, sweep_text: str, trial: str = "best", name: str = "", folder: Path = EXPERIMENTS) -> Path:
+def promote(store: Store, sweep_text: str, trial: str = "best", name: str = "", folder: Path | None = None) -> Path:
     """Write a trial of a sweep as an experiment file and return its path.
 
     `sweep_text` is an id, the beginning of one, or a name; `trial` a number or `best`; an empty `name` becomes
@@ -34,6 +35,7 @@ def promote(store: Store, sweep_text: str, trial: str = "best", name: str = "", 
     Raises UserError, and leaves no file, for what is no sweep, an unknown trial, a name that is taken or cannot be
     one, and a base that is gone or was changed since.
     """
+    folder = folder or project.experiments()
     sweep = store.resolve(sweep_text, kinds=("sweep",), unfinished=True)
     if sweep.kind != "sweep":
         raise UserError(f"{sweep_text}: run {sweep.name} ({sweep.id}) is of kind {sweep.kind or '-'}; give a sweep")
@@ -63,7 +65,7 @@ def experiment_text(store: Store, sweep: Run, trials: Sequence[TrialRecord], cho
     # at the width at which the experiments beside it are written
     notes = textwrap.fill(_origin(sweep, trials, chosen), 118, break_long_words=False, break_on_hyphens=False)
     # a base is named without its suffix, be it a name or a path
-    base = sweep.tags["space.experiment"].removeprefix(f"{EXPERIMENTS}/").removesuffix(".yaml")
+    base = sweep.tags["space.experiment"].removeprefix(f"{project.experiments()}/").removesuffix(".yaml")
     head = yaml.safe_dump({"base": base}) + f"notes: >-\n{textwrap.indent(notes, '  ')}\n"
     body = yaml.safe_dump(changes, sort_keys=False, allow_unicode=True, width=100) if changes else ""
     return head + body

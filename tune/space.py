@@ -14,6 +14,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
+from tagging import project
 from tagging.config import AnyRecipe, experiment_names, flatten, load
 from tagging.config.load import find, leaf_text, problems_of
 from tagging.config.schema import WHERE
@@ -21,22 +22,25 @@ from tagging.config.tree import Tree, merge, read_yaml
 from tagging.errors import UserError
 from tune.schema import Choice, Int, LogUniform, Range, Rest, Space, Uniform, typed
 
-SPACES = Path(__file__).resolve().parent / "spaces"
+
+def spaces() -> Path:
+    """Return the folder of the spaces' files."""
+    return project.root() / "tune" / "spaces"
 
 
-def space_names(folder: Path = SPACES) -> list[str]:
-    """List the search spaces of a folder by name, sorted."""
-    return experiment_names(folder)
+def space_names(folder: Path | None = None) -> list[str]:
+    """List the search spaces of a folder, by default the project's, by name, sorted."""
+    return experiment_names(folder or spaces())
 
 
-def load_space(name: str | Path, overrides: Mapping[str, Any] | None = None, folder: Path = SPACES) -> Space:
+def load_space(name: str | Path, overrides: Mapping[str, Any] | None = None, folder: Path | None = None) -> Space:
     """Load a search space by name or by the path of its YAML file.
 
     `overrides` are fields given on the command line, such as {"trials": 20, "resources": {"cpu": 2}}. Raises
     UserError with all problems at once, each with the place where it was written, its full path and the nearest
     valid name. Whether its ranges suit the experiment is for `tune.check`.
     """
-    path = find(str(name), folder, "space")
+    path = find(str(name), folder or spaces(), "space")
     tree, origins = read_yaml(path)
     changes = dict(overrides or {})
     # laid over the defaults, so that a section whose kind is not given has one

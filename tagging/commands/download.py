@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tagging import project
 from tagging.data.download import RECORD, download_fsdkaggle2019, space_needed
 from tagging.data.layouts import read_dataset
 from tagging.progress import Bar, say
-from tagging.tracking.place import PROJECT
 
 MEGA = 1_000_000  # bytes
 
@@ -18,7 +18,7 @@ def download(folder: Path | None, dry_run: bool, api: str) -> None:
     `api` is the address of the record's JSON, "" that of Zenodo. The same command goes on where it was broken
     off. Raises UserError where the record, the network or the disk fails it.
     """
-    folder = folder or PROJECT / "data" / "fsdkaggle2019"
+    folder = folder or project.root() / "data" / "fsdkaggle2019"
     api = api or RECORD
     say(f"asking {api}")
     with _Bars() as bars:

@@ -9,15 +9,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
+from tagging import project
 from tagging.config.lineage import lineage
-from tagging.config.load import EXPERIMENTS, AnyRecipe, as_experiment, find, load, problems_of
+from tagging.config.load import AnyRecipe, as_experiment, find, load, problems_of
 from tagging.config.schema import Experiment
 from tagging.config.sections.fields import Section
 from tagging.config.stacker import Stacker
 from tagging.config.tree import Origins, Tree, read_yaml
 from tagging.errors import UserError
-
-RECIPES = EXPERIMENTS / "ensembles"
 
 
 class EnsembleRecipe(Section):
@@ -52,19 +51,24 @@ class ResolvedEnsemble:
         return _stacker(name, [*self.set_stackers, f"members=[{', '.join(members)}]"], self.data)
 
 
+def recipes() -> Path:
+    """Return the folder of the recipes' files."""
+    return project.experiments() / "ensembles"
+
+
 def load_ensemble(
     name: str,
     overrides: Sequence[str] = (),
     set_stackers: Sequence[str] = (),
     data: Path | None = None,
-    folder: Path = RECIPES,
+    folder: Path | None = None,
 ) -> ResolvedEnsemble:
     """Load a recipe by name or by path, with its members.
 
     `overrides` go to all members that are no stackers, `set_stackers` to all that are. Raises UserError, all problems
     of all files at once, each with its place.
     """
-    path = find(name, folder, "ensemble recipe")
+    path = find(name, folder or recipes(), "ensemble recipe")
     tree, origins = read_yaml(path)
     recipe, problems = _recipe({**tree, "name": tree.get("name") or path.stem}, origins, path)
     members: dict[str, Experiment] = {}
@@ -139,5 +143,5 @@ def _check_folds(name: str, recipe: AnyRecipe) -> None:
 
 def _placed(error: UserError, field: str, origins: Origins) -> list[str]:
     """Return an error's problems; those that say no place of their own get that of the field."""
-    placed = ("--set", str(EXPERIMENTS))
+    placed = ("--set", str(project.experiments()))
     return [text if text.startswith(placed) else f"{origins[field]}: {field}: {text}" for text in error.problems]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagging.config.load import EXPERIMENTS, AnyRecipe, base_path, find, flatten, leaf_text, load
+from tagging import project
+from tagging.config.load import AnyRecipe, base_path, find, flatten, leaf_text, load
 from tagging.config.schema import WHERE
 from tagging.config.tree import read_overrides
 from tagging.errors import UserError
 
 
 def lineage(
-    experiment: str | Path, resolved: AnyRecipe, overrides: Sequence[str] = (), folder: Path = EXPERIMENTS
+    experiment: str | Path, resolved: AnyRecipe, overrides: Sequence[str] = (), folder: Path | None = None
 ) -> dict[str, str]:
     """Compare an experiment, resolved with its overrides, with the base that its file names.
 
@@ -20,6 +21,7 @@ def lineage(
     of `overrides` first; what is empty is left out. Names, notes, devices, and where the data lie do not count. An
     experiment without a base is compared with the schema's defaults.
     """
+    folder = folder or project.experiments()
     base = base_path(find(str(experiment), folder), folder)
     below: AnyRecipe = type(resolved)()
     if base is not None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from tagging import project
 from tagging.config.renamed import with_new_names
 from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment, Recipe
 from tagging.config.sections.fields import Section
@@ -20,22 +21,20 @@ from tagging.config.stacker import Stacker
 from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml
 from tagging.errors import UserError
 
-EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
-
 AnyRecipe = Experiment | Stacker
 R = TypeVar("R", bound=AnyRecipe)
 
 
-def experiment_names(folder: Path = EXPERIMENTS) -> list[str]:
-    """List the experiments of a folder by name, sorted."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+def experiment_names(folder: Path | None = None) -> list[str]:
+    """List the experiments of a folder, by default the project's, by name, sorted."""
+    return sorted(path.stem for path in (folder or project.experiments()).glob("*.yaml"))
 
 
 def load(
     experiment: str | Path,
     overrides: Sequence[str] = (),
     data: Path | None = None,
-    folder: Path = EXPERIMENTS,
+    folder: Path | None = None,
 ) -> AnyRecipe:
     """Load an experiment, or a stacker (`kind: stacker`), by name or by the path of its YAML file.
 
@@ -43,6 +42,7 @@ def load(
     Raises UserError with all problems at once: unknown experiment, field or value, each with the
     place where it was written, its full path, and the nearest valid name.
     """
+    folder = folder or project.experiments()
     path = find(str(experiment), folder)
     tree, origins = _chain(path, folder, ())
     return _validated(tree, origins, overrides, data, path)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 from filelock import FileLock, Timeout
 
+from tagging import project
 from tagging.errors import UserError, room_in
 from tagging.tracking import place
 from tagging.tracking.run import Run, clause
@@ -30,7 +31,7 @@ SAME_START_S = 2.0  # the start time of a process moves a little when the clock 
 
 def work_folder() -> Path:
     """Return the folder of trainings in progress: locks, pid files and checkpoints not yet uploaded."""
-    return place.PROJECT / "mlruns" / place.WORK
+    return project.root() / "mlruns" / place.WORK
 
 
 def owner_tag() -> str:

@@ -1,4 +1,4 @@
-"""Where the project, its store, its artifacts and its work in progress lie. Imports no MLflow."""
+"""Where the store, its artifacts and its work in progress lie. Imports no MLflow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tagging import project
+
 SQLITE = "sqlite:///"
 WORK = "work"  # beside the artifact folders of the data sets
 
@@ -19,7 +20,7 @@ def tracking_uri() -> str:
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     if not uri:
-        return sqlite_uri(PROJECT / "mlflow.db")
+        return sqlite_uri(project.root() / "mlflow.db")
     path = sqlite_file(uri)
     return uri if path is None else "".join([sqlite_uri(path), *uri.partition("?")[1:]])
 
@@ -47,4 +48,4 @@ def artifact_folder(dataset: str) -> Path:
     """Return the folder that holds the artifacts of one data set's runs in a local store."""
     name = re.sub(r"[^\w.-]+", "_", dataset).strip(".") or "_"
     # a data set that happens to be called "work" must not mix with the work in progress
-    return PROJECT / "mlruns" / (f"{name}_" if name == WORK else name)
+    return project.root() / "mlruns" / (f"{name}_" if name == WORK else name)

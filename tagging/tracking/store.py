@@ -13,14 +13,15 @@ from typing import Any, Literal, TypeVar
 
 from mlflow.entities import Experiment, Metric, Param, RunTag
 
+from tagging import project
 from tagging.tracking.connection import AlreadyThere, StoreError, open_connection
 from tagging.tracking.environment import git_commit
 from tagging.tracking.finder import Finder
 from tagging.tracking.ownership import owner_tag
-from tagging.tracking.place import PROJECT, artifact_folder, sqlite_file, tracking_uri
+from tagging.tracking.place import artifact_folder, sqlite_file, tracking_uri
 from tagging.tracking.run import PARENT, Run, metric_name, param_value
 
-__all__ = ["PROJECT", "Ending", "Run", "Store", "StoreError", "metric_name", "tracking_uri"]
+__all__ = ["Ending", "Run", "Store", "StoreError", "metric_name", "tracking_uri"]
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 T = TypeVar("T")
@@ -151,7 +152,7 @@ def _source() -> dict[str, str]:
     tags = {
         "mlflow.source.name": command.strip() if program.name == "__main__.py" else program.name,
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": git_commit(PROJECT),
+        "mlflow.source.git.commit": git_commit(project.root()),
     }
     return {key: value for key, value in tags.items() if value}
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from tagging import project
 from tagging.errors import UserError
-from tagging.tracking.place import PROJECT
 from tagging.tracking.store import Store
 from tagging.tracking.views import RANKING, missing_views
 
@@ -74,7 +74,7 @@ def _server(uri: str, host: str, port: int, output: int) -> Iterator[subprocess.
     with _ended_by_signals():
         # A session of its own: the server's processes are ended together, and by nobody but us.
         server = subprocess.Popen(
-            command, cwd=PROJECT, env=environment, stdout=output, stderr=output, start_new_session=True
+            command, cwd=project.root(), env=environment, stdout=output, stderr=output, start_new_session=True
         )
         try:
             yield server

@@ -15,6 +15,7 @@ from tagging.config import Experiment, lineage, load
 from tagging.tracking.store import Run, Store
 from tests.commands.project import Project, copy_database
 from tests.commands.stacked import STACKED, Stacked
+from tests.stand_in import stand_in
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,7 @@ def pool(pooled: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def step_into(project: Project, patch: pytest.MonkeyPatch) -> None:
     """Let this process work in a project and its own store."""
-    patch.setattr("tagging.commands.training.prepare.PROJECT", project.folder)
-    patch.setattr("tagging.tracking.place.PROJECT", project.folder)
+    stand_in(project.folder, patch)
     # MLflow remembers by a run's id where its files lie; those of a copy lie elsewhere
     patch.setattr("mlflow.tracking._tracking_service.utils._artifact_repos_cache", OrderedDict())
 
@@ -124,8 +124,7 @@ def step_into(project: Project, patch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def inside(moved: Project, store_of: Callable[[Project], Store], monkeypatch: pytest.MonkeyPatch) -> Inside:
     """Work with a copy of the project in this process."""
-    monkeypatch.setattr("tagging.commands.training.prepare.PROJECT", moved.folder)
-    monkeypatch.setattr("tagging.tracking.place.PROJECT", moved.folder)
+    stand_in(moved.folder, monkeypatch)
     return Inside(moved.folder, store_of(moved))
 
 
@@ -134,8 +133,7 @@ def working_in(project: Project) -> Iterator[Store]:
     """Work with a project in this process; gives its store."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", project.uri)
-        patch.setattr("tagging.commands.training.prepare.PROJECT", project.folder)
-        patch.setattr("tagging.tracking.place.PROJECT", project.folder)
+        stand_in(project.folder, patch)
         yield Store.connect()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tagging.config import experiment_names, load
-from tagging.config.ensemble import RECIPES, load_ensemble
+from tagging.config.ensemble import load_ensemble, recipes
 from tagging.errors import UserError
 
 FIRST_LEVEL = (
@@ -39,7 +39,7 @@ def test_the_winning_ensemble_has_its_ten_members_in_the_order_of_the_stackers_i
     assert stacker == load(SECOND_LEVEL[0], ["members=[a1, b2]"])
 
 
-@pytest.mark.parametrize("name", experiment_names(RECIPES))
+@pytest.mark.parametrize("name", experiment_names(recipes()))
 def test_every_recipe_resolves(name: str) -> None:
     assert load_ensemble(name).members
 
@@ -117,7 +117,7 @@ def test_what_is_wrong_in_the_recipe_hides_nothing_else(tmp_path: Path) -> None:
 def test_an_unknown_recipe_brings_the_nearest() -> None:
     with pytest.raises(UserError) as error:
         load_ensemble("stacking_08")
-    there = ", ".join(experiment_names(RECIPES))
+    there = ", ".join(experiment_names(recipes()))
     assert error.value.problems == (
         f"no ensemble recipe is called 'stacking_08'; did you mean stacking_008? There are: {there}",
     )

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tagging import project
 from tagging.config import experiment_names, flatten, load
-from tagging.config.load import EXPERIMENTS, deciding, load_stored, numbers_digest, to_yaml
+from tagging.config.load import deciding, load_stored, numbers_digest, to_yaml
 from tagging.config.schema import Experiment
 from tagging.config.tree import read_yaml
 from tagging.errors import UserError
@@ -26,7 +27,7 @@ def problems(folder: Path, text: str, *overrides: str) -> list[str]:
 def test_base_yaml_repeats_the_schemas_defaults_in_full() -> None:
     base = load("base")
     assert base.model_copy(update={"name": ""}) == Experiment()
-    _, lines = read_yaml(EXPERIMENTS / "base.yaml")
+    _, lines = read_yaml(project.experiments() / "base.yaml")
     assert set(flatten(Experiment())) - set(lines) == {"name", "notes"}
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tagging import project
 from tagging.config import AnyRecipe, flatten, load
-from tagging.config.load import EXPERIMENTS, leaf_text
+from tagging.config.load import leaf_text
 
 GOLDEN = Path(__file__).parent / "golden"
 # member: network, probabilities of (noisy, trusted, curated), mixer, resized crop (prob, scale, ratio), lists
@@ -90,7 +91,7 @@ def test_a_stacker_is_as_published(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*FACTS, *STACKERS])
 def test_a_member_is_small_and_says_why(name: str) -> None:
-    assert len((EXPERIMENTS / f"{name}.yaml").read_text().splitlines()) <= 20
+    assert len((project.experiments() / f"{name}.yaml").read_text().splitlines()) <= 20
     assert load(name).notes
 
 

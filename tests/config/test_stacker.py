@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tagging import project
 from tagging.config import Experiment, Stacker, experiment_names, flatten, load
-from tagging.config.load import EXPERIMENTS, as_experiment, load_any_stored, load_stored, override, to_yaml
+from tagging.config.load import as_experiment, load_any_stored, load_stored, override, to_yaml
 from tagging.config.tree import read_yaml
 from tagging.errors import UserError
 
@@ -29,7 +30,7 @@ def problems(folder: Path, text: str, *overrides: str) -> list[str]:
 def test_stacker_yaml_repeats_the_schemas_defaults_in_full() -> None:
     base = load("stacker")
     assert base.model_copy(update={"name": ""}) == Stacker()
-    _, lines = read_yaml(EXPERIMENTS / "stacker.yaml")
+    _, lines = read_yaml(project.experiments() / "stacker.yaml")
     assert set(flatten(Stacker())) - set(lines) == {"name", "notes"}
 
 

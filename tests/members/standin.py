@@ -21,6 +21,7 @@ from tagging.features.journal import ClipRecord
 from tagging.features.logmel import LogMelSettings
 from tagging.features.reading import Decode
 from tests.shared import SHARED
+from tests.stand_in import stand_in
 
 LABELS = SHARED / "data" / "fsdkaggle2019-labels"
 SHORTEST, LONGEST = 32, 640  # frames: half a second, to which shorter sound is padded, and ten
@@ -46,7 +47,7 @@ def prepare_standin(experiment: Experiment) -> Prepared:
     """Prepare an experiment on a stand-in; the store lies beside its folder, and is written where it is missing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tagging.features.store.build", write_logmels)
-        patch.setattr("tagging.commands.training.prepare.PROJECT", Path(experiment.data.folder).parent)
+        stand_in(Path(experiment.data.folder).parent, patch)
         return prepare(experiment)
 
 

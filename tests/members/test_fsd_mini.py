@@ -18,6 +18,7 @@ from tagging.tracking.store import Store
 from tests.commands.conftest import the_run
 from tests.commands.project import Project, read_csv
 from tests.shared import SHARED, needs_shared
+from tests.stand_in import stand_in
 
 MEMBER, CORRECTIONS, SELECTION = "corr_noisy_007", "corrections_C73.json", "noisy_corrections_v2.json"
 SMALL = [
@@ -53,7 +54,7 @@ def test_a_member_trains_on_trusted_noisy_clips(tmp_path: Path, monkeypatch: pyt
     assert all(0 < fold.metrics["fold_lwlrap"] <= 1 for fold in store.children(run.id))
 
     # the batches follow from the fingerprint: these are the ones that the run was trained on
-    monkeypatch.setattr("tagging.commands.training.prepare.PROJECT", project.folder)
+    stand_in(project.folder, monkeypatch)
     prepared = prepare(load(MEMBER, SMALL, data=data))
     assert prepared.fingerprint() == run.tags["fingerprint"]
     noisy = prepared.dataset.noisy

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tagging.tracking import place
 from tagging.tracking.connection import open_connection
 from tagging.tracking.store import Store
+from tests.stand_in import stand_in
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project: no store yet, artifacts and work in progress under it."""
-    monkeypatch.setattr(place, "PROJECT", tmp_path)
+    stand_in(tmp_path, monkeypatch)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     return tmp_path
 
@@ -49,8 +49,8 @@ def python(project: Path) -> Callable[..., subprocess.Popen[str]]:
 
     def start(source: str, *arguments: str) -> subprocess.Popen[str]:
         head = (
-            "import sys\nfrom pathlib import Path\nfrom tagging.tracking import place\n"
-            f"place.PROJECT = Path({str(project)!r})\n"
+            "import sys\nfrom pathlib import Path\nfrom tagging import project\n"
+            f"project.root = lambda: Path({str(project)!r})\n"
         )
         return subprocess.Popen(
             [sys.executable, "-c", head + source, *arguments],

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from tagging.project import root
 from tagging.tracking import place
 from tagging.tracking.store import Store
+from tests.stand_in import stand_in
 
 
 def test_the_store_is_the_projects_own_file_when_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert place.tracking_uri() == f"sqlite:///{place.PROJECT}/mlflow.db"
+    assert place.tracking_uri() == f"sqlite:///{root()}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", " ")
-    assert place.tracking_uri() == f"sqlite:///{place.PROJECT}/mlflow.db"
-    assert (place.PROJECT / "tagging" / "tracking" / "place.py").exists()
+    assert place.tracking_uri() == f"sqlite:///{root()}/mlflow.db"
+    assert (root() / "tagging" / "tracking" / "place.py").exists()
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:5000", "postgresql://u@h/db", "sqlite:////a/b.db", "./mlruns"])
@@ -32,7 +34,7 @@ def test_a_folder_with_signs_that_mean_something_in_an_address_holds_a_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = tmp_path / "job%2Fmain ü"
-    monkeypatch.setattr(place, "PROJECT", project)
+    stand_in(project, monkeypatch)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     store = Store.connect()
     run = store.start("demo", "experiment", "a", {}, {})
@@ -52,4 +54,4 @@ def test_a_password_is_not_shown() -> None:
     [("esc10", "esc10"), ("my sound/2", "my_sound_2"), ("..", "_"), ("work", "work_"), ("Vögel", "Vögel")],
 )
 def test_each_data_set_has_a_folder_for_artifacts(dataset: str, folder: str) -> None:
-    assert place.artifact_folder(dataset) == place.PROJECT / "mlruns" / folder
+    assert place.artifact_folder(dataset) == root() / "mlruns" / folder

@@ -11,6 +11,7 @@ import pytest
 from tagging.commands.training import prepare as module
 from tagging.commands.training.prepare import prepare
 from tagging.config import Experiment, load
+from tests.stand_in import stand_in
 from tune.preparing import READ, Preparing
 
 DEMO = ["data.kind=demo", "demo.curated=12", "demo.noisy=6", "demo.test=2", "folds.count=2", "features.n_mels=16"]
@@ -18,7 +19,7 @@ DEMO = ["data.kind=demo", "demo.curated=12", "demo.noisy=6", "demo.test=2", "fol
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PROJECT", tmp_path)
+    stand_in(tmp_path, monkeypatch)
 
 
 def experiment(*overrides: str) -> Experiment:

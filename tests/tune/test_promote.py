@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tagging import project
 from tagging.config import load
-from tagging.config.load import EXPERIMENTS, flatten, load_stored
+from tagging.config.load import flatten, load_stored
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 from tune.promote import NOT_PROMOTED, experiment_text, promote
@@ -69,7 +70,7 @@ def test_a_base_given_by_its_path_is_named_by_it(
     assert path.read_text().startswith(f"base: {experiments}/base\n")
     assert (load(path, folder=folder).seed, load(path, folder=folder).optimizer.lr) == (5, 1e-3)
     # by its name where it lies among the experiments
-    store.set_tags(sweep.id, {"space.experiment": str(EXPERIMENTS / "base.yaml")})
+    store.set_tags(sweep.id, {"space.experiment": str(project.experiments() / "base.yaml")})
     trials = records(store, sweep)
     text = experiment_text(store, store.get(sweep.id), trials, trials[0])
     assert trials[0].run_id == chosen.id

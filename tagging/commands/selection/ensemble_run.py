@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from tagging import RECIPE_VERSION
+from tagging import RECIPE_VERSION, project
 from tagging.commands.runs.files import FOLDS, OOF, half_folder, half_path
 from tagging.commands.runs.halves import blend_half, has_half
 from tagging.commands.runs.members import FILE, Ensemble
@@ -25,7 +25,7 @@ from tagging.report.tables import per_class_table, per_clip_table
 from tagging.tracking.environment import environment, git_state
 from tagging.tracking.files import Figure
 from tagging.tracking.ownership import own, owner_tag
-from tagging.tracking.store import PROJECT, Run, Store
+from tagging.tracking.store import Run, Store
 
 CONFUSIONS_SHOWN = 20
 DATA_TAGS = ("data.classes", "data.clips", "data.folds")
@@ -118,7 +118,7 @@ def _latest(store: Store, fingerprint: str) -> Run | None:
 
 
 def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run:
-    first, git = ensemble.runs[0], git_state(PROJECT)
+    first, git = ensemble.runs[0], git_state(project.root())
     tags = {
         "fingerprint": fingerprint,
         **{tag: first.tags[tag] for tag in DATA_TAGS},

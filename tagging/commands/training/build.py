@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tagging import seeds
+from tagging import project, seeds
 from tagging.augment.filters import FilterSettings
 from tagging.augment.mixers import MixSettings
 from tagging.augment.noise import NoiseSettings
@@ -31,7 +31,6 @@ from tagging.models import registry
 from tagging.models.stacking import STACKERS
 from tagging.models.timm_backbone import TimmBackbone, one_line
 from tagging.sources import CURATED, NOISY, TRUSTED
-from tagging.tracking.place import PROJECT
 from tagging.training import setup
 from tagging.training.checkpoint import load_weights
 from tagging.training.losses import SourceLoss
@@ -97,7 +96,11 @@ def initial_weights(experiment: Experiment) -> Path | None:
     """Return the file that a network's weights start from, None where there is none."""
     section = experiment.model
     # a relative path in an experiment's file is meant from the project's root
-    return PROJECT / Path(section.weights).expanduser() if isinstance(section, TimmModel) and section.weights else None
+    return (
+        project.root() / Path(section.weights).expanduser()
+        if isinstance(section, TimmModel) and section.weights
+        else None
+    )
 
 
 def _keep_freed_memory() -> None:

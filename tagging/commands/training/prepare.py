@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from tagging import project
 from tagging.commands.training.build import initial_weights, logmel_settings
 from tagging.commands.training.folded import Folded, bits, check_folds_to_run
 from tagging.commands.training.lessons import Lessons
@@ -24,7 +25,6 @@ from tagging.errors import UserError, room_in
 from tagging.features.store import FeatureStore, open_store
 from tagging.progress import Bar
 from tagging.report.wording import count
-from tagging.tracking.place import PROJECT
 from tagging.training.sampling import SourceRows
 
 RESERVED = ("fname", "fold", "tile")  # columns beside the classes in tables of predictions
@@ -101,12 +101,12 @@ def data_folder(experiment: Recipe) -> Path:
     """Return the folder of the data set, made first where it is the demo."""
     if experiment.data.kind == "demo":
         demo = experiment.demo
-        folder = PROJECT / "data" / f"demo-{demo.seed}-{demo.curated}-{demo.noisy}-{demo.test}"
+        folder = project.root() / "data" / f"demo-{demo.seed}-{demo.curated}-{demo.noisy}-{demo.test}"
         with room_in(folder):
             make_demo(folder, demo.seed, demo.curated, demo.noisy, demo.test)
         return folder
     # a relative folder in an experiment's file is meant from the project's root
-    return PROJECT / Path(experiment.data.folder).expanduser()
+    return project.root() / Path(experiment.data.folder).expanduser()
 
 
 def dataset_name(experiment: Recipe) -> str:
@@ -177,7 +177,7 @@ def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
     files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
     with Bar("features", "clip") as bar:
         return open_store(
-            PROJECT / "data" / "features",
+            project.root() / "data" / "features",
             files,
             dataset.folder,
             logmel_settings(experiment.features),
@@ -260,7 +260,7 @@ def _readable(
 def list_path(given: str, folder: Path) -> Path:
     """Find a list beside the data, else by its path from the project's root; one that is nowhere belongs beside."""
     path = Path(given).expanduser()
-    return max((folder / path, PROJECT / path), key=lambda place: (place.is_file(), place.exists()))
+    return max((folder / path, project.root() / path), key=lambda place: (place.is_file(), place.exists()))
 
 
 def _folds(experiment: Experiment, curated: Clips) -> np.ndarray:

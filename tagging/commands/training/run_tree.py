@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 import pandas as pd
 
-from tagging import RECIPE_VERSION
+from tagging import RECIPE_VERSION, project
 from tagging.commands.runs.files import FOLDS
 from tagging.commands.training.folded import Folded
 from tagging.config import flatten
@@ -15,12 +15,12 @@ from tagging.config.load import leaf_text, to_yaml
 from tagging.errors import UserError
 from tagging.tracking.environment import environment, git_state
 from tagging.tracking.ownership import LOCK, work_folder
-from tagging.tracking.store import PROJECT, Run, Store
+from tagging.tracking.store import Run, Store
 
 
 def identity_tags(prepared: Folded) -> dict[str, object]:
     """Return the tags that say what a training computes, on which data, by which code."""
-    git = git_state(PROJECT)
+    git = git_state(project.root())
     return {
         **prepared.identity(),
         "git.commit": git.commit,
@@ -46,7 +46,7 @@ def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
         store.log_text(run.id, "\n".join(prepared.warnings) + "\n", "data/warnings.txt")
     for path in prepared.label_lists:
         store.log_file(run.id, path, "labels")
-    git = git_state(PROJECT)
+    git = git_state(project.root())
     if git.diff:
         store.log_text(run.id, git.diff, "code/git.diff")
 
