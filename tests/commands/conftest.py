@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ import pytest
 from tagging.commands.train import train
 from tagging.config import Experiment, lineage, load
 from tagging.tracking.store import Run, Store
-from tests.commands.project import Project, copy_database
+from tests.commands.project import Project, copy_database, step_into
 from tests.commands.stacked import STACKED, Stacked
-from tests.stand_in import stand_in
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,7 @@ OTHERS = {
 def pooled(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Train three more experiments beside `tiny`, once for all tests, which work on copies of the project."""
     project = copied(trained.project, tmp_path_factory.mktemp("pooled") / "project")
-    with pytest.MonkeyPatch.context() as patch:
-        step_into(project, patch)
+    with working_in(project):
         for path in _others(project):
             experiment = load(path)
             train(experiment, lineage(path, experiment))
@@ -109,31 +106,22 @@ def pool(pooled: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Work in this process with a copy of the project of four experiments: one for the tests of a file."""
     copy = copied(pooled, tmp_path_factory.mktemp("pool") / "project")
     _others(copy)
-    with pytest.MonkeyPatch.context() as patch:
-        step_into(copy, patch)
-        yield Inside(copy.folder, Store.connect())
-
-
-def step_into(project: Project, patch: pytest.MonkeyPatch) -> None:
-    """Let this process work in a project and its own store."""
-    stand_in(project.folder, patch)
-    # MLflow remembers by a run's id where its files lie; those of a copy lie elsewhere
-    patch.setattr("mlflow.tracking._tracking_service.utils._artifact_repos_cache", OrderedDict())
+    with working_in(copy) as store:
+        yield Inside(copy.folder, store)
 
 
 @pytest.fixture
-def inside(moved: Project, store_of: Callable[[Project], Store], monkeypatch: pytest.MonkeyPatch) -> Inside:
+def inside(moved: Project) -> Iterator[Inside]:
     """Work with a copy of the project in this process."""
-    stand_in(moved.folder, monkeypatch)
-    return Inside(moved.folder, store_of(moved))
+    with working_in(moved) as store:
+        yield Inside(moved.folder, store)
 
 
 @contextmanager
 def working_in(project: Project) -> Iterator[Store]:
     """Work with a project in this process; gives its store."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", project.uri)
-        stand_in(project.folder, patch)
+        step_into(project, patch)
         yield Store.connect()
 
 

@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("unbroken") / "project")
-    project.run("train", "tiny")
+    project.run_apart("train", "tiny")
     return project
 
 
@@ -45,10 +45,10 @@ def test_killed_at_any_moment_and_continued_it_ends_with_the_same(
     temp = tmp_path / "temp"
     temp.mkdir()
     monkeypatch.setenv("TMPDIR", str(temp))
-    project, rng = Project(tmp_path / "project"), random.Random(seed)
+    project, rng = Project(tmp_path / "project", store=False), random.Random(seed)
     for name in in_order(rng):
         kill_at(project, AIMS[name], rng)
-    project.run("train", "tiny")
+    project.run_apart("train", "tiny")
     check_equal(project, unbroken)
     assert list(temp.glob("tagging-*")) == []
 
@@ -78,7 +78,7 @@ def full(place: str) -> str:
 
 def stopped(project: Project) -> str:
     """Train until it stops with an error of one line, and return that."""
-    done = project.run("train", "tiny", code=2)
+    done = project.run_apart("train", "tiny", code=2)
     assert "Traceback" not in done.stderr
     return done.stderr.splitlines()[-1]
 
@@ -107,14 +107,14 @@ def test_a_full_disk_stops_it_in_each_phase_and_with_room_it_goes_on(
         assert re.fullmatch(full(place), said), f"{phase}: {said}"
         assert "RUNNING" not in str(stored(project)["runs"]), phase
         small.resize(2**30)
-    project.run("train", "tiny")
+    project.run_apart("train", "tiny")
     check_equal(project, unbroken)
 
 
 def test_a_full_store_stops_it_and_with_room_it_goes_on(
     unbroken: Project, tmp_path: Path, disk: Callable[[Path], Disk]
 ) -> None:
-    project, small = Project(tmp_path / "project"), disk(tmp_path / "small")
+    project, small = Project(tmp_path / "project", store=False), disk(tmp_path / "small")
     database = project.folder / "mlflow.db"
     database.symlink_to(small.folder / "mlflow.db")
 
@@ -126,13 +126,13 @@ def test_a_full_store_stops_it_and_with_room_it_goes_on(
 
     stop_at(100_000)
     assert not database.exists()  # half a store would be of no use
-    project.run("show", "runs")
+    project.run_apart("show", "runs")
     made = database.stat().st_size
     stop_at(made + 8192)  # it cannot even be opened
     stop_at(made + 100_000)  # as the run starts
     stop_at(made + 400_000)  # in a fold
     assert database.is_symlink()
-    project.run("train", "tiny")
+    project.run_apart("train", "tiny")
     check_equal(project, unbroken)
 
 
@@ -151,7 +151,7 @@ def test_a_store_locked_for_half_a_minute_holds_it_up_and_no_more(unbroken: Proj
 
 def train_locked(project: Project, sight: Sight) -> str:
     """Train while another process has the store locked for 30 s from a sight on; return what stderr says."""
-    project.run("show", "runs")  # makes the store
+    project.run_apart("show", "runs")  # makes the store
     process = start_until(project, sight)
     with locked(project):
         time.sleep(30)

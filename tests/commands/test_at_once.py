@@ -15,7 +15,7 @@ from tests.commands.project import Project
 def test_eight_trainings_at_once_on_a_fresh_store_all_succeed(
     tmp_path: Path, store_of: Callable[[Project], Store]
 ) -> None:
-    project = Project(tmp_path / "project")
+    project = Project(tmp_path / "project", store=False)
     options = ("--set", "training.folds=[0]", "training.epochs=1")
     started = [project.start("train", "tiny", *options, f"seed={seed}") for seed in range(8)]
     ended = [process.communicate(timeout=240) for process in started]

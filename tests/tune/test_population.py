@@ -100,7 +100,7 @@ def test_a_population_that_was_killed_ends_as_one_that_was_not(
         (project.folder / "data").symlink_to(sound)
         (project.folder / "tune" / "spaces" / "pop.yaml").write_text(POPULATION)
     whole, killed = projects
-    whole.run("search", "pop", module="tune")
+    whole.run_apart("search", "pop", module="tune")
     store = connect(whole)
     expected = outcome(store)
     assert [state for _, state, _, _ in expected] == ["FINISHED"] * 4
@@ -108,7 +108,7 @@ def test_a_population_that_was_killed_ends_as_one_that_was_not(
     assert took_over
     for trial in took_over:
         check_what_an_exchange_leaves(whole, store, store.get(trial.run_id), trial.values)
-    refused = whole.run("promote", "pop", "--trial", str(took_over[0].number), module="tune", code=2)
+    refused = whole.run_apart("promote", "pop", "--trial", str(took_over[0].number), module="tune", code=2)
     assert "changed its values while it trained, as scheduler.kind pbt has it" in refused.stderr
 
     driver = killed.start("search", "pop", module="tune")
@@ -117,7 +117,7 @@ def test_a_population_that_was_killed_ends_as_one_that_was_not(
     driver.send_signal(signal.SIGKILL)
     driver.communicate()
     assert not psutil.wait_procs(left, timeout=30)[1]
-    killed.run("search", "--resume", "pop", module="tune")
+    killed.run_apart("search", "--resume", "pop", module="tune")
     assert outcome(connect(killed)) == expected
     assert doubled_points(killed) == []
 
@@ -154,16 +154,16 @@ def test_a_population_goes_on_without_a_trial_that_fails(
     project = Project(tmp_path / "project")
     (project.folder / "data").symlink_to(sound)
     (project.folder / "tune" / "spaces" / "pop.yaml").write_text(FAILING)
-    project.run("search", "pop", module="tune")
+    project.run_apart("search", "pop", module="tune")
     store = connect(project)
     ended = outcome(store)
     assert [state for _, state, _, _ in ended] == ["FINISHED", "FINISHED", "FAILED"]
     sweep = sweep_of(store)
     assert sorted(trial.exchanges for trial in records(store, sweep)) == [0, 0, 1]
-    project.run("search", "--resume", "pop", module="tune")  # of which nothing is left to do
+    project.run_apart("search", "--resume", "pop", module="tune")  # of which nothing is left to do
     assert outcome(store) == ended
     assert sweep_of(store).status == "FINISHED"
-    refused = project.run("search", "--resume", "pop", "--gpu", "auto", "--trials", "1", module="tune", code=2)
+    refused = project.run_apart("search", "--resume", "pop", "--gpu", "auto", "--trials", "1", module="tune", code=2)
     assert refused.stderr.splitlines() == [
         "error: pop: scheduler.kind pbt wants 2 trials or more, not 1",
     ]

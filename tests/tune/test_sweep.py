@@ -87,7 +87,7 @@ def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
     whole = Project(tmp_path / "whole")
     (whole.folder / "data").symlink_to(sound)
     (whole.folder / "tune" / "spaces" / "lr.yaml").write_text(SPACE)
-    said = whole.run("search", "lr", module="tune").stdout
+    said = whole.run_apart("search", "lr", module="tune").stdout
     store = connect(whole)
     sweep = sweep_of(store)
     expected = records(store, sweep)
@@ -110,7 +110,7 @@ def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
     assert 1 <= len(before) < 4
     store = connect(project)
     assert not psutil.wait_procs(left, timeout=30)[1]  # they follow their driver
-    refused = project.run("search", "lr", module="tune", code=2)
+    refused = project.run_apart("search", "lr", module="tune", code=2)
     run = sweep_of(store)
     assert refused.stderr.splitlines()[-1] == (
         f"error: the sweep lr ({run.id[:8]}) is not finished; go on with it by `python -m tune search --resume "
@@ -118,13 +118,13 @@ def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
     )
     space = project.folder / "tune" / "spaces" / "lr.yaml"
     space.write_text(SPACE.replace("high: 1e-2", "high: 2e-2"))
-    changed = project.run("search", "--resume", "lr", module="tune", code=2)
+    changed = project.run_apart("search", "--resume", "lr", module="tune", code=2)
     assert changed.stderr.splitlines()[-1] == (
         f"error: the space {space} was changed since the sweep lr ({run.id[:8]}) began; take the change back, "
         f"or begin a new sweep with it: python -m tune search {space} --name NAME"
     )
     space.unlink()  # what the sweep holds of it is enough
-    said = project.run("search", "--resume", "lr", module="tune").stdout
+    said = project.run_apart("search", "--resume", "lr", module="tune").stdout
     assert f"{space} is not there any more; the sweep goes on with the space that its run holds" in said
     trials = records(store, sweep_of(store))
     assert outcome(trials) == outcome(expected)
@@ -171,7 +171,7 @@ def test_a_killed_sweep_that_stops_trials_stops_the_same_and_learns_the_same(
     (whole.folder / "data").symlink_to(sound)
     for each in (whole, project):
         (each.folder / "tune" / "spaces" / "lr.yaml").write_text(text)
-    whole.run("search", "lr", module="tune")
+    whole.run_apart("search", "lr", module="tune")
     store = connect(whole)
     expected = records(store, sweep_of(store))
     pruned = [trial for trial in expected if trial.state == "PRUNED"]
@@ -189,7 +189,7 @@ def test_a_killed_sweep_that_stops_trials_stops_the_same_and_learns_the_same(
     driver.send_signal(signal.SIGKILL)
     driver.communicate()
     assert 1 <= len(ended(project)) < 7
-    project.run("search", "--resume", "lr", module="tune")
+    project.run_apart("search", "--resume", "lr", module="tune")
     store = connect(project)
     trials = records(store, sweep_of(store))
     assert outcome(trials) == outcome(expected)
@@ -217,7 +217,7 @@ folds: [1]
 @pytest.mark.slow
 def test_a_failing_trial_does_not_end_a_sweep(project: Project, connect: Callable[[Project], Store]) -> None:
     (project.folder / "tune" / "spaces" / "lr.yaml").write_text(GRID)
-    project.run("search", "lr", module="tune")
+    project.run_apart("search", "lr", module="tune")
     store = connect(project)
     assert sweep_of(store).status == "FINISHED"
     trials = records(store, sweep_of(store))
@@ -303,7 +303,7 @@ def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
     ]
     assert sweep.status == "FAILED"
     assert [trial.state for trial in records(store, sweep)] == ["KILLED"] * epochs
-    project.run("search", "--resume", "lr", module="tune")
+    project.run_apart("search", "--resume", "lr", module="tune")
     (trial,) = records(store, sweep)
     assert (trial.state, trial.epochs, trial.error) == ("FINISHED", 60, "")
     assert doubled_points(project) == []
@@ -364,14 +364,14 @@ def test_what_a_sweep_was_told_when_it_went_on_holds_when_it_goes_on_again(
 ) -> None:
     lacking = SPACE.replace("trials: 4\n", "").replace("experiment: tiny", "experiment: nowhere")
     (project.folder / "tune" / "spaces" / "lr.yaml").write_text(lacking)
-    project.run("search", "lr", "--trials", "1", "--experiment", "tiny", module="tune")
+    project.run_apart("search", "lr", "--trials", "1", "--experiment", "tiny", module="tune")
     resumed = project.start("search", "--resume", "lr", "--trials", "3", "--cpu", "1", module="tune")
     wait_for(lambda: len(project.epochs_in_work()) >= 1, resumed)
     left = workers(resumed)
     resumed.kill()
     resumed.communicate()
     assert not psutil.wait_procs(left, timeout=30)[1]
-    project.run("search", "--resume", "lr", module="tune")
+    project.run_apart("search", "--resume", "lr", module="tune")
     store = connect(project)
     ended = [(trial.number, trial.state) for trial in records(store, sweep_of(store))]
     assert ended == [(0, "FINISHED"), (1, "FINISHED"), (2, "FINISHED")]
@@ -386,7 +386,7 @@ def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Call
     space = project.folder / "mine" / "lr.yaml"
     space.write_text(SPACE.replace("high: 1e-2", "high: 2e-2"))
     arguments = ("search", "mine/lr.yaml", "--trials", "9", "--set", broken)
-    done = project.run(*arguments, module="tune", code=2)
+    done = project.run_apart(*arguments, module="tune", code=2)
     store = connect(project)
     sweep = sweep_of(store)
     trials = records(store, sweep)
@@ -400,7 +400,7 @@ def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Call
     assert all(re.fullmatch(said, trial.error) for trial in failed)
     assert json.loads(store.get(trials[0].run_id).tags["trial.values"]) == trials[0].values
     space.write_text(SPACE)  # as the space of that name in tune/spaces/
-    changed = project.run("search", "--resume", "lr", module="tune", code=2)
+    changed = project.run_apart("search", "--resume", "lr", module="tune", code=2)
     assert changed.stderr.splitlines()[-1] == (
         f"error: the space {space} was changed since the sweep lr ({sweep.id[:8]}) began; take the change back, "
         f"or begin a new sweep with it: python -m tune search {space} --name NAME"
@@ -411,7 +411,7 @@ def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Call
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU says")
 def test_without_a_gpu_auto_means_cpu_cores(project: Project, connect: Callable[[Project], Store]) -> None:
     (project.folder / "tune" / "spaces" / "lr.yaml").write_text(SPACE + "resources: {gpu: auto}\n")
-    said = project.run("search", "lr", "--trials", "1", module="tune").stdout
+    said = project.run_apart("search", "lr", "--trials", "1", module="tune").stdout
     assert said.splitlines()[0] == "no GPU that torch sees: trials run on CPU cores"
     store = connect(project)
     (trial,) = records(store, sweep_of(store))
