@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from benchmarks.timing import best_of, use_one_core
-from tagging.features.logmel import LogMel, LogMelSettings, trim_waveform
+from tagging.features.logmel import LogMel, trim_waveform
+from tagging.features.settings import LogMelSettings
 
 CLIPS, SECONDS = 32, 5
 

@@ -37,6 +37,11 @@ def exit_status(command: Callable[[], None], stopped: str) -> int:
     return 0
 
 
+def begin(text: str) -> None:
+    """Say on stderr what a command is about to do, before the libraries are imported that it does it with."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     """Treat SIGTERM as Ctrl-C: runs are closed as KILLED."""
     raise KeyboardInterrupt

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, *position: int | str) -> int:
@@ -19,4 +21,6 @@ def derive(seed: int, *position: int | str) -> int:
 
 def generator(seed: int, *position: int | str) -> torch.Generator:
     """Return a CPU generator seeded by `derive`; draws are made here and moved to the device once."""
+    import torch  # here: a seed alone needs none
+
     return torch.Generator().manual_seed(derive(seed, *position))

@@ -15,7 +15,7 @@ from tagging.config import Stacker, flatten, load
 from tagging.config.schema import Experiment
 from tagging.config.sections.features import Features
 from tagging.config.sections.training import Plateau
-from tagging.features.logmel import LogMelSettings
+from tagging.features.settings import LogMelSettings
 from tagging.models.registry import MODELS
 from tagging.training.losses import LOSSES
 

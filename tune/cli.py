@@ -9,8 +9,9 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from tagging.commandline import at_least, exit_status, folder, given
+from tagging.commandline import at_least, begin, exit_status, folder, given
 from tagging.errors import UserError
+from tagging.report.wording import count
 
 DESCRIPTION = """\
 Search an experiment's fields with Ray Tune; each trial is a cross-validation.
@@ -108,6 +109,7 @@ def _search(parsed: argparse.Namespace) -> None:
     space = load_space(parsed.space, given)
     data = folder(parsed.data)
     check_space(space, data)  # before torch and Ray are imported
+    begin(f"sweep {parsed.name or space.name}: {count(space.trials, 'trial')} of {Path(space.experiment).stem}")
     from tune.sweep import search
 
     search(space, given, data, parsed.name, parsed.address)
@@ -117,6 +119,7 @@ def _go_on(parsed: argparse.Namespace) -> None:
     fixed = [f"--{name}" for name in _OF_A_NEW_SWEEP if getattr(parsed, name) not in ("", None, [], [""])]
     if fixed:
         raise UserError(f"--resume goes on with a sweep as it was begun; leave out {', '.join(fixed)}")
+    begin(f"going on with the sweep {parsed.resume}")
     from tune.sweep import resume
 
     resume(parsed.resume, _of_any_sweep(parsed), parsed.address)
@@ -147,6 +150,7 @@ def _fixed(texts: list[str]) -> dict[str, str]:
 
 
 def _promote(parsed: argparse.Namespace) -> None:
+    begin(f"looking for the sweep {parsed.sweep}")
     from tagging.tracking.store import Store
     from tune.promote import promote
 

@@ -99,7 +99,7 @@ class CrossValidation(tune.Trainable):
 def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare: Prepare) -> Generator[Report]:
     """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
     store = Store.connect()
-    job = job_of(trial_experiment(plan.space, values, plan.data), store, prepare)
+    job = job_of(trial_experiment(plan.space, values, plan.data), store, by=prepare)
     prepared = job.prepared
     lock = f"{plan.sweep_id[:10]}-{number}"
     with own(lock, patience=UNTIL_FREE), ExitStack() as left:

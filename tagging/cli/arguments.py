@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tagging.commandline import folder
+from tagging.commandline import begin, folder
+from tagging.errors import UserError
 
 if TYPE_CHECKING:
     from tagging.config import AnyRecipe
@@ -38,6 +39,19 @@ def overrides(parsed: argparse.Namespace) -> list[str]:
     """Return the overrides that are given."""
     skip = ["data.skip_unreadable=true"] if parsed.skip_unreadable else []
     return [*parsed.set, *skip]
+
+
+def named_run(parsed: argparse.Namespace) -> str:
+    """Return the run that is named; UserError where `mlflow run` hands over an empty text."""
+    if not parsed.run:
+        raise UserError("no run is named; give --run RUN: an id, its beginning, or a name (`show runs` lists them)")
+    return str(parsed.run)
+
+
+def begin_reading(recipe: AnyRecipe) -> None:
+    """Say whose data set is read first of all."""
+    data = recipe.data
+    begin(f"{recipe.name}: reading {'the demo sound' if data.kind == 'demo' else data.folder}")
 
 
 def load_recipe(parsed: argparse.Namespace) -> AnyRecipe:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tagging.cli.arguments import add_experiment, load_recipe
-from tagging.commandline import at_least, folder
+from tagging.commandline import at_least, begin, folder
+from tagging.tracking.place import tracking_uri, without_password
 
 
 def add_parsers(commands: Any) -> None:
@@ -68,11 +69,14 @@ def _demo(parsed: argparse.Namespace) -> None:
     from tagging.data.demo import make_demo
 
     demo = Demo(seed=parsed.seed)
+    begin(f"making {demo.curated + demo.noisy + demo.test} clips")
     make_demo(Path(parsed.folder), demo.seed, demo.curated, demo.noisy, demo.test)
     print(f"wrote {demo.curated + demo.noisy + demo.test} clips to {parsed.folder}")
 
 
 def _show(parsed: argparse.Namespace) -> None:
+    if parsed.topic == "runs":
+        begin(f"runs of {without_password(tracking_uri())}")
     from tagging.commands import show
 
     if parsed.topic == "experiment":
@@ -84,6 +88,7 @@ def _show(parsed: argparse.Namespace) -> None:
 
 
 def _ui(parsed: argparse.Namespace) -> None:
+    begin("starting the MLflow UI ...")
     from tagging.tracking.ui import serve
 
     serve(parsed.port, not parsed.no_browser, parsed.host)

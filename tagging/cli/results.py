@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tagging.cli.arguments import RUN_HELP, SEVERAL
-from tagging.commandline import folder, minutes, names
+from tagging.cli.arguments import RUN_HELP, SEVERAL, named_run
+from tagging.commandline import begin, folder, minutes, names
 from tagging.errors import UserError
 
 
@@ -66,6 +66,7 @@ def _add_kernel(commands: Any) -> None:
 
 
 def _submit(parsed: argparse.Namespace) -> None:
+    begin(f"submission of {f'run {parsed.run}' if parsed.run else 'the newest run with test predictions'}")
     from tagging.commands.submit import submit
 
     submit(parsed.run, Path(parsed.out or "submission.csv"), folder(parsed.data))
@@ -80,6 +81,7 @@ def _evaluate(parsed: argparse.Namespace) -> None:
         problems.append("give either --run RUN, one or several, or --submission FILE")
     if problems:
         raise UserError(*problems)
+    begin(f"scoring {parsed.submission or ', '.join(runs)} against {parsed.truth}")
     from tagging.commands.evaluate import evaluate_runs, evaluate_submission
 
     if parsed.submission:
@@ -89,8 +91,12 @@ def _evaluate(parsed: argparse.Namespace) -> None:
 
 
 def _kernel(parsed: argparse.Namespace) -> None:
+    run, out = named_run(parsed), Path(parsed.out or "kernel")
+    begin(f"packing run {run} into {out}")
+    from tagging.commands.kernel_folder import check_folder
+
+    check_folder(out)  # before MLflow is imported
     from tagging.commands.kernel import pack, pack_training
 
-    out = Path(parsed.out or "kernel")
     write = pack_training if parsed.train == "yes" else pack
-    write(parsed.run, out, parsed.time_limit)
+    write(run, out, parsed.time_limit)

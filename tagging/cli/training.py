@@ -6,8 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tagging.cli.arguments import RUN_HELP, add_experiment, add_overrides, load_recipe, overrides
-from tagging.commandline import at_least, folder
+from tagging.cli.arguments import (
+    RUN_HELP,
+    add_experiment,
+    add_overrides,
+    begin_reading,
+    load_recipe,
+    named_run,
+    overrides,
+)
+from tagging.commandline import at_least, begin, folder
 
 
 def add_parsers(commands: Any) -> None:
@@ -45,25 +53,39 @@ def _add_predict(commands: Any) -> None:
 
 def _train(parsed: argparse.Namespace) -> None:
     experiment = load_recipe(parsed)  # a misspelt field fails before anything heavy is imported
+    begin_reading(experiment)
+    from tagging.commands.training.reading import read_labelled
+
+    labelled = read_labelled(experiment)  # all that is wrong with the data is said before torch and MLflow
     from tagging.commands.train import train
     from tagging.config import lineage
 
-    train(experiment, lineage(parsed.experiment, experiment, overrides(parsed)), parsed.again)
+    train(experiment, lineage(parsed.experiment, experiment, overrides(parsed)), parsed.again, labelled)
 
 
 def _features(parsed: argparse.Namespace) -> None:
-    experiment = load_recipe(parsed)
-    from tagging.commands.features import features
     from tagging.config.load import as_experiment
 
-    features(as_experiment(experiment))
+    experiment = as_experiment(load_recipe(parsed))
+    begin_reading(experiment)
+    from tagging.commands.features import features
+
+    features(experiment)
 
 
 def _predict(parsed: argparse.Namespace) -> None:
-    from tagging.commands.predict import predict_again, tag_folder
-
+    run = named_run(parsed)
     if parsed.folder:
-        out = Path(parsed.out) if parsed.out else None
-        tag_folder(parsed.run, Path(parsed.folder), out, parsed.top, parsed.set)
+        begin(f"tagging {parsed.folder} as run {run} does")
+        from tagging.data.listing import sound_at
+
+        place = Path(parsed.folder)
+        files = sound_at(place)
+        from tagging.commands.predict import tag_folder
+
+        tag_folder(run, place, Path(parsed.out) if parsed.out else None, parsed.top, parsed.set, files)
     else:
-        predict_again(parsed.run, overrides(parsed), folder(parsed.data))
+        begin(f"predicting the clips of run {run} again")
+        from tagging.commands.predict import predict_again
+
+        predict_again(run, overrides(parsed), folder(parsed.data))

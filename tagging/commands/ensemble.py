@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from tagging.commands.ensemble_checks import check_recipe
 from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.members import Ensemble, ensemble_of
@@ -18,7 +16,6 @@ from tagging.commands.train import train
 from tagging.config import lineage
 from tagging.config.ensemble import ResolvedEnsemble
 from tagging.ensemble.blend import Blend
-from tagging.ensemble.bootstrap import Bootstrap
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run, Store
@@ -78,6 +75,10 @@ def _tell_shared(resolved: ResolvedEnsemble, runs: list[Run]) -> None:
 def _account(
     store: Store, resolved: ResolvedEnsemble, made: Ensemble, oof: OutOfFold, weights: dict[str, int]
 ) -> Account:
+    import torch
+
+    from tagging.ensemble.bootstrap import Bootstrap
+
     pool = arrays_of(made.runs, oof)
     blend = Blend(made.method, tuple(weights[run.id] for run in made.runs))
     (interval,) = Bootstrap(pool, threads=torch.get_num_threads()).intervals([blend])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tagging.commands.stacking.members import GRID
 from tagging.commands.stacking.prepare import corrected_by
-from tagging.commands.training.prepare import data_folder, dataset_name, read_lists
+from tagging.commands.training.reading import data_folder, dataset_name, read_lists
 from tagging.config import AnyRecipe, Stacker, flatten
 from tagging.config.ensemble import ResolvedEnsemble
 from tagging.config.load import leaf_text

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from tagging.commands.training.prepare import data_folder, open_features
+from tagging.commands.training.prepare import open_features
+from tagging.commands.training.reading import data_folder
 from tagging.config import Experiment
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.progress import say
 from tagging.tracking.launch import adopt_launch, mark_launch
-from tagging.tracking.store import Store
 
 
 def features(experiment: Experiment) -> None:
@@ -19,15 +19,16 @@ def features(experiment: Experiment) -> None:
     Raises UserError with every file that cannot be decoded, unless the experiment leaves those out.
     """
     if launch := adopt_launch(os.environ):
+        from tagging.tracking.store import Store
+
         mark_launch(Store.connect(), launch)
     dataset = read_dataset(data_folder(experiment), experiment.data.name)
     store = open_features(experiment, dataset)
     files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
     if store.errors and not experiment.data.skip_unreadable:
         raise UserError(*(f"{files[row]}: {reason}" for row, reason in store.errors.items()))
-    frames = store.logmels.frames
-    minutes = len(frames) * experiment.features.hop / experiment.features.sample_rate / 60
+    minutes = int(store.lengths.sum()) * experiment.features.hop / experiment.features.sample_rate / 60
     say(
-        f"{dataset.name}: {len(store.logmels)} clips, {minutes:.1f} min of sound, "
-        f"{frames.nbytes / 1e6:.1f} MB of log-mels in {store.folder}"
+        f"{dataset.name}: {len(store.lengths)} clips, {minutes:.1f} min of sound, "
+        f"{store.nbytes / 1e6:.1f} MB of log-mels in {store.folder}"
     )

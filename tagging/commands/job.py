@@ -1,26 +1,31 @@
-"""What is trained, seen alike: an experiment or a stacker, prepared and asked for the epochs of a fold."""
+"""What is trained, seen alike: an experiment or a stacker, prepared and asked for the epochs of a fold.
+
+Imports torch, and what trains, once a fold is trained: what was trained before is found without.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
-from typing import Protocol
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-
-from tagging.commands.stacking.fold import StackerStage, stacker_fold_epochs, stacker_stage
 from tagging.commands.stacking.prepare import log_stacker, prepare_stacker
-from tagging.commands.training.build import check_compile, check_model, device_of, model_of, stacker_of
-from tagging.commands.training.fold import Stage, fold_epochs, stage
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.commands.training.origin import check_origin, find_origin, parentage
 from tagging.commands.training.prepare import Prepared, prepare
+from tagging.commands.training.reading import Labelled, read_labelled
 from tagging.commands.training.teacher import attend, find_teacher, teacher_tags
 from tagging.config import AnyRecipe, Experiment, Stacker
 from tagging.progress import say
 from tagging.tracking.store import Run, Store
-from tagging.training.history import EpochRecord
+
+if TYPE_CHECKING:
+    import torch
+
+    from tagging.commands.stacking.fold import StackerStage
+    from tagging.commands.training.fold import Stage
+    from tagging.training.history import EpochRecord
 
 Prepare = Callable[[Experiment], Prepared]
 
@@ -51,16 +56,26 @@ class Job(Protocol):
 
 
 def check_machine(recipe: AnyRecipe) -> None:
-    """Stop where the machine or a library cannot do what is asked for."""
+    """Stop where the machine or a library cannot do what is asked for; torch is asked only where that can be."""
+    anywhere = recipe.device in ("auto", "cpu")
+    if anywhere and not (isinstance(recipe, Experiment) and (recipe.training.compile or recipe.model.kind == "timm")):
+        return
+    from tagging.commands.training.build import check_compile, check_model, device_of
+
     device = device_of(recipe)
     if isinstance(recipe, Experiment):
         check_compile(recipe, device)
         check_model(recipe)
 
 
-def job_of(recipe: AnyRecipe, store: Store, prepare: Prepare = prepare) -> Job:
-    """Prepare an experiment, by `prepare`, or a stacker; raises UserError for bad input."""
-    return StackerJob(recipe, store) if isinstance(recipe, Stacker) else ExperimentJob(recipe, store, prepare)
+def job_of(recipe: AnyRecipe, store: Store, labelled: Labelled | None = None, by: Prepare | None = None) -> Job:
+    """Prepare an experiment or a stacker; `labelled` where its tables are read already, `by` another way to prepare.
+
+    Raises UserError for bad input.
+    """
+    if isinstance(recipe, Stacker):
+        return StackerJob(recipe, store, labelled or read_labelled(recipe))
+    return ExperimentJob(recipe, store, by or partial(prepare, labelled=labelled))
 
 
 def _weights(model: torch.nn.Module) -> int:
@@ -93,6 +108,10 @@ class ExperimentJob:
 
     def parameters(self) -> int:
         """Return the number of a fold's weights."""
+        import torch
+
+        from tagging.commands.training.build import model_of
+
         classes = len(self.prepared.dataset.classes)
         return _weights(model_of(self.prepared.experiment, classes, 0, torch.device("cpu"), bare=True))
 
@@ -108,20 +127,24 @@ class ExperimentJob:
 
     def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
         """Train a fold as `fold.fold_epochs` does."""
+        from tagging.commands.training.fold import fold_epochs
+
         start = self._origin.weights(fold, self._store) if self._origin else None
         return fold_epochs(self._stage, fold, run, parent, self._store, start)
 
     @cached_property
     def _stage(self) -> Stage:
+        from tagging.commands.training.fold import stage
+
         return stage(self.prepared)
 
 
 class StackerJob:
     """A stacker and its members."""
 
-    def __init__(self, stacker: Stacker, store: Store) -> None:
+    def __init__(self, stacker: Stacker, store: Store, labelled: Labelled) -> None:
         self._store = store
-        self.prepared = prepare_stacker(stacker, store)
+        self.prepared = prepare_stacker(stacker, store, labelled.dataset)
         self._leaks = leaks(self.prepared.runs)
         self.tags = leak_tags(self._leaks)
 
@@ -132,6 +155,8 @@ class StackerJob:
 
     def parameters(self) -> int:
         """Return the number of a fold's weights; 0 for trees."""
+        from tagging.commands.training.build import stacker_of
+
         stacker = self.prepared.experiment
         return _weights(stacker_of(stacker, self.prepared.tiles.shape[1], len(self.prepared.dataset.classes)))
 
@@ -142,8 +167,12 @@ class StackerJob:
 
     def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
         """Train a fold as `stacker_fold_epochs` does."""
+        from tagging.commands.stacking.fold import stacker_fold_epochs
+
         return stacker_fold_epochs(self._stage, fold, run, parent, self._store)
 
     @cached_property
     def _stage(self) -> StackerStage:
+        from tagging.commands.stacking.fold import stacker_stage
+
         return stacker_stage(self.prepared)

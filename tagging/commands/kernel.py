@@ -1,33 +1,31 @@
-"""Pack a run into a kernel: one Python file and its weights, for a machine where nothing else of the project is."""
+"""Pack a run into a kernel: one Python file and its weights, for a machine where nothing else of the project is.
+
+Imports torch once the run is found.
+"""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from tagging.commands.kernel_plan import plan_of, training_plan_of
+from tagging.commands.kernel_folder import FILE, check_folder, in_place
 from tagging.commands.runs.files import half_folder
 from tagging.commands.runs.finished import open_run
 from tagging.data.demo import make_demo
-from tagging.data.findings import quoted
 from tagging.data.listing import find_sound
-from tagging.errors import UserError, room_in
-from tagging.kernel.estimate import Estimate, measure
-from tagging.kernel.plan import Plan
-from tagging.kernel.source import is_one_file, one_file
-from tagging.kernel.weights import all_weights
+from tagging.errors import UserError
+from tagging.kernel.source import one_file
 from tagging.progress import say, warn
 from tagging.report.wording import count, span
 from tagging.tracking.store import Run, Store
 
-FILE = "kernel.py"
+if TYPE_CHECKING:
+    from tagging.kernel.estimate import Estimate
+    from tagging.kernel.plan import Plan
+
 MEASURED = 16  # clips
 PREDICTS = "--sound FOLDER [--sample sample_submission.csv] [--out submission.csv] [--time-limit MINUTES]"
 TRAINS = "--data FOLDER [--sound FOLDER] [--sample sample_submission.csv] [--out submission.csv]"
@@ -42,6 +40,9 @@ def pack(run_text: str, out: Path, time_limit: float | None = None) -> None:
     """
     check_folder(out)
     store, run = open_run(run_text)
+    from tagging.commands.kernel_plan import plan_of
+    from tagging.kernel.weights import all_weights
+
     with in_place(out) as draft:
         (draft / "weights").mkdir()
         plan = replace(plan_of(store, run, draft / "weights"), time_limit=time_limit)
@@ -66,6 +67,8 @@ def pack_training(run_text: str, out: Path, time_limit: float | None = None) -> 
         raise UserError("a kernel that trains keeps to no time limit; leave out --time-limit, or --train")
     check_folder(out)
     store, run = open_run(run_text)
+    from tagging.commands.kernel_plan import training_plan_of
+
     with in_place(out) as draft:
         training = training_plan_of(store, run)
         title = _title(training.plan, "Trains networks, and tags sound with them,", TRAINS)
@@ -76,61 +79,10 @@ def pack_training(run_text: str, out: Path, time_limit: float | None = None) -> 
     say(f"copy it to the machine; there: python {FILE} --data FOLDER")
 
 
-def check_folder(out: Path) -> None:
-    """Stop where a folder holds anything but a kernel, which what is packed there replaces as a whole."""
-    there = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise UserError(f"{there}: is a file; name a folder with --out")
-    if Path.cwd().is_relative_to(out.resolve()):
-        raise UserError(
-            f"{out}: you stand in this folder, which is replaced as a whole; go to another one, or name another one "
-            "with --out"
-        )
-    names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
-    if names and not is_one_file(out / FILE):
-        raise UserError(f"{out}: holds something other than a kernel; name another folder with --out")
-    if beside := [name for name in names if name not in (FILE, "weights")]:
-        raise UserError(
-            f"{out}: beside a kernel it holds {quoted(beside)}, which would be deleted; move that away, or name "
-            "another folder with --out"
-        )
-
-
-@contextmanager
-def in_place(out: Path) -> Iterator[Path]:
-    """Give a folder to write to, beside `out`, that takes its place once it is whole.
-
-    What was there is deleted when the new one stands, not before. Raises UserError where that cannot be done.
-    """
-    place = out.resolve()
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as beside, room_in(out):
-            draft, older = Path(beside) / "kernel", Path(f"{beside}-older")
-            draft.mkdir()
-            yield draft
-            _replace(place, draft, older)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror}") from None
-    if older.exists():
-        warn(f"{older}: the older kernel, of which not all could be deleted; delete it by hand")
-
-
-def _replace(place: Path, draft: Path, older: Path) -> None:
-    """Rename a folder to a place; what was there goes aside, comes back where that fails, and is deleted at the end."""
-    try:
-        if place.exists():
-            place.rename(older)
-        draft.rename(place)
-    except BaseException:  # Ctrl-C, too
-        if older.exists() and not place.exists():
-            older.rename(place)
-        raise
-    shutil.rmtree(older, ignore_errors=True)
-
-
 def _measured(plan: Plan, weights: Path) -> Estimate:
     """Measure the plan on synthetic clips, which need no data set."""
+    from tagging.kernel.estimate import measure
+
     with tempfile.TemporaryDirectory(prefix="tagging-kernel-") as folder:
         make_demo(Path(folder) / "demo", seed=0, curated=10, noisy=0, test=MEASURED)
         return measure(plan, weights, find_sound(Path(folder) / "demo" / "test"))
@@ -158,6 +110,8 @@ def _tell_needs(plan: Plan) -> None:
 
 
 def _tell_time(plan: Plan, estimate: Estimate, clips: int) -> None:
+    import torch
+
     seconds = clips * estimate.clip_seconds
     say(
         f"{estimate.clip_seconds:.2f} s a clip on this machine ({estimate.device}, "

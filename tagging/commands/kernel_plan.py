@@ -10,7 +10,8 @@ from tagging.commands.runs.files import FOLDS
 from tagging.commands.runs.finished import finished_folds
 from tagging.commands.runs.members import read_ensemble
 from tagging.commands.stacking.predict import stacker_members
-from tagging.commands.training.build import fold_settings, logmel_settings, network_arguments, stacker_arguments
+from tagging.commands.training.build import fold_settings, network_arguments, stacker_arguments
+from tagging.commands.training.reading import logmel_settings
 from tagging.config import Experiment, Stacker
 from tagging.config.load import load_any_stored, load_stored
 from tagging.config.sections.models import TimmModel

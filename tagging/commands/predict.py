@@ -1,4 +1,7 @@
-"""Predict with a finished run: its own clips again, or new sound."""
+"""Predict with a finished run: its own clips again, or new sound.
+
+Imports torch once the run is found.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,14 @@ import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION
-from tagging.commands.predicting.sound import read_new_sound
-from tagging.commands.predicting.tagger import Tagger, classes_of, hears, stored_experiment, with_members
 from tagging.commands.runs.finished import finished_folds, open_run
 from tagging.commands.runs.members import read_ensemble
 from tagging.commands.runs.out_of_fold import read_out_of_fold
-from tagging.commands.selection.ensemble_run import log_predictions
-from tagging.commands.stacking.predict import predict_stacker_again
-from tagging.commands.training.apply import restore_model
-from tagging.commands.training.build import device_of, logmel_settings
-from tagging.commands.training.fold import predict_fold, stage
 from tagging.commands.training.lessons import Lessons
 from tagging.commands.training.prepare import prepare
-from tagging.commands.training.summary import summarise
+from tagging.commands.training.reading import logmel_settings
 from tagging.config.load import load_stored
+from tagging.data.listing import sound_at
 from tagging.errors import UserError
 from tagging.progress import say
 from tagging.tracking.store import Run, Store
@@ -41,6 +38,8 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
             raise UserError(f"{run.name} is blended anew from its members' files; leave out --set and --data")
         metrics = _ensemble_again(store, run)
     elif run.predicts_as == "stacker":
+        from tagging.commands.stacking.predict import predict_stacker_again
+
         metrics = predict_stacker_again(store, run, overrides, data)
     else:
         metrics = _folds_again(store, run, overrides, data)
@@ -72,6 +71,10 @@ def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | 
             "give the same data, and no --set that changes numbers"
         )
     folds = finished_folds(store, run)
+    from tagging.commands.training.apply import restore_model
+    from tagging.commands.training.fold import predict_fold, stage
+    from tagging.commands.training.summary import summarise
+
     shared = stage(prepared)
     for fold, child in folds.items():
         model = restore_model(experiment, len(prepared.dataset.classes), fold, child.id, shared.device, store)
@@ -81,24 +84,37 @@ def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | 
 
 def _ensemble_again(store: Store, run: Run) -> dict[str, float]:
     """Blend the files of an ensemble's members anew."""
+    from tagging.commands.selection.ensemble_run import log_predictions  # with Matplotlib
+
     ensemble = read_ensemble(store, run)
     metrics = log_predictions(store, run, ensemble, read_out_of_fold(store, ensemble.runs))
     store.log_metrics(run.id, metrics)
     return metrics
 
 
-def tag_folder(run_text: str, folder: Path, out: Path | None, top: int, overrides: Sequence[str] = ()) -> pd.DataFrame:
+def tag_folder(
+    run_text: str,
+    folder: Path,
+    out: Path | None,
+    top: int,
+    overrides: Sequence[str] = (),
+    files: Sequence[Path] | None = None,
+) -> pd.DataFrame:
     """Tag the sound in a folder, or one file, with all folds of a run, and of its members where it has some.
 
     Returns fname and one float column a class: the mean over tiles, then the geometric mean over folds.
-    Prints the `top` likeliest classes of each clip; `out` is a CSV file to write all to.
+    Prints the `top` likeliest classes of each clip; `out` is a CSV file to write all to, `files` what `sound_at` found.
     Raises UserError if there is no sound; unreadable files are named and left out.
     """
     store, run = open_run(run_text)
+    from tagging.commands.predicting.sound import read_new_sound
+    from tagging.commands.predicting.tagger import Tagger, classes_of, hears, stored_experiment, with_members
+    from tagging.commands.training.build import device_of
+
     heard = [below for below in with_members(store, run) if hears(below)]
     experiments = [stored_experiment(store, below, overrides) for below in heard]
     settings = dict.fromkeys(logmel_settings(experiment.features) for experiment in experiments)
-    sound = read_new_sound(folder, settings, device_of(experiments[0]))
+    sound = read_new_sound(folder, files or sound_at(folder), settings, device_of(experiments[0]))
     rows = np.arange(len(sound.fnames))
     tagger = Tagger(store, lambda experiment: (sound.logmels[logmel_settings(experiment.features)], rows), overrides)
     classes = classes_of(store, run)

@@ -1,4 +1,7 @@
-"""Find the combination of the store's runs with the best CV lwlrap, and keep it as a run."""
+"""Find the combination of the store's runs with the best CV lwlrap, and keep it as a run.
+
+Imports torch once there are candidates.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,7 @@ from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.members import ensemble_of
 from tagging.commands.runs.out_of_fold import OutOfFold, other_labels, read_out_of_fold
 from tagging.commands.selection.candidates import Candidates, distinct_names, find_pool, required, told
-from tagging.commands.selection.choose import Wish, choose
-from tagging.commands.selection.ensemble_run import write_ensemble
-from tagging.commands.selection.found import account_of, show, weigh
+from tagging.commands.selection.wish import Wish
 from tagging.ensemble.pool import Pool
 from tagging.errors import UserError
 from tagging.progress import say
@@ -44,6 +45,10 @@ def select(asked: Asked, wish: Wish, name: str = "") -> Run:
     close_abandoned(store)
     pool, oof = _pool(store, asked)
     wish = replace(wish, limits=replace(wish.limits, must=tuple(required(store, pool, asked.must))))
+    from tagging.commands.selection.choose import choose
+    from tagging.commands.selection.ensemble_run import write_ensemble
+    from tagging.commands.selection.found import account_of, show, weigh
+
     arrays = arrays_of(pool.runs, oof)
     choice = choose(arrays, wish)
     found = weigh(pool.runs, arrays, choice, wish)

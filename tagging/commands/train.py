@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from tagging.commands.job import Job, check_machine, job_of
 from tagging.commands.runs.finished import open_store
 from tagging.commands.training.folded import Folded
+from tagging.commands.training.reading import Labelled, read_labelled
 from tagging.commands.training.run_tree import ending, fold_run, fold_runs, identity_tags, log_inputs
-from tagging.commands.training.summary import summarise
 from tagging.config import AnyRecipe
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
@@ -18,17 +18,19 @@ from tagging.tracking.ownership import close_abandoned, own, owner_tag, work_fol
 from tagging.tracking.store import Run, Store
 
 
-def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False) -> Run:
+def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, labelled: Labelled | None = None) -> Run:
     """Train the folds an experiment or a stacker asks for and return its run.
 
     `lineage` (config.lineage) becomes tags of it. What is finished is not trained twice, what was broken off is
-    continued; `again` starts anew. Raises UserError for bad input, and where another process trains the same.
+    continued; `again` starts anew; `labelled` are the data where they are read already. Raises UserError for bad input,
+    and where another process trains the same.
     """
+    labelled = labelled or read_labelled(recipe)
     check_machine(recipe)  # what the machine cannot do stops before any work
     store, launch = open_store()
     for closed in close_abandoned(store):
         say(f"run {closed.name} ({closed.id[:8]}) was broken off without a word; it is marked as KILLED")
-    job = job_of(recipe, store)
+    job = job_of(recipe, store, labelled)
     prepared = job.prepared
     fingerprint = prepared.fingerprint()
     _introduce(prepared)
@@ -99,6 +101,8 @@ def _resume(store: Store, run: Run) -> Run:
 
 
 def _train_missing(job: Job, run: Run, store: Store) -> None:
+    from tagging.commands.training.summary import summarise  # with Matplotlib
+
     prepared = job.prepared
     known = fold_runs(store, run)
     todo = [fold for fold in prepared.folds_to_run if fold not in known or known[fold].status != "FINISHED"]

@@ -10,10 +10,21 @@ from pathlib import Path
 import soundfile
 
 from tagging.data.findings import Findings, limited, quoted
+from tagging.errors import UserError
 
 # what libsndfile reads, by suffix; only such files are missed when no table lists them
 OTHER_SPELLINGS = {".aif", ".aifc", ".oga", ".opus", ".snd", ".wave"}
 SOUND_SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | OTHER_SPELLINGS
+
+
+def sound_at(place: Path) -> list[Path]:
+    """Return the files of sound in a folder, or the one file that is named; UserError where there is none."""
+    if not place.exists():
+        raise UserError(f"{place}: no such file or folder")
+    files = find_sound(place) if place.is_dir() else [place]
+    if not files:
+        raise UserError(f"{place}: no sound; looked for files ending in {', '.join(sorted(SOUND_SUFFIXES))}")
+    return files
 
 
 def find_sound(folder: Path) -> list[Path]:

@@ -4,59 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from tagging.errors import UserError, room_in
 from tagging.features import journal
+from tagging.features.files import DTYPES, Progress, StoreFiles, writing
 from tagging.features.journal import ClipRecord
-from tagging.features.logmel import FEATURE_VERSION, LogMel, LogMelSettings
+from tagging.features.logmel import LogMel
 from tagging.features.reading import Decode, TrimmedSound, read_ahead
+from tagging.features.settings import FEATURE_VERSION, LogMelSettings
 
-DTYPES: dict[str, np.dtype] = {"float32": np.dtype("float32"), "float16": np.dtype("float16")}
 # A store grows by whole groups at fixed places of the list: the last digit of a float32 sum can differ
 # with what is computed beside it, and a continued store must equal one built without a break.
 _GROUP = 32
-
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class StoreFiles:
-    """The files of one store: `frames` grows first, then `journal`; `done` is written at the end."""
-
-    folder: Path
-
-    @property
-    def frames(self) -> Path:
-        """All clips' frames one after another."""
-        return self.folder / "logmels.bin"
-
-    @property
-    def journal(self) -> Path:
-        """One line a clip."""
-        return self.folder / "journal.jsonl"
-
-    @property
-    def done(self) -> Path:
-        """What the store was made with; it exists when the store is complete."""
-        return self.folder / "done.json"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that builds."""
-        return self.folder / "lock"
-
-    def complete(self) -> bool:
-        """Tell whether the store is done and its frames are all there."""
-        if not (self.done.exists() and self.journal.exists() and self.frames.exists()):
-            return False
-        return json.loads(self.done.read_text())["bytes"] == self.frames.stat().st_size
 
 
 def build(
@@ -66,8 +31,11 @@ def build(
     precision: str,
     decode: Decode,
     progress: Progress,
+    threads: int = 0,
 ) -> None:
     """Compute what the store lacks and mark it done; the caller holds its lock.
+
+    `threads` is the number of CPU threads, 0: as many as torch has.
 
     Raises UserError where a file's bytes cannot be read or the store cannot be written.
     """
@@ -75,6 +43,8 @@ def build(
     with writing(store):
         records = _cut_back(store, settings.n_mels * dtype.itemsize)
     progress(len(records), len(files))
+    if threads:
+        torch.set_num_threads(threads)
     logmel = LogMel(settings, "cpu")
     sounds = read_ahead(files[len(records) :], settings, decode, ahead=_GROUP)
     while group := list(islice(sounds, _GROUP)):
@@ -87,19 +57,6 @@ def build(
         progress(len(records), len(files))
     with writing(store):
         _mark_done(store, records, settings, precision)
-
-
-@contextmanager
-def writing(store: StoreFiles) -> Iterator[None]:
-    """Turn an OSError of the block, which writes to the store, into a UserError."""
-    try:
-        with room_in(store.folder):
-            yield
-    except OSError as error:
-        raise UserError(
-            f"{store.folder}: the feature store cannot be written ({error.strerror}); mend that and start the same "
-            "command again. What is computed so far is kept"
-        ) from error
 
 
 def _cut_back(store: StoreFiles, frame_bytes: int) -> list[ClipRecord]:

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tagging.features.mel import mel_filterbank
+from tagging.features.settings import LogMelSettings
 from tagging.features.trim import fit_least_length, sounding_span
-
-# part of every feature store's key: raise it whenever the numbers change
-FEATURE_VERSION = 2
 
 _LEAST_POWER = 1e-10
 _FRAMES_AT_ONCE = 256  # a chunk of 2.6 MB and its spectrum stay in the cache: fastest on two CPU cores
 _BLOCKS = 8  # of neighbouring mel bands; each needs few of the frequencies: an eighth of the product
-
-
-@dataclass(frozen=True)
-class LogMelSettings:
-    """What a log-mel is made with: Hz, samples, seconds and dB."""
-
-    sample_rate: int = 44100
-    n_fft: int = 2560
-    hop: int = 690
-    n_mels: int = 128
-    fmin: float = 20.0
-    fmax: float = 22050.0
-    min_seconds: float = 0.5
-    trim_db: float = 60.0
-    range_db: float = 80.0
 
 
 def trim_waveform(samples: np.ndarray, settings: LogMelSettings) -> np.ndarray:

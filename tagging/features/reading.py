@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from tagging.errors import UnreadableSound, UserError
-from tagging.features.logmel import LogMelSettings, trim_waveform
+from tagging.features.logmel import trim_waveform
+from tagging.features.settings import LogMelSettings
 
 T = TypeVar("T")
 

@@ -1,25 +1,30 @@
-"""The feature store: the log-mels of a list of files, computed once and mapped by every process."""
+"""The feature store: the log-mels of a list of files, computed once and mapped by every process.
+
+A store that is there is found and described without torch, which only computing and mapping need.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from filelock import FileLock, Timeout
 
 from tagging.errors import UserError
 from tagging.features import journal
-from tagging.features.build import DTYPES, Progress, StoreFiles, build, writing
-from tagging.features.logmel import FEATURE_VERSION, LogMelSettings
-from tagging.features.reading import Decode
-from tagging.features.table import LogMels
+from tagging.features.files import DTYPES, Progress, StoreFiles, writing
+from tagging.features.settings import FEATURE_VERSION, LogMelSettings
+
+if TYPE_CHECKING:
+    from tagging.features.reading import Decode
+    from tagging.features.table import LogMels
 
 _KEY_DIGITS = 16
 
@@ -28,15 +33,30 @@ _KEY_DIGITS = 16
 class FeatureStore:
     """A complete feature store; clip i is the i-th of the files it was opened with.
 
-    `notes` and `content` (sha256 of the file's bytes, hex) have an entry a clip; `errors` maps the index of
-    each undecodable file, whose length is 0, to the reason.
+    `lengths` [N] int64 frames, `minima` [N] float32 dB; `notes` and `content` (sha256 of the file's bytes, hex) have an
+    entry a clip; `errors` maps the index of each undecodable file, whose length is 0, to the reason.
     """
 
     folder: Path
-    logmels: LogMels
+    n_mels: int
+    dtype: np.dtype
+    lengths: np.ndarray
+    minima: np.ndarray
     notes: tuple[tuple[str, ...], ...]
     errors: dict[int, str]
     content: tuple[str, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all log-mels in bytes."""
+        return int(self.lengths.sum()) * self.n_mels * self.dtype.itemsize
+
+    @cached_property
+    def logmels(self) -> LogMels:
+        """The log-mels, mapped from the disk."""
+        from tagging.features.table import LogMels  # with torch
+
+        return LogMels.mapped(StoreFiles(self.folder).frames, self.n_mels, self.dtype, self.lengths, self.minima)
 
 
 def open_store(
@@ -47,6 +67,7 @@ def open_store(
     precision: str,
     decode: Decode,
     progress: Progress,
+    threads: int = 0,
 ) -> FeatureStore:
     """Map the store of these files' log-mels, after building what is missing of it.
 
@@ -54,6 +75,7 @@ def open_store(
     every file's path below `base`, size and time of change, so that it is never stale. One process builds
     while others wait; one that was killed is continued. `decode(path, sample_rate)` returns mono samples
     and notes or raises UnreadableSound, whose reason is recorded. `progress(done, total)` counts clips.
+    What is missing is computed on `threads` CPU threads, 0: as many as torch has.
 
     `precision` is "float32", or "float16": half the memory, and an error of at most 0.03125 dB (half a
     unit in the last place where |dB| is in [64, 128); 0.0156 dB in [32, 64)).
@@ -69,8 +91,10 @@ def open_store(
             store.lock.touch()
         with _locked(store, len(files), progress):
             if not store.complete():
-                build(store, files, settings, precision, decode, progress)
-    return _map(store, settings.n_mels, precision)
+                from tagging.features.build import build  # with torch
+
+                build(store, files, settings, precision, decode, progress, threads)
+    return _described(store, settings.n_mels, precision)
 
 
 def _key(files: Sequence[Path], base: Path, settings: LogMelSettings, precision: str) -> str:
@@ -106,25 +130,15 @@ def _locked(store: StoreFiles, total: int, progress: Progress) -> Iterator[None]
         lock.release()
 
 
-def _map(store: StoreFiles, n_mels: int, precision: str) -> FeatureStore:
+def _described(store: StoreFiles, n_mels: int, precision: str) -> FeatureStore:
     records = journal.read(store.journal)
-    lengths = torch.tensor([record.frames for record in records], dtype=torch.int64)
-    frames = _map_frames(store.frames, (int(lengths.sum()), n_mels), DTYPES[precision])
-    minima = torch.tensor([record.minimum for record in records], dtype=torch.float32)
     return FeatureStore(
         folder=store.folder,
-        logmels=LogMels(frames, lengths.cumsum(0) - lengths, lengths, minima),
+        n_mels=n_mels,
+        dtype=DTYPES[precision],
+        lengths=np.array([record.frames for record in records], np.int64),
+        minima=np.array([record.minimum for record in records], np.float32),
         notes=tuple(record.notes for record in records),
         errors={index: record.error for index, record in enumerate(records) if record.error is not None},
         content=tuple(record.content for record in records),
     )
-
-
-def _map_frames(path: Path, shape: tuple[int, int], dtype: np.dtype) -> torch.Tensor:
-    if shape[0] == 0:  # an empty file cannot be mapped
-        return torch.from_numpy(np.empty(shape, dtype))
-    mapped = np.memmap(path, dtype=dtype, mode="r", shape=shape)
-    with warnings.catch_warnings():
-        # torch has no read-only tensors and warns; nothing writes to the table
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(mapped)

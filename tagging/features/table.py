@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,6 +44,13 @@ class LogMels:
         return self.frames[start : start + int(self.lengths[index])]
 
     @classmethod
+    def mapped(cls, path: Path, n_mels: int, dtype: np.dtype, lengths: np.ndarray, minima: np.ndarray) -> LogMels:
+        """Map a file of clips one after another, of `lengths` [N] int64 frames and `minima` [N] float32 dB."""
+        counted = torch.from_numpy(lengths)
+        frames = _map_frames(path, (int(counted.sum()), n_mels), dtype)
+        return cls(frames, counted.cumsum(0) - counted, counted, torch.from_numpy(minima))
+
+    @classmethod
     def from_clips(cls, clips: Sequence[Tensor]) -> LogMels:
         """Join clips [T_i, M] dB of one dtype and device to a table in memory."""
         device = clips[0].device
@@ -52,3 +62,13 @@ class LogMels:
             lengths=lengths.to(device),
             minima=torch.stack(minima),
         )
+
+
+def _map_frames(path: Path, shape: tuple[int, int], dtype: np.dtype) -> Tensor:
+    if shape[0] == 0:  # an empty file cannot be mapped
+        return torch.from_numpy(np.empty(shape, dtype))
+    mapped = np.memmap(path, dtype=dtype, mode="r", shape=shape)
+    with warnings.catch_warnings():
+        # torch has no read-only tensors and warns; nothing writes to the table
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(mapped)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tagging.ensemble.pool import Method
-from tagging.features.logmel import LogMelSettings
+from tagging.features.settings import LogMelSettings
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from tagging.data.findings import apart, limited
 from tagging.data.listing import SOUND_SUFFIXES, find_sound
 from tagging.data.tables import read_table
 from tagging.errors import UnreadableSound, UserError
-from tagging.features.logmel import LogMel, LogMelSettings, trim_waveform
+from tagging.features.logmel import LogMel, trim_waveform
 from tagging.features.reading import ahead_of
+from tagging.features.settings import LogMelSettings
 from tagging.features.table import LogMels
 from tagging.kernel.clock import QUIET_S, Clock
 from tagging.kernel.plan import Network

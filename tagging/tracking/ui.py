@@ -40,7 +40,6 @@ def serve(port: int, open_browser: bool, host: str = HOST) -> None:
         _announce(store, store.uri.rstrip("/"), open_browser)
         return
     _check_free(host, port)
-    print("starting the MLflow UI ...", flush=True)
     with tempfile.TemporaryFile() as output, _server(store.uri, host, port, output.fileno()) as server:
         _wait_until_up(server, port, output.fileno())
         _announce(store, f"http://{HOST}:{port}", open_browser)

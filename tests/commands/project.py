@@ -86,7 +86,7 @@ class Project:
             except SystemExit as stop:  # argparse
                 status = stop.code
         assert status == code, f"{out.getvalue()}\n{err.getvalue()}"
-        return Done(status, out.getvalue(), err.getvalue())
+        return Done(status, *(_lines(screen.getvalue()) for screen in (out, err)))
 
     def start(
         self, *arguments: str, module: str = "tagging", environment: Mapping[str, str] | None = None
@@ -148,6 +148,11 @@ def _as_a_process_of_its_own(
             torch.set_num_threads(threads)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _lines(text: str) -> str:
+    """Return what was printed as a pipe in text mode gives it: a bar goes back to the start of its line."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _show_warning(message: Warning | str, kind: type[Warning], name: str, line: int, *_: object) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from tagging.commands.runs.files import OOF_TILES
 from tagging.commands.stacking.prepare import PreparedStacker, prepare_stacker
 from tagging.commands.train import train
+from tagging.commands.training.reading import read_labelled
 from tagging.config import Stacker, load
 from tagging.tracking.store import Run, Store
 
@@ -42,7 +43,8 @@ class Stacked:
         return stacker
 
     def prepared(self, *overrides: str, data: Path | None = None) -> PreparedStacker:
-        return prepare_stacker(self.load(*overrides, data=data), self.store)
+        stacker = self.load(*overrides, data=data)
+        return prepare_stacker(stacker, self.store, read_labelled(stacker).dataset)
 
     def train(self, *overrides: str, data: Path | None = None) -> Run:
         return train(self.load(*overrides, data=data), {})

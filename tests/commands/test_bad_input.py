@@ -41,6 +41,7 @@ def test_all_undecodable_files_are_named_at_once(project: Project, broken: Path,
     done = project.run("train", "tiny", "--data", str(broken), code=2)
     text, nans, cut = names(broken)
     lines = done.stderr.splitlines()
+    assert lines.pop(0) == f"tiny: reading {broken}"
     assert len(lines) == 4
     assert lines[-1] == ("error: 3 files cannot be used: mend them, or leave them out with --skip-unreadable")
     assert {line.split(": ")[1] for line in lines[:3]} == {text, nans, cut}
@@ -111,6 +112,7 @@ def test_noisy_draws_need_noisy_clips(project: Project, tmp_path: Path) -> None:
     shutil.copytree(demo, tmp_path / "sound", ignore=shutil.ignore_patterns("train_noisy*"))
     done = project.run("train", "tiny", "--data", str(tmp_path / "sound"), code=2)
     assert done.stderr == (
+        f"tiny: reading {tmp_path}/sound\n"
         "error: sampling.noisy is 0.2, but sound has no noisy clips; give --set sampling.curated=1 sampling.noisy=0\n"
     )
 
@@ -136,6 +138,7 @@ def test_a_class_may_not_be_called_as_a_column(project: Project, tmp_path: Path)
     (tmp_path / "own" / "clips.csv").write_text("fname,labels\n0.wav,fold\n1.wav,dog\n2.wav,fold\n3.wav,dog\n")
     done = project.run("train", "tiny", "--data", str(tmp_path / "own"), code=2)
     assert done.stderr == (
+        f"tiny: reading {tmp_path}/own\n"
         f"error: {tmp_path}/own: a class is called 'fold', which is a column of the tables of predictions; "
         "rename it (fname, fold, tile are taken)\n"
     )

@@ -48,7 +48,10 @@ def test_a_submission_goes_where_it_is_asked_to(trained: Trained, tmp_path: Path
     trained.project.run("submit", "--out", str(tmp_path / "mine.csv"))
     assert len(read_csv(tmp_path / "mine.csv")) == 8
     done = trained.project.run("submit", "--out", str(tmp_path / "no" / "mine.csv"), code=2)
-    assert done.stderr == f"error: {tmp_path}/no/mine.csv: cannot be written: No such file or directory\n"
+    assert done.stderr == (
+        "submission of the newest run with test predictions\n"
+        f"error: {tmp_path}/no/mine.csv: cannot be written: No such file or directory\n"
+    )
 
 
 def test_predicted_again_from_its_checkpoints_a_run_gives_its_own_numbers(trained: Trained, store_of: Connect) -> None:
@@ -89,8 +92,10 @@ def test_damaged_weights_are_named(moved: Project, store_of: Connect) -> None:
     fold = store.children(the_run(store).id)[0]
     path = store.fetch(fold.id, "checkpoints/best/model.safetensors")
     path.write_bytes(path.read_bytes()[:-1])
-    done = moved.run("predict", str(demo_folder(moved) / "test"), "--run", "tiny", code=2)
+    test = demo_folder(moved) / "test"
+    done = moved.run("predict", str(test), "--run", "tiny", code=2)
     assert done.stderr == (
+        f"tagging {test} as run tiny does\n"
         f"error: {path}: the weights are damaged (Error while deserializing header: incomplete metadata, file not "
         "fully covered); bring the file back from a copy, or train its run again\n"
     )
@@ -106,13 +111,14 @@ def test_one_file_is_enough(trained: Trained, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_folder_that_is_not_there_is_named(trained: Trained, tmp_path: Path) -> None:
     done = trained.project.run("predict", f"{tmp_path}/none", "--run", "tiny", code=2)
-    assert done.stderr == f"error: {tmp_path}/none: no such file or folder\n"
+    assert done.stderr == f"tagging {tmp_path}/none as run tiny does\nerror: {tmp_path}/none: no such file or folder\n"
 
 
 @pytest.mark.slow
 def test_an_unknown_run_brings_the_nearest_names(trained: Trained) -> None:
     done = trained.project.run("predict", "--run", "tini", code=2)
     assert done.stderr == (
+        "predicting the clips of run tini again\n"
         f"error: tini: no such run in {trained.project.uri}; give a run id, four or more of its first "
         "characters, or the name of a finished experiment, trial, ensemble or stacker\n"
         "error: nearest names: tiny\n"
@@ -125,7 +131,12 @@ def test_a_folder_without_sound_says_what_it_looked_for(trained: Trained, tmp_pa
     done = trained.project.run("predict", str(tmp_path), "--run", "tiny", code=2)
     endings = ", ".join(sorted(SOUND_SUFFIXES))
     assert {".wav", ".flac", ".ogg", ".mp3", ".aiff"} < SOUND_SUFFIXES
-    assert done.stderr == f"error: {tmp_path}: no sound that can be read; looked for files ending in {endings}\n"
+    assert done.stderr == (
+        f"tagging {tmp_path} as run tiny does\nerror: {tmp_path}: no sound; looked for files ending in {endings}\n"
+    )
+    (tmp_path / "a.wav").write_text("no sound either")
+    done = trained.project.run("predict", str(tmp_path), "--run", "tiny", code=2)
+    assert done.stderr.endswith(f"error: {tmp_path}: no sound that can be read in 1 file\n")
 
 
 @pytest.mark.slow
@@ -158,6 +169,7 @@ def test_new_sound_is_tagged_as_the_run_was_trained(trained: Trained) -> None:
     sound = str(demo_folder(trained.project) / "test")
     done = trained.project.run("predict", sound, "--run", "tiny", "--set", "features.n_mels=16", code=2)
     assert done.stderr == (
+        f"tagging {sound} as run tiny does\n"
         "error: tiny predicts as it was trained; of --set only device and threads may be given here\n"
     )
 

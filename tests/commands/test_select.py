@@ -10,7 +10,7 @@ import pytest
 from tagging.commands.runs.out_of_fold import read_out_of_fold
 from tagging.commands.select import Asked, arrays_of, select, without_copies
 from tagging.commands.selection.candidates import Candidates
-from tagging.commands.selection.choose import Wish
+from tagging.commands.selection.wish import Wish
 from tagging.ensemble.subsets import Limits
 from tagging.errors import UserError
 from tagging.tracking.store import Run

@@ -85,7 +85,7 @@ def test_what_timm_does_not_take_stops_before_any_work(
     project: Project, store_of: Connect, settings: str, message: str
 ) -> None:
     done = project.run("train", "tiny", "--set", "model.kind=timm", settings, code=2)
-    assert done.stderr == f"error: {message.format(folder=project.folder)}\n"
+    assert done.stderr == f"tiny: reading the demo sound\nerror: {message.format(folder=project.folder)}\n"
     assert store_of(project).find([]) == []
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from tagging.errors import UnreadableSound, UserError
-from tagging.features.logmel import LogMelSettings
+from tagging.features.settings import LogMelSettings
 from tagging.features.store import FeatureStore, open_store
 
 SETTINGS = LogMelSettings(sample_rate=8000, n_fft=512, hop=160, n_mels=16, fmax=4000.0, min_seconds=0.1)

@@ -4,8 +4,9 @@ import pytest
 import soundfile
 import torch
 
-from tagging.features.logmel import LogMel, LogMelSettings, trim_waveform
+from tagging.features.logmel import LogMel, trim_waveform
 from tagging.features.mel import mel_filterbank
+from tagging.features.settings import LogMelSettings
 from tagging.features.trim import sounding_span
 from tests.features.sounds import WAVEFORMS, noise
 from tests.reference import logmel as reference

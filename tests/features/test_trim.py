@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from tagging.features.logmel import LogMelSettings, trim_waveform
+from tagging.features.logmel import trim_waveform
+from tagging.features.settings import LogMelSettings
 from tagging.features.trim import fit_least_length, sounding_span
 from tests.features.sounds import WAVEFORMS
 from tests.reference.logmel import trim_span, trimmed

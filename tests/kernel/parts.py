@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import torch
 
-from tagging.features.logmel import LogMelSettings
+from tagging.features.settings import LogMelSettings
 from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Weights
 from tagging.kernel.weights import write_weights
 from tagging.models import registry

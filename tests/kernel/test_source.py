@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tagging.augment.filters import FilterSettings
-from tagging.features.logmel import LogMelSettings
+from tagging.features.settings import LogMelSettings
 from tagging.kernel import source
 from tagging.kernel.plan import Network, Plan, Single, Weights
 from tests.test_architecture import ROOT, imports

@@ -16,10 +16,10 @@ from tagging.commands.training.prepare import Prepared, prepare
 from tagging.config import Experiment
 from tagging.data.fsdkaggle import CURATED, NOISY, SUBMISSION
 from tagging.features import journal
-from tagging.features.build import DTYPES, Progress, StoreFiles
+from tagging.features.files import DTYPES, Progress, StoreFiles
 from tagging.features.journal import ClipRecord
-from tagging.features.logmel import LogMelSettings
 from tagging.features.reading import Decode
+from tagging.features.settings import LogMelSettings
 from tests.shared import SHARED
 from tests.stand_in import stand_in
 
@@ -46,7 +46,7 @@ def write_standin(folder: Path) -> None:
 def prepare_standin(experiment: Experiment) -> Prepared:
     """Prepare an experiment on a stand-in; the store lies beside its folder, and is written where it is missing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tagging.features.store.build", write_logmels)
+        patch.setattr("tagging.features.build.build", write_logmels)
         stand_in(Path(experiment.data.folder).parent, patch)
         return prepare(experiment)
 
@@ -58,6 +58,7 @@ def write_logmels(
     precision: str,
     decode: Decode,
     progress: Progress,
+    threads: int = 0,
 ) -> None:
     """Fill a store with noise in the place of `tagging.features.build.build`."""
     generator = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import librosa
 import numpy as np
 
-from tagging.features.logmel import LogMelSettings
+from tagging.features.settings import LogMelSettings
 
 
 def trim_span(samples: np.ndarray, trim_db: float) -> tuple[int, int]:

@@ -14,8 +14,7 @@ from tagging.commands.predicting.tagger import Tagger, classes_of, hears, no_che
 from tagging.commands.runs.files import half_path
 from tagging.commands.runs.finished import fold_numbers
 from tagging.commands.runs.halves import has_half
-from tagging.commands.training.build import logmel_settings
-from tagging.commands.training.prepare import data_folder, dataset_name
+from tagging.commands.training.reading import data_folder, dataset_name, logmel_settings
 from tagging.config import Experiment
 from tagging.config.load import load_stored
 from tagging.data.dataset import Dataset

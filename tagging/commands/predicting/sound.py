@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from tagging.data.audio import read_sounds
-from tagging.data.listing import SOUND_SUFFIXES, find_sound
 from tagging.errors import UnreadableSound, UserError
-from tagging.features.logmel import LogMel, LogMelSettings, trim_waveform
+from tagging.features.logmel import LogMel, trim_waveform
+from tagging.features.settings import LogMelSettings
 from tagging.features.table import LogMels
 from tagging.progress import Bar, warn
+from tagging.report.wording import count
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,14 @@ class NewSound:
     logmels: dict[LogMelSettings, LogMels]
 
 
-def read_new_sound(place: Path, settings: Collection[LogMelSettings], device: torch.device) -> NewSound:
-    """Read a folder of sound, or one file: each clip is decoded once, each of its log-mels made once.
+def read_new_sound(
+    place: Path, files: Sequence[Path], settings: Collection[LogMelSettings], device: torch.device
+) -> NewSound:
+    """Read the files of a folder, or the one file that is named: decoded once, each of its log-mels made once.
 
-    Raises UserError if there is no sound; unreadable files are named and left out.
+    Raises UserError if none can be read; unreadable files are named and left out.
     """
-    if not place.exists():
-        raise UserError(f"{place}: no such file or folder")
     root = place if place.is_dir() else place.parent
-    files = find_sound(place) if place.is_dir() else [place]
     front_ends = {each: LogMel(each, device) for each in settings}
     fnames: list[str] = []
     clips: dict[LogMelSettings, list[Tensor]] = {each: [] for each in settings}
@@ -49,6 +49,5 @@ def read_new_sound(place: Path, settings: Collection[LogMelSettings], device: to
                 clips[each] += front_end([trim_waveform(sounds[each.sample_rate].samples, each)])
             fnames.append(path.relative_to(root).as_posix())
     if not fnames:
-        endings = ", ".join(sorted(SOUND_SUFFIXES))
-        raise UserError(f"{place}: no sound that can be read; looked for files ending in {endings}")
+        raise UserError(f"{place}: no sound that can be read in {count(len(files), 'file')}")
     return NewSound(fnames, {each: LogMels.from_clips(made) for each, made in clips.items()})

@@ -27,8 +27,6 @@ def open_store() -> tuple[Store, str | None]:
 
 def open_run(run_text: str) -> tuple[Store, Run]:
     """Open the store and find the run that a user means; UserError if there is none."""
-    if not run_text:
-        raise UserError("no run is named; give --run RUN: an id, its beginning, or a name (`show runs` lists them)")
     store, launch = open_store()
     run = store.resolve(run_text)
     if launch:

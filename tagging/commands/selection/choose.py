@@ -4,35 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import torch
 
+from tagging.commands.selection.wish import By, Wish
 from tagging.ensemble.blend import Blend
 from tagging.ensemble.coordinate import search_weights
 from tagging.ensemble.enumeration import MOST_SUBSETS, Enumeration, enumerate_subsets, estimate
 from tagging.ensemble.greedy import greedy
 from tagging.ensemble.pairs import MOST_CANDIDATES
-from tagging.ensemble.pool import METHODS, Method, Pool
+from tagging.ensemble.pool import Method, Pool
 from tagging.ensemble.selection import Selection, best_by_nested, best_by_score
 from tagging.ensemble.subsets import Limits, count_subsets
 from tagging.ensemble.written import rescored
 from tagging.errors import UserError
 from tagging.progress import Bar
 from tagging.report.wording import count, duration
-
-Search = Literal["enumerate", "greedy", "weights"]
-By = Literal["cv", "nested"]
-
-
-@dataclass(frozen=True)
-class Wish:
-    """How an ensemble is to be chosen: by which means, which search, within which limits, by which number."""
-
-    methods: tuple[Method, ...] = METHODS
-    search: Search = "enumerate"
-    limits: Limits = field(default_factory=Limits)
-    by: By = "cv"
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from tagging.commands.selection.candidates import seed_spread
-from tagging.commands.selection.choose import Choice, Wish
+from tagging.commands.selection.choose import Choice
 from tagging.commands.selection.ensemble_run import Account
+from tagging.commands.selection.wish import Wish
 from tagging.ensemble.blend import Blend, equal_blend
 from tagging.ensemble.bootstrap import Bootstrap, Interval
 from tagging.ensemble.members import correlation, scores

@@ -15,6 +15,7 @@ from tagging.commands.stacking.members import said
 from tagging.commands.stacking.models import WEIGHTS, Predictor, predictor_of
 from tagging.commands.stacking.prepare import FILE, prepare_stacker
 from tagging.commands.training import build
+from tagging.commands.training.reading import read_labelled
 from tagging.commands.training.summary import summarise
 from tagging.config import Stacker
 from tagging.config.load import load_any_stored
@@ -57,7 +58,8 @@ def predict_stacker_again(
 
     Raises UserError where the labels, the members' predictions or the settings are not those it was trained with.
     """
-    prepared = prepare_stacker(_stored_stacker(store, run, overrides, data), store)
+    stacker = _stored_stacker(store, run, overrides, data)
+    prepared = prepare_stacker(stacker, store, read_labelled(stacker).dataset)
     if prepared.fingerprint() != run.tags["fingerprint"]:
         raise UserError(
             f"labels, members' predictions or settings are not those {run.name} was trained with, and it keeps its "

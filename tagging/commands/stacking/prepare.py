@@ -13,12 +13,11 @@ import pandas as pd
 from tagging.commands.runs.files import FOLDS
 from tagging.commands.stacking.members import find_members, read_half, read_tiles, said, tiles_digest
 from tagging.commands.training.folded import Folded, check_folds_to_run, digest
-from tagging.commands.training.prepare import check_classes, data_folder, dataset_name, list_path
+from tagging.commands.training.reading import list_path
 from tagging.config import Stacker
 from tagging.data.dataset import Dataset
 from tagging.data.folds import absent_classes
 from tagging.data.label_lists import apply_corrections, read_label_list
-from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.report.description import Member
 from tagging.report.wording import count
@@ -63,14 +62,12 @@ class PreparedStacker(Folded):
         return [f"{run.id} {file}" for run, file in zip(self.runs, self.digests, strict=True)]
 
 
-def prepare_stacker(stacker: Stacker, store: Store) -> PreparedStacker:
-    """Find the members, read the data set's labels, the label list and what the members say.
+def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> PreparedStacker:
+    """Find the members, read the label list and what the members say of the data set's clips.
 
     `members` of the config that comes back holds run ids. Raises UserError for any bad input, all problems of a step
     at once.
     """
-    dataset = read_dataset(data_folder(stacker), dataset_name(stacker))
-    check_classes(dataset)
     runs = find_members(stacker, dataset.name, store)
     assigned = store.read_table(runs[0].id, FOLDS).set_index("fname")["fold"]
     known = np.isin(dataset.curated.fnames, assigned.index)

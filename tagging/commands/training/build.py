@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tagging import project, seeds
+from tagging import seeds
 from tagging.augment.filters import FilterSettings
 from tagging.augment.mixers import MixSettings
 from tagging.augment.noise import NoiseSettings
@@ -18,15 +18,14 @@ from tagging.augment.resized_crop import ResizedCropSettings
 from tagging.augment.spec_augment import MaskSettings
 from tagging.augment.time_shift import TimeShiftSettings
 from tagging.augment.views import ViewSettings
+from tagging.commands.training.reading import initial_weights
 from tagging.config import Experiment, Recipe, Stacker
 from tagging.config.sections.augment import Filter
-from tagging.config.sections.features import Features
 from tagging.config.sections.losses import AnyLoss
 from tagging.config.sections.models import TimmModel
 from tagging.config.sections.stacking import StackerModel
 from tagging.config.sections.training import Optimizer
 from tagging.errors import UserError
-from tagging.features.logmel import LogMelSettings
 from tagging.models import registry
 from tagging.models.stacking import STACKERS
 from tagging.models.timm_backbone import TimmBackbone, one_line
@@ -92,17 +91,6 @@ def check_model(experiment: Experiment) -> None:
         _network(experiment, num_classes=2)
 
 
-def initial_weights(experiment: Experiment) -> Path | None:
-    """Return the file that a network's weights start from, None where there is none."""
-    section = experiment.model
-    # a relative path in an experiment's file is meant from the project's root
-    return (
-        project.root() / Path(section.weights).expanduser()
-        if isinstance(section, TimmModel) and section.weights
-        else None
-    )
-
-
 def _keep_freed_memory() -> None:
     """Make glibc keep large freed blocks instead of handing them back to the kernel.
 
@@ -114,11 +102,6 @@ def _keep_freed_memory() -> None:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(m_mmap_max, 0)
         libc.mallopt(m_trim_threshold, 2**31 - 1)
-
-
-def logmel_settings(features: Features) -> LogMelSettings:
-    """Return the front end's settings."""
-    return LogMelSettings(**features.model_dump(exclude={"precision"}))
 
 
 def view_settings(experiment: Experiment) -> ViewSettings:

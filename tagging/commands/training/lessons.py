@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Lessons:
         labels [rows of the store, C] in 0..1; rows that the teacher does not speak of keep them. Soft targets as in
         Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015, at temperature 1.
         """
+        import torch  # here: most of what is asked of a teacher needs none
+
         targets = labels.clone()
         for half in self.halves:
             rows = torch.from_numpy(half.rows).to(labels.device)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from tagging.commands.runs.files import FOLDS, OOF
 from tagging.commands.runs.finished import class_columns, finished_folds, named_run, other_classes
-from tagging.commands.training import build
-from tagging.commands.training.prepare import Prepared, dataset_name
+from tagging.commands.training.prepare import Prepared
+from tagging.commands.training.reading import dataset_name
 from tagging.config import Experiment, flatten
 from tagging.config.load import leaf_text
 from tagging.config.sections.models import TimmModel
@@ -20,7 +19,6 @@ from tagging.errors import UserError
 from tagging.progress import warn
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
-from tagging.training.checkpoint import fits, weights_file
 
 TRAINED = ("experiment", "trial")  # the kinds of runs that have folds
 
@@ -35,6 +33,8 @@ class Origin:
     @property
     def path(self) -> str:
         """The file in each fold's run that holds the weights to predict with."""
+        from tagging.training.checkpoint import weights_file
+
         return weights_file(Path("checkpoints"), self.run.params["predict.weights"]).as_posix()
 
     def weights(self, fold: int, store: Store) -> Path:
@@ -128,6 +128,11 @@ def _check_clips(title: str, theirs: pd.DataFrame, prepared: Prepared) -> None:
 
 def _check_weights(title: str, origin: Origin, prepared: Prepared, store: Store) -> None:
     """Stop where a fold's weights are not there, cannot be read, or are of another network."""
+    import torch
+
+    from tagging.commands.training import build
+    from tagging.training.checkpoint import fits
+
     experiment = prepared.experiment
     folds = prepared.folds_to_run
     model = build.model_of(experiment, len(prepared.dataset.classes), folds[0], torch.device("cpu"), bare=True)

@@ -5,29 +5,31 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from tagging import project
-from tagging.commands.training.build import initial_weights, logmel_settings
 from tagging.commands.training.folded import Folded, bits, check_folds_to_run
 from tagging.commands.training.lessons import Lessons
-from tagging.config import Experiment, Recipe
+from tagging.commands.training.reading import (
+    Labelled,
+    LabelLists,
+    initial_weights,
+    logmel_settings,
+    read_labelled,
+)
+from tagging.config import Experiment
 from tagging.data.audio import read_sound
 from tagging.data.dataset import Clips, Dataset
-from tagging.data.demo import make_demo
 from tagging.data.folds import absent_classes, assign_folds
-from tagging.data.label_lists import apply_corrections, read_label_list, select_noisy
-from tagging.data.layouts import read_dataset
-from tagging.errors import UserError, room_in
+from tagging.errors import UserError
 from tagging.features.store import FeatureStore, open_store
 from tagging.progress import Bar
 from tagging.report.wording import count
-from tagging.training.sampling import SourceRows
 
-RESERVED = ("fname", "fold", "tile")  # columns beside the classes in tables of predictions
+if TYPE_CHECKING:
+    from tagging.training.sampling import SourceRows
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Prepared(Folded):
     @property
     def source_rows(self) -> SourceRows:
         """What each row of the store is to training."""
+        from tagging.training.sampling import SourceRows  # with torch
+
         return SourceRows(
             curated=self.rows["curated"],
             noisy=self.rows["noisy"],
@@ -97,32 +101,15 @@ class Prepared(Folded):
         ]
 
 
-def data_folder(experiment: Recipe) -> Path:
-    """Return the folder of the data set, made first where it is the demo."""
-    if experiment.data.kind == "demo":
-        demo = experiment.demo
-        folder = project.root() / "data" / f"demo-{demo.seed}-{demo.curated}-{demo.noisy}-{demo.test}"
-        with room_in(folder):
-            make_demo(folder, demo.seed, demo.curated, demo.noisy, demo.test)
-        return folder
-    # a relative folder in an experiment's file is meant from the project's root
-    return project.root() / Path(experiment.data.folder).expanduser()
-
-
-def dataset_name(experiment: Recipe) -> str:
-    """Return the name of the data set, that of its MLflow experiment."""
-    return experiment.data.name or data_folder(experiment).resolve().name
-
-
-def prepare(experiment: Experiment, weights: str | None = None) -> Prepared:
-    """Read the data set, lists and folds, and build or map the log-mels.
+def prepare(experiment: Experiment, weights: str | None = None, labelled: Labelled | None = None) -> Prepared:
+    """Read the data set and lists, unless they are `labelled` already, cut folds, and build or map the log-mels.
 
     `weights` is the digest of the file of initial weights where that need not be there any more.
     Raises UserError for any bad input, all problems of a step at once.
     """
-    dataset = read_dataset(data_folder(experiment), dataset_name(experiment))
-    check_classes(dataset)
-    lists = read_lists(experiment, dataset)
+    labelled = labelled or read_labelled(experiment)
+    dataset, lists = labelled.dataset, labelled.lists
+    assert lists is not None  # it is an experiment
     features = open_features(experiment, dataset)
     usable, left_out = _readable(experiment, dataset, features)
     rows, first = {}, 0
@@ -184,48 +171,8 @@ def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
             experiment.features.precision,
             read_sound,
             bar.reach,
+            experiment.threads,
         )
-
-
-@dataclass(frozen=True)
-class LabelLists:
-    """What the label lists say of all clips of the table, undecodable ones included."""
-
-    paths: tuple[Path, ...]
-    corrected: np.ndarray
-    removed: np.ndarray
-    trusted: np.ndarray
-    dropped: np.ndarray
-    warnings: tuple[str, ...]
-
-
-def read_lists(experiment: Experiment, dataset: Dataset) -> LabelLists:
-    """Read the lists that an experiment names, none to two; UserError, all problems at once, where one does not fit."""
-    curated, noisy, classes = dataset.curated, dataset.noisy, dataset.classes
-    corrected, removed = curated.labels, np.zeros(len(curated), dtype=bool)
-    trusted = dropped = np.zeros(len(noisy), dtype=bool)
-    paths: list[Path] = []
-    warnings: list[str] = []
-    problems: list[str] = []
-    if given := experiment.labels.corrections:
-        path = list_path(given, dataset.folder)
-        paths.append(path)
-        try:
-            corrected, removed, notes = apply_corrections(curated, classes, read_label_list(path), path)
-            warnings += notes
-        except UserError as error:
-            problems += error.problems
-    if given := experiment.labels.noisy_selection:
-        path = list_path(given, dataset.folder)
-        paths.append(path)
-        try:
-            trusted, dropped, notes = select_noisy(noisy, classes, read_label_list(path), path)
-            warnings += notes
-        except UserError as error:
-            problems += error.problems
-    if problems:
-        raise UserError(*problems)
-    return LabelLists(tuple(paths), corrected, removed, trusted, dropped, tuple(warnings))
 
 
 def _idle_selection(experiment: Experiment, lists: LabelLists) -> list[str]:
@@ -255,12 +202,6 @@ def _readable(
     ends = np.cumsum([len(clips) for clips in halves.values()])
     masks = dict(zip(halves, np.split(usable, ends[:-1]), strict=True))
     return masks, [f"left out: {problem}" for problem in problems]
-
-
-def list_path(given: str, folder: Path) -> Path:
-    """Find a list beside the data, else by its path from the project's root; one that is nowhere belongs beside."""
-    path = Path(given).expanduser()
-    return max((folder / path, project.root() / path), key=lambda place: (place.is_file(), place.exists()))
 
 
 def _folds(experiment: Experiment, curated: Clips) -> np.ndarray:
@@ -308,13 +249,3 @@ def _lack_of_noise(prepared: Prepared) -> str:
     if prepared.dropped.all():
         return f"labels.noisy_selection drops all {len(prepared.dropped)}"
     return "no noisy clip is trusted"
-
-
-def check_classes(dataset: Dataset) -> None:
-    """Stop where a class is called as a column beside the classes is."""
-    taken = [name for name in dataset.classes if name in RESERVED]
-    if taken:
-        raise UserError(
-            f"{dataset.folder}: a class is called {taken[0]!r}, which is a column of the tables of predictions; "
-            f"rename it ({', '.join(RESERVED)} are taken)"
-        )

@@ -11,7 +11,8 @@ import pandas as pd
 from tagging.commands.runs.files import OOF, half_path
 from tagging.commands.runs.finished import class_columns, named_run, other_classes
 from tagging.commands.training.lessons import Half, Lessons
-from tagging.commands.training.prepare import Prepared, dataset_name
+from tagging.commands.training.prepare import Prepared
+from tagging.commands.training.reading import dataset_name
 from tagging.config import Experiment
 from tagging.errors import UserError
 from tagging.progress import warn

@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from tagging.commands.selection.choose import Wish, choose
+from tagging.commands.selection.choose import choose
+from tagging.commands.selection.wish import Wish
 from tagging.ensemble.blend import weighted_mean
 from tagging.ensemble.enumeration import MOST_SUBSETS
 from tagging.ensemble.pool import Pool

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tagging.commands.selection.choose import Wish, choose
+from tagging.commands.selection.choose import choose
 from tagging.commands.selection.found import _signed, account_of, show, weigh
+from tagging.commands.selection.wish import Wish
 from tagging.ensemble.pool import Pool
 from tagging.ensemble.subsets import Limits
 from tagging.metrics import lwlrap

@@ -73,6 +73,7 @@ def test_folds_start_from_the_weights_of_the_same_fold(tuned: Project, store_of:
 def test_an_unknown_run_stops(tuned: Project) -> None:
     done = tuned.run("train", "tiny", "--set", "init.run=tinny", code=2)
     assert done.stderr.splitlines() == [
+        "tiny: reading the demo sound",
         f"error: init.run: tinny: no such run in sqlite:///{tuned.folder}/mlflow.db; give a run id, four or more of "
         "its first characters, or the name of a finished experiment or trial",
         "error: nearest names: tiny",

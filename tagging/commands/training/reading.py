@@ -1,0 +1,132 @@
+"""What an experiment reads, and where it lies: folder, tables, label lists, initial weights.
+
+Imports neither torch nor MLflow, so that whatever is wrong with them is said at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tagging import project
+from tagging.config import AnyRecipe, Experiment, Recipe
+from tagging.config.sections.features import Features
+from tagging.config.sections.models import TimmModel
+from tagging.data.dataset import Dataset
+from tagging.data.demo import make_demo
+from tagging.data.label_lists import apply_corrections, read_label_list, select_noisy
+from tagging.data.layouts import read_dataset
+from tagging.errors import UserError, room_in
+from tagging.features.settings import LogMelSettings
+
+RESERVED = ("fname", "fold", "tile")  # columns beside the classes in tables of predictions
+
+
+def data_folder(experiment: Recipe) -> Path:
+    """Return the folder of the data set, made first where it is the demo."""
+    if experiment.data.kind == "demo":
+        demo = experiment.demo
+        folder = project.root() / "data" / f"demo-{demo.seed}-{demo.curated}-{demo.noisy}-{demo.test}"
+        with room_in(folder):
+            make_demo(folder, demo.seed, demo.curated, demo.noisy, demo.test)
+        return folder
+    # a relative folder in an experiment's file is meant from the project's root
+    return project.root() / Path(experiment.data.folder).expanduser()
+
+
+def dataset_name(experiment: Recipe) -> str:
+    """Return the name of the data set, that of its MLflow experiment."""
+    return experiment.data.name or data_folder(experiment).resolve().name
+
+
+@dataclass(frozen=True)
+class LabelLists:
+    """What the label lists say of all clips of the table, undecodable ones included."""
+
+    paths: tuple[Path, ...]
+    corrected: np.ndarray
+    removed: np.ndarray
+    trusted: np.ndarray
+    dropped: np.ndarray
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The clips of a data set, and what the label lists of an experiment say of them; a stacker reads its own later."""
+
+    dataset: Dataset
+    lists: LabelLists | None
+
+
+def read_labelled(recipe: AnyRecipe) -> Labelled:
+    """Read the data set of an experiment or a stacker, and the experiment's label lists.
+
+    Raises UserError for a bad folder, table or list, all problems of a step at once.
+    """
+    dataset = read_dataset(data_folder(recipe), dataset_name(recipe))
+    _check_classes(dataset)
+    return Labelled(dataset, read_lists(recipe, dataset) if isinstance(recipe, Experiment) else None)
+
+
+def read_lists(experiment: Experiment, dataset: Dataset) -> LabelLists:
+    """Read the lists that an experiment names, none to two; UserError, all problems at once, where one does not fit."""
+    curated, noisy, classes = dataset.curated, dataset.noisy, dataset.classes
+    corrected, removed = curated.labels, np.zeros(len(curated), dtype=bool)
+    trusted = dropped = np.zeros(len(noisy), dtype=bool)
+    paths: list[Path] = []
+    warnings: list[str] = []
+    problems: list[str] = []
+    if given := experiment.labels.corrections:
+        path = list_path(given, dataset.folder)
+        paths.append(path)
+        try:
+            corrected, removed, notes = apply_corrections(curated, classes, read_label_list(path), path)
+            warnings += notes
+        except UserError as error:
+            problems += error.problems
+    if given := experiment.labels.noisy_selection:
+        path = list_path(given, dataset.folder)
+        paths.append(path)
+        try:
+            trusted, dropped, notes = select_noisy(noisy, classes, read_label_list(path), path)
+            warnings += notes
+        except UserError as error:
+            problems += error.problems
+    if problems:
+        raise UserError(*problems)
+    return LabelLists(tuple(paths), corrected, removed, trusted, dropped, tuple(warnings))
+
+
+def list_path(given: str, folder: Path) -> Path:
+    """Find a list beside the data, else by its path from the project's root; one that is nowhere belongs beside."""
+    path = Path(given).expanduser()
+    return max((folder / path, project.root() / path), key=lambda place: (place.is_file(), place.exists()))
+
+
+def _check_classes(dataset: Dataset) -> None:
+    """Stop where a class is called as a column beside the classes is."""
+    taken = [name for name in dataset.classes if name in RESERVED]
+    if taken:
+        raise UserError(
+            f"{dataset.folder}: a class is called {taken[0]!r}, which is a column of the tables of predictions; "
+            f"rename it ({', '.join(RESERVED)} are taken)"
+        )
+
+
+def initial_weights(experiment: Experiment) -> Path | None:
+    """Return the file that a network's weights start from, None where there is none."""
+    section = experiment.model
+    # a relative path in an experiment's file is meant from the project's root
+    return (
+        project.root() / Path(section.weights).expanduser()
+        if isinstance(section, TimmModel) and section.weights
+        else None
+    )
+
+
+def logmel_settings(features: Features) -> LogMelSettings:
+    """Return the front end's settings."""
+    return LogMelSettings(**features.model_dump(exclude={"precision"}))
