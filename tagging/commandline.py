@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import math
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -40,6 +42,19 @@ def exit_status(command: Callable[[], None], stopped: str) -> int:
 def begin(text: str) -> None:
     """Say on stderr what a command is about to do, before the libraries are imported that it does it with."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import a command's libraries without the garbage collector, which goes through a million new objects in vain.
+
+    That was a fifth of the time that MLflow takes to import.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

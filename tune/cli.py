@@ -9,7 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from tagging.commandline import at_least, begin, exit_status, folder, given
+from tagging.commandline import at_least, begin, exit_status, folder, given, importing
 from tagging.errors import UserError
 from tagging.report.wording import count
 
@@ -110,9 +110,14 @@ def _search(parsed: argparse.Namespace) -> None:
     data = folder(parsed.data)
     check_space(space, data)  # before torch and Ray are imported
     begin(f"sweep {parsed.name or space.name}: {count(space.trials, 'trial')} of {Path(space.experiment).stem}")
-    from tune.sweep import search
+    from tagging.commands.training.reading import read_labelled
+    from tune.space import some_trial
 
-    search(space, given, data, parsed.name, parsed.address)
+    labelled = read_labelled(some_trial(space, data))
+    with importing():
+        from tune.sweep import search
+
+    search(space, given, data, parsed.name, parsed.address, labelled)
 
 
 def _go_on(parsed: argparse.Namespace) -> None:
@@ -120,7 +125,8 @@ def _go_on(parsed: argparse.Namespace) -> None:
     if fixed:
         raise UserError(f"--resume goes on with a sweep as it was begun; leave out {', '.join(fixed)}")
     begin(f"going on with the sweep {parsed.resume}")
-    from tune.sweep import resume
+    with importing():
+        from tune.sweep import resume
 
     resume(parsed.resume, _of_any_sweep(parsed), parsed.address)
 
@@ -151,8 +157,9 @@ def _fixed(texts: list[str]) -> dict[str, str]:
 
 def _promote(parsed: argparse.Namespace) -> None:
     begin(f"looking for the sweep {parsed.sweep}")
-    from tagging.tracking.store import Store
-    from tune.promote import promote
+    with importing():
+        from tagging.tracking.store import Store
+        from tune.promote import promote
 
     path = promote(Store.connect(), parsed.sweep, parsed.trial, parsed.name)
     print(f"wrote {path}; train it with `python -m tagging train {path.stem}`")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import optuna
-from matplotlib.figure import Figure
 
-from tagging.report.figures import BAR
 from tagging.report.wording import count
 from tune.records import TrialRecord
 from tune.study import new_study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _AXES = {"parameters": "parameters of the network", "seconds": "seconds of training, all folds"}
 
@@ -30,6 +32,10 @@ def front(trials: Sequence[TrialRecord], objectives: Sequence[str]) -> list[Tria
 
 def front_picture(sweep: str, trials: Sequence[TrialRecord], objectives: Sequence[str], cost: str) -> Figure:
     """Draw lwlrap against a cost (parameters or seconds), with the front's trials joined and numbered."""
+    from matplotlib.figure import Figure
+
+    from tagging.report.figures import BAR
+
     finished = [trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None]
     best = sorted(front(trials, objectives), key=lambda trial: getattr(trial, cost))
     figure = Figure(figsize=(9, 5.5), layout="constrained")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from tagging.tracking.store import Run, Store
+
+if TYPE_CHECKING:
+    import torch
 
 MEMORY_SHARE = "gpu_memory_share"
 _USABLE = 0.95  # of a GPU's memory; allocators waste some of the rest
@@ -18,6 +21,8 @@ def memory_share(device: torch.device) -> float:
     """
     if device.type != "cuda":
         return 0.0
+    import torch
+
     free, total = torch.cuda.mem_get_info(device)
     beside = total - free - torch.cuda.memory_reserved(device)
     return (torch.cuda.max_memory_reserved(device) + beside) / total

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tagging.errors import UserError
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
-from tagging.training.checkpoint import Checkpoints
 from tune.records import TrialRecord
+
+if TYPE_CHECKING:
+    from tagging.training.checkpoint import Checkpoints
 
 SCHEDULE = "schedule.json"
 
@@ -71,4 +73,6 @@ def _epochs(store: Store, trial: TrialRecord) -> int:
 
 def _checkpoints(store: Store, trial: Run) -> Checkpoints:
     fold = store.children(trial.id)[-1]  # the one fold of such a trial
+    from tagging.training.checkpoint import Checkpoints  # with torch
+
     return Checkpoints(work_folder() / fold.id)

@@ -75,7 +75,7 @@ def check_resources(cpu: int, gpu: float) -> None:
 
     What there is: this machine, or within a session that joined a cluster the largest of its nodes.
     """
-    nodes = _nodes()
+    nodes = _nodes(gpu)
     what = "this machine" if len(nodes) == 1 else "the largest node"
     most_cpu, most_gpu = max(cpus for cpus, _ in nodes), max(gpus for _, gpus in nodes)
     problems = []
@@ -110,19 +110,24 @@ def trials_at_once(cpu: int, gpu: float, at_once: int) -> int:
     A share of a GPU is of one GPU: of 0.3 three fit on each. UserError as by `check_resources` where not one fits.
     """
     check_resources(cpu, gpu)
-    fit = sum(_fit(node, cpu, gpu) for node in _nodes())
+    fit = sum(_fit(node, cpu, gpu) for node in _nodes(gpu))
     return min(fit, at_once) if at_once else fit
 
 
-def _nodes() -> list[tuple[int, int]]:
-    """Return the CPU cores and GPUs of this machine, or of each node of the cluster that was joined."""
+def _nodes(gpu: float) -> list[tuple[int, int]]:
+    """Return the CPU cores and GPUs of this machine, or of each node of the cluster that was joined.
+
+    For trials without a GPU those of this machine are not counted: that takes the import of torch.
+    """
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
         found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         return [(int(node.get("CPU", 0)), int(node.get("GPU", 0))) for node in found]
-    import torch  # here, since --help is to be fast
-
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not gpu:
+        return [(cores, 0)]
+    import torch
+
     return [(cores, torch.cuda.device_count())]
 
 

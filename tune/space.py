@@ -89,6 +89,22 @@ def experiment_of(space: Space, values: Mapping[str, Any], data: Path | None) ->
     return load(space.experiment, [*fixed(space), *overrides_of(space, values)], data)
 
 
+def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None) -> AnyRecipe:
+    """Return the experiment that a trial of these values trains; errors as `tagging.config.load`."""
+    experiment = experiment_of(space, values, data)
+    training = experiment.training.model_copy(update={"folds": space.folds})
+    return experiment.model_copy(update={"training": training, "threads": space.resources.cpu})
+
+
+def some_trial(space: Space, data: Path | None) -> AnyRecipe:
+    """Return what a trial could train: the data set that it reads is that of all trials."""
+    values = {
+        path: distribution.choices[0] if hasattr(distribution, "choices") else distribution.low  # type: ignore[attr-defined]
+        for path, distribution in distributions(space).items()
+    }
+    return trial_experiment(space, values, data)
+
+
 def grid_points(space: Space) -> list[dict[str, Any]]:
     """Return every combination of values, the last field changing fastest.
 

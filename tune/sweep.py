@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 
 from tagging.commands.job import job_of
 from tagging.commands.runs.finished import open_store
 from tagging.commands.training.folded import Folded
+from tagging.commands.training.reading import Labelled
 from tagging.commands.training.run_tree import ending
 from tagging.config.load import problems_of
 from tagging.config.tree import merge
@@ -28,20 +28,26 @@ from tune.callbacks import AlikeFailures
 from tune.check import check_space
 from tune.packing import gpu_share, measured, told_share
 from tune.records import TrialRecord, best, records
-from tune.report import summarise_sweep
 from tune.schema import Space
 from tune.session import check_start
 from tune.side_by_side import Sweep, run_trials
-from tune.space import digest, distributions, experiment_digest, load_space
+from tune.space import digest, experiment_digest, load_space, some_trial
 from tune.study import FILE as STUDY
-from tune.trial import trial_experiment
 
 SPACE = "space.json"
 
 
-def search(space: Space, given: Mapping[str, Any], data: Path | None, name: str, address: str) -> Run:
+def search(
+    space: Space,
+    given: Mapping[str, Any],
+    data: Path | None,
+    name: str,
+    address: str,
+    labelled: Labelled | None = None,
+) -> Run:
     """Begin a sweep and return its finished run; `given` are the fields of the space that its file did not say.
 
+    `labelled` are the data where they are read already.
     Raises UserError where one of this name is unfinished, or no trial could start; nothing is written then.
     """
     check_start(space.resources.cpu, space.resources.gpu, address)
@@ -53,7 +59,7 @@ def search(space: Space, given: Mapping[str, Any], data: Path | None, name: str,
                 f"the sweep {name} ({run.id[:8]}) is not finished; go on with it by `python -m tune search --resume "
                 f"{run.id[:8]}`, or give the new one another name with --name"
             )
-    prepared = _prepared(store, space, data)
+    prepared = _prepared(store, space, data, labelled)
     tags = {
         "space": space.name,
         "space.experiment": space.experiment,
@@ -99,14 +105,10 @@ def _open() -> tuple[Store, str | None]:
     return store, launch
 
 
-def _prepared(store: Store, space: Space, data: Path | None) -> Folded:
+def _prepared(store: Store, space: Space, data: Path | None, labelled: Labelled | None = None) -> Folded:
     """Check the space and prepare what trials share, once: an experiment's log-mels are computed here."""
     check_space(space, data)
-    some = {
-        path: distribution.choices[0] if hasattr(distribution, "choices") else distribution.low  # type: ignore[attr-defined]
-        for path, distribution in distributions(space).items()
-    }
-    return job_of(trial_experiment(space, some, data), store).prepared
+    return job_of(some_trial(space, data), store, labelled).prepared
 
 
 def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
@@ -136,6 +138,8 @@ def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folde
         store.log_json(run.id, {**kept, "space": sweep.space.model_dump(mode="json")}, SPACE)
         if launch:
             link_launch(store, launch, run)
+        from tune.report import summarise_sweep  # with Matplotlib
+
         failures = AlikeFailures()
         _tune(store, sweep, prepared, failures)
         trials = records(store, run)
@@ -182,6 +186,8 @@ def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures)
     if gpu != "auto":
         run_trials(store, sweep, prepared, failures, gpu, sweep.wanted)
         return
+    import torch
+
     if not torch.cuda.is_available():
         say("no GPU that torch sees: trials run on CPU cores")
         run_trials(store, sweep, prepared, failures, 0, sweep.wanted)

@@ -11,24 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from ray import tune
 
 from tagging.commands.job import Prepare, job_of
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.run_tree import fold_run, fold_runs, identity_tags, is_lost, log_inputs
-from tagging.commands.training.summary import summarise
-from tagging.config import AnyRecipe
 from tagging.errors import UserError, is_disk_full
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import LOCK, own, work_folder
 from tagging.tracking.store import Run, Store, StoreError
-from tagging.training.checkpoint import Checkpoints
 from tune.packing import MEMORY_SHARE, memory_share
 from tune.preparing import Preparing
 from tune.schedule import schedule, values_at
 from tune.schema import Space
-from tune.space import experiment_of, overrides_of
+from tune.space import overrides_of, trial_experiment
 from tune.stopping import PLANNED
 
 Report = dict[str, Any]
@@ -98,6 +94,9 @@ class CrossValidation(tune.Trainable):
 
 def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare: Prepare) -> Generator[Report]:
     """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
+    from tagging.commands.training.summary import summarise  # with Matplotlib
+    from tagging.training.checkpoint import Checkpoints  # with torch
+
     store = Store.connect()
     job = job_of(trial_experiment(plan.space, values, plan.data), store, by=prepare)
     prepared = job.prepared
@@ -107,6 +106,8 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
         log_inputs(store, run, prepared)
         job.begin(run)
         if job.device.type == "cuda":
+            import torch
+
             torch.cuda.reset_peak_memory_stats(job.device)  # of an earlier trial of this process
         in_population = plan.space.scheduler.kind == "pbt"
         scores = left.enter_context(_Scores(store, run, schedule(store, run) if in_population else ()))
@@ -142,13 +143,6 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
         store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
         scores.begin_after(len(prepared.folds_to_run) * prepared.experiment.training.epochs)
         yield {**scores.report(), "parameters": size, "whole": True, tune.result.DONE: True}
-
-
-def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None) -> AnyRecipe:
-    """Return the experiment that a trial of these values trains; errors as `tagging.config.load`."""
-    experiment = experiment_of(space, values, data)
-    training = experiment.training.model_copy(update={"folds": space.folds})
-    return experiment.model_copy(update={"training": training, "threads": space.resources.cpu})
 
 
 def _trained_for(store: Store, fold: Run, draws: int) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tagging.cli.arguments import SEVERAL
-from tagging.commandline import at_least, begin, folder, given, names, one_of
+from tagging.commandline import at_least, begin, folder, given, importing, names, one_of
 
 SEARCHES = ("enumerate", "greedy", "weights")
 
@@ -75,10 +75,11 @@ def sizes(text: str) -> tuple[int, int | None]:
 
 def _select(parsed: argparse.Namespace) -> None:
     begin(f"looking for members among {', '.join(names(parsed.runs)) or 'the runs of the store'}")
-    from tagging.commands.select import Asked, select
-    from tagging.commands.selection.wish import Wish
-    from tagging.ensemble.pool import METHODS
-    from tagging.ensemble.subsets import Limits
+    with importing():
+        from tagging.commands.select import Asked, select
+        from tagging.commands.selection.wish import Wish
+        from tagging.ensemble.pool import METHODS
+        from tagging.ensemble.subsets import Limits
 
     asked = Asked(parsed.data_set, parsed.where, names(parsed.runs), names(parsed.must), parsed.min or 2)
     methods = METHODS if parsed.method == "both" else (parsed.method,)
@@ -91,6 +92,7 @@ def _ensemble(parsed: argparse.Namespace) -> None:
     data = folder(parsed.data)
     resolved = load_ensemble(parsed.recipe, parsed.set, parsed.set_stackers, data)  # before anything heavy is imported
     begin(f"ensemble {resolved.recipe.name}: {', '.join([*resolved.members, *resolved.recipe.stackers])}")
-    from tagging.commands.ensemble import ensemble
+    with importing():
+        from tagging.commands.ensemble import ensemble
 
     ensemble(resolved, Path(parsed.out or "submission.csv"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tagging.cli.arguments import add_experiment, load_recipe
-from tagging.commandline import at_least, begin, folder
+from tagging.commandline import at_least, begin, folder, importing
 from tagging.tracking.place import tracking_uri, without_password
 
 
@@ -59,7 +59,8 @@ def _add_ui(commands: Any) -> None:
 
 
 def _download(parsed: argparse.Namespace) -> None:
-    from tagging.commands.download import download
+    with importing():
+        from tagging.commands.download import download
 
     download(folder(parsed.data), parsed.dry_run, parsed.api)
 
@@ -77,18 +78,22 @@ def _demo(parsed: argparse.Namespace) -> None:
 def _show(parsed: argparse.Namespace) -> None:
     if parsed.topic == "runs":
         begin(f"runs of {without_password(tracking_uri())}")
-    from tagging.commands import show
+        with importing():
+            from tagging.commands.show_runs import show_runs
+
+        show_runs(parsed.limit)
+        return
+    from tagging.commands.show import show_experiment, show_schema
 
     if parsed.topic == "experiment":
-        show.show_experiment(load_recipe(parsed))
-    elif parsed.topic == "schema":
-        show.show_schema()
+        show_experiment(load_recipe(parsed))
     else:
-        show.show_runs(parsed.limit)
+        show_schema()
 
 
 def _ui(parsed: argparse.Namespace) -> None:
     begin("starting the MLflow UI ...")
-    from tagging.tracking.ui import serve
+    with importing():
+        from tagging.tracking.ui import serve
 
     serve(parsed.port, not parsed.no_browser, parsed.host)

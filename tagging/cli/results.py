@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tagging.cli.arguments import RUN_HELP, SEVERAL, named_run
-from tagging.commandline import begin, folder, minutes, names
+from tagging.commandline import begin, folder, importing, minutes, names
 from tagging.errors import UserError
 
 
@@ -67,7 +67,8 @@ def _add_kernel(commands: Any) -> None:
 
 def _submit(parsed: argparse.Namespace) -> None:
     begin(f"submission of {f'run {parsed.run}' if parsed.run else 'the newest run with test predictions'}")
-    from tagging.commands.submit import submit
+    with importing():
+        from tagging.commands.submit import submit
 
     submit(parsed.run, Path(parsed.out or "submission.csv"), folder(parsed.data))
 
@@ -82,7 +83,8 @@ def _evaluate(parsed: argparse.Namespace) -> None:
     if problems:
         raise UserError(*problems)
     begin(f"scoring {parsed.submission or ', '.join(runs)} against {parsed.truth}")
-    from tagging.commands.evaluate import evaluate_runs, evaluate_submission
+    with importing():
+        from tagging.commands.evaluate import evaluate_runs, evaluate_submission
 
     if parsed.submission:
         evaluate_submission(Path(parsed.truth), Path(parsed.submission), parsed.group)
@@ -96,7 +98,8 @@ def _kernel(parsed: argparse.Namespace) -> None:
     from tagging.commands.kernel_folder import check_folder
 
     check_folder(out)  # before MLflow is imported
-    from tagging.commands.kernel import pack, pack_training
+    with importing():
+        from tagging.commands.kernel import pack, pack_training
 
     write = pack_training if parsed.train == "yes" else pack
     write(run, out, parsed.time_limit)

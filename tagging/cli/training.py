@@ -15,7 +15,7 @@ from tagging.cli.arguments import (
     named_run,
     overrides,
 )
-from tagging.commandline import at_least, begin, folder
+from tagging.commandline import at_least, begin, folder, importing
 
 
 def add_parsers(commands: Any) -> None:
@@ -57,8 +57,9 @@ def _train(parsed: argparse.Namespace) -> None:
     from tagging.commands.training.reading import read_labelled
 
     labelled = read_labelled(experiment)  # all that is wrong with the data is said before torch and MLflow
-    from tagging.commands.train import train
-    from tagging.config import lineage
+    with importing():
+        from tagging.commands.train import train
+        from tagging.config import lineage
 
     train(experiment, lineage(parsed.experiment, experiment, overrides(parsed)), parsed.again, labelled)
 
@@ -68,7 +69,8 @@ def _features(parsed: argparse.Namespace) -> None:
 
     experiment = as_experiment(load_recipe(parsed))
     begin_reading(experiment)
-    from tagging.commands.features import features
+    with importing():
+        from tagging.commands.features import features
 
     features(experiment)
 
@@ -81,11 +83,13 @@ def _predict(parsed: argparse.Namespace) -> None:
 
         place = Path(parsed.folder)
         files = sound_at(place)
-        from tagging.commands.predict import tag_folder
+        with importing():
+            from tagging.commands.predict import tag_folder
 
         tag_folder(run, place, Path(parsed.out) if parsed.out else None, parsed.top, parsed.set, files)
     else:
         begin(f"predicting the clips of run {run} again")
-        from tagging.commands.predict import predict_again
+        with importing():
+            from tagging.commands.predict import predict_again
 
         predict_again(run, overrides(parsed), folder(parsed.data))

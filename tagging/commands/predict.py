@@ -79,7 +79,7 @@ def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | 
     for fold, child in folds.items():
         model = restore_model(experiment, len(prepared.dataset.classes), fold, child.id, shared.device, store)
         predict_fold(shared, model, fold, child.id, run.id, store)
-    return summarise(prepared, run, folds, store)
+    return summarise(prepared, run, finished_folds(store, run), store)
 
 
 def _ensemble_again(store: Store, run: Run) -> dict[str, float]:

@@ -41,6 +41,7 @@ class Files:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._client = connection.client
+        self._places: dict[str, str] = {}  # address of a run's files, which never changes; over a server a call each
 
     @property
     def uri(self) -> str:
@@ -118,8 +119,7 @@ class Files:
     def drop_folder(self, run_id: str, folder: str) -> None:
         """Remove a folder of the run with all it holds; one that is not there is no error."""
         if self.has_file(run_id, folder):
-            uri = self.connection.call(self._client.get_run, run_id).info.artifact_uri
-            self.connection.call(get_artifact_repository(uri).delete_artifacts, folder)
+            self.connection.call(get_artifact_repository(self._place(run_id)).delete_artifacts, folder)
 
     def drop_drafts(self, run_id: str) -> None:
         """Remove the half-written files that a killed process left of a run; nobody may write to it meanwhile."""
@@ -130,8 +130,13 @@ class Files:
                 path.unlink(missing_ok=True)
 
     def _local_root(self, run_id: str) -> Path | None:
-        uri = urlsplit(self.connection.call(self._client.get_run, run_id).info.artifact_uri or "")
+        uri = urlsplit(self._place(run_id))
         return Path(url2pathname(uri.path)) if uri.scheme in ("", "file") else None
+
+    def _place(self, run_id: str) -> str:
+        if run_id not in self._places:
+            self._places[run_id] = self.connection.call(self._client.get_run, run_id).info.artifact_uri or ""
+        return self._places[run_id]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 from mlflow.entities import Experiment, Metric, Param, RunTag
 
 from tagging import project
-from tagging.tracking.connection import AlreadyThere, StoreError, open_connection
+from tagging.tracking.connection import AlreadyThere, Connection, StoreError, open_connection
 from tagging.tracking.environment import git_commit
 from tagging.tracking.finder import Finder
 from tagging.tracking.ownership import owner_tag
@@ -37,6 +37,10 @@ class Store(Finder):
         Any number of processes may do so at once. Raises StoreError, with the address and what to do.
         """
         return cls(open_connection(tracking_uri()))
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._experiments: dict[str, Experiment] = {}  # those that runs were started in
 
     def impatient(self) -> Store:
         """Return the same store for callers that would rather fail at once than wait for it."""
@@ -65,6 +69,8 @@ class Store(Finder):
         experiment = self._experiment(dataset)
         call, client = self.connection.call, self._client
         started = call(client.create_run, experiment.experiment_id, tags=all_tags, run_name=name)
+        if not params:
+            return self._run(started)
         self.log_params(started.info.run_id, params)
         return self.get(started.info.run_id)
 
@@ -122,6 +128,11 @@ class Store(Finder):
             self.connection.call(self._client.log_batch, run_id, metrics=chunk)
 
     def _experiment(self, dataset: str) -> Experiment:
+        if dataset not in self._experiments:
+            self._experiments[dataset] = self._found_or_made(dataset)
+        return self._experiments[dataset]
+
+    def _found_or_made(self, dataset: str) -> Experiment:
         call, client = self.connection.call, self._client
         found = call(client.get_experiment_by_name, dataset)
         if found is None:

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from sklearn.model_selection import KFold
 
 from tagging.data.dataset import Clips
 from tagging.data.folds import absent_classes, assign_folds
@@ -43,6 +44,15 @@ def test_random_folds_are_those_of_the_winning_solution() -> None:
     stratified = folds_of("stratified", clips)
     shares = np.stack([labels[stratified == fold].sum(axis=0) for fold in range(5)])
     assert (shares.max(axis=0) - shares.min(axis=0)).max() <= 5  # of 47 to 75 clips a class
+
+
+@pytest.mark.parametrize("clips", [5, 36, 43, 199])
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("seed", [0, 42, 2**32 - 1])
+def test_random_folds_are_scikit_learns(clips: int, count: int, seed: int) -> None:
+    folds = assign_folds("random", count, seed, make_clips([[1]] * clips), "", "")
+    for fold, (_, held_out) in enumerate(KFold(count, shuffle=True, random_state=seed).split(np.zeros(clips))):
+        assert np.flatnonzero(folds == fold).tolist() == held_out.tolist()
 
 
 @pytest.mark.parametrize("kind", ["random", "stratified"])

@@ -135,7 +135,7 @@ def test_trials_share_gpus_and_cores(
     gpus: int, cpu: int, gpu: float, at_once: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the one thing that is not real: this machine's hardware
-    monkeypatch.setattr("tune.session._nodes", lambda: [(16, gpus)])
+    monkeypatch.setattr("tune.session._nodes", lambda gpu: [(16, gpus)])
     assert trials_at_once(cpu, gpu, at_once) == expected
 
 

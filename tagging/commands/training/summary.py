@@ -25,10 +25,10 @@ def summarise(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: St
     """Log what the finished folds say together and return the metrics.
 
     `cv_lwlrap`, the tables and the tag that makes a candidate need all folds; before that only the
-    mean and the sample standard deviation over the folds at hand are logged.
+    mean and the sample standard deviation over the folds at hand are logged. `folds`: their runs as they are now.
     """
     parent = store.get(parent.id)
-    metrics = _fold_metrics([store.get(folds[fold].id) for fold in sorted(folds)])
+    metrics = _fold_metrics([folds[fold] for fold in sorted(folds)])
     if prepared.predicting_epoch:
         histories = {fold: _history(store, folds[fold]) for fold in sorted(folds)}
         if prepared.predicting_epoch == "best":
@@ -123,7 +123,7 @@ def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store
     theirs = {int(child.tags["fold"]): child.metrics for child in store.children(best.id) if child.status == "FINISHED"}
     if theirs.keys() != folds.keys():  # somebody deleted one
         return None
-    ours = {fold: store.get(run.id).metrics for fold, run in folds.items()}
+    ours = {fold: run.metrics for fold, run in folds.items()}
     return Rival(
         name=best.name,
         date=time.strftime("%Y-%m-%d"),
