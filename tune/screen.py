@@ -34,6 +34,11 @@ class _Row:
     epochs: int = 0
     lwlrap: float | None = None
 
+    @property
+    def told(self) -> str:
+        """The state as a person sees it: a worker imports torch and reads the data before its first epoch."""
+        return "starting" if self.state == "RUNNING" and not self.epochs else self.state.lower()
+
 
 @dataclass
 class _Rows:
@@ -42,6 +47,7 @@ class _Rows:
     trials: int
     by_number: dict[int, _Row] = field(default_factory=dict)
     begun: float = field(default_factory=lambda: time.monotonic())
+    waiting: str = ""  # for what, where no trial can begin yet
 
     def best(self) -> int | None:
         scores = {
@@ -62,7 +68,8 @@ class _Rows:
             parts.append(f"best {self.by_number[best].lwlrap:.4f} (trial {best})")
         states = Counter(row.state for row in list(self.by_number.values()))
         parts += [f"{states[state]} {state.lower()}" for state in ("PRUNED", "FAILED") if states[state]]
-        return ", ".join([*parts, f"{_clock(time.monotonic() - self.begun)} so far"])
+        parts.append(f"{_clock(time.monotonic() - self.begun)} so far")
+        return ", ".join([*parts, *([f"waiting for {self.waiting}"] if self.waiting else [])])
 
     def shown(self, room: int) -> list[int]:
         """Return the numbers of at most `room` trials: those that run and the best first of all, then the newest."""
@@ -102,8 +109,15 @@ class Screen:
             self._room = len(self._rows.by_number)  # all trials stay on the screen
             self._live.stop()
 
+    def waits_for(self, what: str) -> None:
+        """Say what is waited for until a trial starts."""
+        self._rows.waiting = what
+        if not self._moves:
+            say(f"waiting for {what}")
+
     def started(self, number: int, values: Mapping[str, Any]) -> None:
         """Show that a trial begins, or goes on, with these values, by path."""
+        self._rows.waiting = ""
         row = self._rows.by_number.get(number)
         if row is not None and row.state == "RUNNING" and row.values == values:
             return  # it was paused
@@ -159,7 +173,7 @@ class Screen:
                 *(_one_line(_value(row.values[path]) if path in row.values else "") for path in names),
                 str(row.epochs or ""),
                 "" if row.lwlrap is None else f"{row.lwlrap:.4f}",
-                row.state.lower(),
+                row.told,
                 style="bold" if number == best else _STYLES.get(row.state, ""),
             )
         cut = {"trials": (len(numbers), len(self._rows.by_number)), "searched fields": (len(names), len(self._names))}

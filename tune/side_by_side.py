@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,11 @@ def run_trials(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFail
         return
     # a cluster has resources of its own, which are known once it is joined
     here = 0 if sweep.address else trials_at_once(cpu, gpu, space.resources.at_once)
-    with (
-        Screen(list(distributions(space)), sweep.wanted, earlier) as screen,
-        ray_session(here * cpu, here * gpu, sweep.address),
-    ):
+    with ExitStack() as held:
+        screen = held.enter_context(Screen(list(distributions(space)), sweep.wanted, earlier))
+        screen.waits_for("the cluster" if sweep.address else "Ray to start")
+        held.enter_context(ray_session(here * cpu, here * gpu, sweep.address))
+        screen.waits_for("the first worker")
         at_once = here or trials_at_once(cpu, gpu, space.resources.at_once)
         values, config = _search(store, sweep, prepared, earlier, trials, at_once)
         tuner = tune.Tuner(

@@ -22,7 +22,7 @@ BASE = "notes: Not handed down.\noptimizer: {lr: 1e-3}\ntraining: {epochs: 9}\n"
 
 @pytest.fixture
 def experiments(tmp_path: Path) -> Path:
-    folder = tmp_path / "experiments"
+    folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "base.yaml").write_text(BASE)
     return folder

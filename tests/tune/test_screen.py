@@ -61,10 +61,27 @@ def test_the_table_at_80_columns_with_five_fields() -> None:
         "    3  0.0001    1      0.123        3      cosine, fi…      3  0.2500  pruned",
         "    4  0.002     0.66   0.123        3      cosine, fi…                 failed",
         "    5  0.003     0.66   0.123        3      cosine, fi…      7  0.6000  running",
-        "    6  0.001     0.66   0.123        3      cosine, fi…                 running",
+        "    6  0.001     0.66   0.123        3      cosine, fi…                 starting",
         "━━━━━━━━━━━━━━━━━━━━━━━━━━╸━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━",
         "4 of 12 trials, best 0.8412 (trial 2), 1 pruned, 1 failed, 4:12 so far",
     ]
+
+
+@pytest.mark.usefixtures("clock")
+def test_it_says_what_is_waited_for_until_a_trial_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    of = console()
+    screen = Screen(PATHS, 12, [], of)
+    screen.waits_for("Ray to start")
+    assert lines(screen, of)[-1] == "0 of 12 trials, 4:12 so far, waiting for Ray to start"
+    screen.waits_for("the first worker")
+    assert lines(screen, of)[-1] == "0 of 12 trials, 4:12 so far, waiting for the first worker"
+    screen.started(0, values(0.001))
+    assert lines(screen, of)[1].endswith("starting")
+    screen.epoch(0, 1, 0.3)
+    assert lines(screen, of)[1].endswith("running")
+    assert lines(screen, of)[-1] == "0 of 12 trials, 4:12 so far"
+    Screen(PATHS, 12).waits_for("Ray to start")  # in a log
+    assert capsys.readouterr().out == "waiting for Ray to start\n"
 
 
 def test_short_names_tell_fields_apart() -> None:
@@ -93,7 +110,7 @@ def test_a_small_terminal_shows_what_runs_the_best_and_the_newest() -> None:
         "  * 1                                                       12  0.9000  finished",
         "   18                                                       12  0.8000  finished",
         "   19                                                       12  0.8000  finished",
-        "   20                                                                   running",
+        "   20                                                                   starting",
         "━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╺━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━",
         "20 of 40 trials, best 0.9000 (trial 1), 4:12 so far",
     ]
