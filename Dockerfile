@@ -1,9 +1,9 @@
 # The environment alone: Python 3.12 and the pinned list. The code, data/, mlruns/ and mlflow.db are not in it:
 # `make docker-run` mounts the checkout that holds them. docs/docker.md says why.
 
-# `base`, since torch's wheels bring CUDA 13.0 and cuDNN themselves: all that the image has to do is to let the
-# machine's driver in, and to refuse one that is too old for CUDA 13.0.
-FROM nvidia/cuda:13.0.2-base-ubuntu24.04
+# `base`, since torch's wheels bring CUDA 13.2 and cuDNN themselves: all that the image has to do is to let the
+# machine's driver in, and to refuse one that is too old for CUDA 13.2.
+FROM nvidia/cuda:13.2.0-base-ubuntu24.04
 
 # git notes the commit in each run, certificates are for `download`, and with training.compile torch and triton
 # build kernels by g++ and Python's headers.

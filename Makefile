@@ -1,10 +1,12 @@
 # `make help` lists all targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-fast lint ui docker-build docker-run clean
+.PHONY: help setup train test test-long test-fast lint ui docker-build docker-run clean
 
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.installed
+CHECKS := $(VENV)/.checks
+WORKERS ?= 2
 # `mlflow run --env-manager local` takes `python` from the PATH; nothing is sent anywhere
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -21,17 +23,22 @@ $(READY): requirements.txt
 	$(VENV)/bin/python -m pip install --quiet -r requirements.txt
 	@touch $(READY)
 
+$(CHECKS): $(READY) requirements-dev.txt
+	$(VENV)/bin/python -m pip install --quiet -r requirements-dev.txt
+	@touch $(CHECKS)
+
 train: $(READY) ## train the smoke experiment on sound made on the spot
 	mlflow run . -e train --env-manager local -P experiment=smoke
 
-test: lint ## lint, type-check and run all tests
-	python -m pytest -m "not slow"
-	python -m pytest -m slow
+test: export TEST_BEGUN := $(shell date +%s)
+test: lint ## lint, types, and the tests that take moments [WORKERS=2]
+	python -m pytest -n $(WORKERS) --dist worksteal -m "not long"
 
-test-fast: $(READY) ## only the tests that take a moment
-	python -m pytest -m "not slow"
+test-long: export TEST_BEGUN := $(shell date +%s)
+test-long: $(CHECKS) ## the tests that are long by nature: rounds of kills, whole sweeps, full-size networks
+	python -m pytest -n $(WORKERS) --dist worksteal -m long
 
-lint: $(READY) ## ruff and mypy
+lint: $(CHECKS) ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import time
 
 import pytest
 import torch
@@ -12,6 +14,16 @@ torch.set_num_threads(1)
 # a job in the background of a script ignores Ctrl-C, and hands that down to the commands under test
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close `make test` and `make test-long` with one line: how many tests, and how long with lint and types."""
+    begun, reporter = os.environ.get("TEST_BEGUN"), config.pluginmanager.get_plugin("terminalreporter")
+    if begun and reporter and not hasattr(config, "workerinput"):
+        kinds = ("passed", "failed", "error", "skipped")
+        counts = ", ".join(f"{len(reporter.stats.get(kind, []))} {kind}" for kind in kinds)
+        minutes, seconds = divmod(round(time.time() - float(begun)), 60)
+        print(f"{counts} in {minutes} min {seconds} s, all that was made beside it included")
 
 
 @pytest.fixture(autouse=True)

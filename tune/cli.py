@@ -111,7 +111,10 @@ def _search(parsed: argparse.Namespace) -> None:
     check_space(space, data)  # before torch and Ray are imported
     begin(f"sweep {parsed.name or space.name}: {count(space.trials, 'trial')} of {Path(space.experiment).stem}")
     from tagging.commands.training.reading import read_labelled
+    from tune.session import check_start
     from tune.space import some_trial
+
+    check_start(space.resources.cpu, space.resources.gpu, parsed.address)
 
     labelled = read_labelled(some_trial(space, data))
     with importing():

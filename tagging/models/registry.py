@@ -44,4 +44,4 @@ def build(kind: str, num_classes: int, frequency_channel: bool = False, **argume
 
 def placed(model: nn.Module, device: torch.device) -> nn.Module:
     """Move a network to a device, its weights in channels-last order: convolutions run fastest in that one."""
-    return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    return model.to(device).to(memory_format=torch.channels_last)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 LIBRARIES = ("torch", "torchaudio", "mlflow", "numpy")
-SOURCES = ("*.py", "*.yaml", "*.yml", "*.toml", "requirements.txt", "MLproject")
+SOURCES = ("*.py", "*.yaml", "*.yml", "*.toml", "requirements*.txt", "MLproject")
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ def test_folds_are_separated_by_commas_or_spaces(capsys: pytest.CaptureFixture[s
 def test_a_gpu_where_there_is_none_is_refused_within_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     started = time.monotonic()
     assert refused(capsys, "search", "lr_mixup", "--gpu", "0.25") == (
+        "sweep lr_mixup: 40 trials of base\n"
         "error: a trial is to have 0.25 GPU; this machine has none that torch sees. Give --gpu 0\n"
     )
     assert time.monotonic() - started < 10
@@ -112,7 +113,7 @@ def test_what_no_trial_could_have_is_refused_before_there_is_a_sweep(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    assert refused(capsys, "search", "lr_mixup", *arguments) == f"error: {problem}\n"
+    assert refused(capsys, "search", "lr_mixup", *arguments) == f"sweep lr_mixup: 40 trials of base\nerror: {problem}\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,7 +172,9 @@ def test_an_unknown_sweep(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: nothing: no such run in {uri}; give a run id, ")
+    assert done.stderr.startswith(
+        f"looking for the sweep nothing\nerror: nothing: no such run in {uri}; give a run id, "
+    )
 
 
 def test_the_spaces_fit_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tagging.commands.training import prepare as module
+from tagging.commands.training import reading
 from tagging.commands.training.prepare import prepare
 from tagging.config import Experiment, load
 from tests.stand_in import stand_in
@@ -46,6 +47,6 @@ def test_what_is_read_is_read_again() -> None:
 
 
 def test_every_section_that_preparing_reads_is_compared() -> None:
-    code = inspect.getsource(module) + inspect.getsource(module.initial_weights)
-    sections = set(re.findall(r"\bexperiment\.([a-z_]+)", code)) - {"predict"}  # asked of each experiment itself
-    assert sections == set(READ)
+    code = inspect.getsource(module) + inspect.getsource(reading)
+    sections = set(re.findall(r"\b(?:experiment|recipe)\.([a-z_]+)", code))
+    assert sections - {"predict", "threads"} == set(READ)  # these are asked of each experiment itself
