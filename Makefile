@@ -1,6 +1,6 @@
 # `make help` lists all targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-long test-fast lint ui docker-build docker-run clean
+.PHONY: help setup train test test-long lint ui docker-build docker-run clean
 
 PYTHON ?= python3
 VENV := .venv

@@ -59,7 +59,7 @@ def device_of(experiment: Recipe) -> torch.device:
 
 
 def check_compile(experiment: Experiment, device: torch.device) -> None:
-    """Stop where torch.compile is known to give wrong gradients: on CPUs below float32 (torch 2.11: NaN)."""
+    """Stop where torch.compile is known to give wrong gradients: on CPUs below float32 (torch 2.11 to 2.15: NaN)."""
     precision = experiment.training.precision
     if experiment.training.compile and device.type == "cpu" and precision != "float32":
         raise UserError(
