@@ -188,7 +188,6 @@ def test_another_network_is_named_by_what_differs(inside: Inside) -> None:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
@@ -221,7 +220,6 @@ def test_weights_that_do_not_fit_stop(tuned: Project, store_of: Connect, overrid
     assert store.find([]) == before
 
 
-@pytest.mark.slow
 def test_other_classes_stop(tuned: Project, store_of: Connect, tmp_path: Path) -> None:
     source = the_run(store_of(tuned))
     (demo,) = (tuned.folder / "data").glob("demo-*")
@@ -235,7 +233,6 @@ def test_other_classes_stop(tuned: Project, store_of: Connect, tmp_path: Path) -
     )
 
 
-@pytest.mark.slow
 def test_a_fold_that_the_run_lacks_stops(tuned: Project, store_of: Connect) -> None:
     tuned.run("train", "tiny", "--set", "seed=5 name=one training.folds=[1] training.epochs=1")
     run = the_run(store_of(tuned), "one")
@@ -246,7 +243,6 @@ def test_a_fold_that_the_run_lacks_stops(tuned: Project, store_of: Connect) -> N
     )
 
 
-@pytest.mark.slow
 def test_predicting_anew_does_not_need_the_origin(tuned: Project, store_of: Connect) -> None:
     store = store_of(tuned)
     source = the_run(store)
