@@ -72,13 +72,14 @@ def moved(trained: Trained, tmp_path: Path) -> Project:
     return copied(trained.project, tmp_path / "project")
 
 
-# every pair differs: in seed, network, log-mels
+# every pair differs: in seed, network, log-mels; a network of another kind has its own size to be given
 OTHERS = {
     "seed_1": "base: tiny\nseed: 1\n",
     "plain": (
-        "base: tiny\nmodel: {kind: simple_kaggle}\nfeatures: {sample_rate: 22050, fmax: 11025}\ntraining: {epochs: 1}\n"
+        "base: tiny\nmodel: {kind: simple_kaggle, base_size: 2}\n"
+        "features: {sample_rate: 22050, fmax: 11025}\ntraining: {epochs: 1}\n"
     ),
-    "lean": "base: tiny\nmodel: {kind: skip_attention}\ntraining: {epochs: 1}\n",
+    "lean": "base: tiny\nmodel: {kind: skip_attention, base_size: 2, cbam_ratio: 4}\ntraining: {epochs: 1}\n",
 }
 
 

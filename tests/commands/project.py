@@ -133,7 +133,7 @@ def _as_a_process_of_its_own(
     """Give a command what a new process would have: folder, store, screen, warnings; nothing of it stays."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     threads = torch.get_num_threads()
-    out, err = io.StringIO(), io.StringIO()
+    out, err = io.StringIO(newline=None), io.StringIO(newline=None)  # as a pipe is read: a bar's \r ends a line
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(err):
         warnings.resetwarnings()
         for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
