@@ -139,14 +139,14 @@ def test_what_is_finished_is_not_trained_twice(trained: Trained, store_of: Conne
     assert len(store.find([])) == count
 
 
-def test_trained_again_it_gives_the_same_numbers(trained: Trained, store_of: Connect) -> None:
-    store = store_of(trained.project)
-    first, before = the_run(store), all_curves(store, trained.project)
-    trained.project.run("train", "tiny", "--again")
+def test_trained_again_it_gives_the_same_numbers(moved: Project, store_of: Connect) -> None:
+    store = store_of(moved)
+    first, before = the_run(store), all_curves(store, moved)
+    moved.run("train", "tiny", "--again")
     second = the_run(store)
     assert second.id != first.id
     assert second.metrics == first.metrics
-    assert all_curves(store, trained.project) == before
+    assert all_curves(store, moved) == before
 
 
 def test_killed_in_the_second_fold_and_continued_it_ends_with_the_same_numbers(
