@@ -6,6 +6,10 @@ import os
 import signal
 import time
 
+# threads that have nothing to do sleep: beside other processes they would take from them what they wait for;
+# OpenMP reads it as torch is imported
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
 import pytest
 import torch
 
@@ -30,3 +34,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    # the first loop that numba runs in parallel gives torch all threads of the machine, in whichever test that is
+    torch.set_num_threads(1)

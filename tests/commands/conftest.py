@@ -11,9 +11,38 @@ import pytest
 
 from tagging.commands.train import train
 from tagging.config import Experiment, lineage, load
+from tagging.tracking.files import Figure, Files
 from tagging.tracking.store import Run, Store
 from tests.commands.project import Project, copy_database, step_into
 from tests.commands.stacked import STACKED, Stacked
+
+
+@dataclass(frozen=True)
+class OnceDrawn:
+    """A figure that is drawn where none of its name was before; the others get that one's picture."""
+
+    figure: Figure
+    path: str
+    drawn: dict[str, bytes]
+
+    def savefig(self, file: Path) -> None:
+        if self.path in self.drawn:
+            file.write_bytes(self.drawn[self.path])
+        else:
+            self.figure.savefig(file)
+            self.drawn[self.path] = file.read_bytes()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pictures_are_drawn_once() -> Iterator[None]:
+    """Draw a run's pictures once for a file of tests, by name: they are a third of a training, half of an ensemble."""
+    drawn: dict[str, bytes] = {}
+    log = Files.log_figure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Files, "log_figure", lambda store, run, figure, path: log(store, run, OnceDrawn(figure, path, drawn), path)
+        )
+        yield
 
 
 @dataclass(frozen=True)
@@ -72,13 +101,14 @@ def moved(trained: Trained, tmp_path: Path) -> Project:
     return copied(trained.project, tmp_path / "project")
 
 
-# every pair differs: in seed, network, log-mels
+# every pair differs: in seed, network, log-mels; a network of another kind has its own size to be given
 OTHERS = {
     "seed_1": "base: tiny\nseed: 1\n",
     "plain": (
-        "base: tiny\nmodel: {kind: simple_kaggle}\nfeatures: {sample_rate: 22050, fmax: 11025}\ntraining: {epochs: 1}\n"
+        "base: tiny\nmodel: {kind: simple_kaggle, base_size: 2}\n"
+        "features: {sample_rate: 22050, fmax: 11025}\ntraining: {epochs: 1}\n"
     ),
-    "lean": "base: tiny\nmodel: {kind: skip_attention}\ntraining: {epochs: 1}\n",
+    "lean": "base: tiny\nmodel: {kind: skip_attention, base_size: 2, cbam_ratio: 4}\ntraining: {epochs: 1}\n",
 }
 
 

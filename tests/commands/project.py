@@ -86,7 +86,7 @@ class Project:
             except SystemExit as stop:  # argparse
                 status = stop.code
         assert status == code, f"{out.getvalue()}\n{err.getvalue()}"
-        return Done(status, *(_lines(screen.getvalue()) for screen in (out, err)))
+        return Done(status, out.getvalue(), err.getvalue())
 
     def start(
         self, *arguments: str, module: str = "tagging", environment: Mapping[str, str] | None = None
@@ -133,7 +133,7 @@ def _as_a_process_of_its_own(
     """Give a command what a new process would have: folder, store, screen, warnings; nothing of it stays."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     threads = torch.get_num_threads()
-    out, err = io.StringIO(), io.StringIO()
+    out, err = io.StringIO(newline=None), io.StringIO(newline=None)  # as a pipe is read: a bar's \r ends a line
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(err):
         warnings.resetwarnings()
         for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
@@ -148,11 +148,6 @@ def _as_a_process_of_its_own(
             torch.set_num_threads(threads)
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _lines(text: str) -> str:
-    """Return what was printed as a pipe in text mode gives it: a bar goes back to the start of its line."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _show_warning(message: Warning | str, kind: type[Warning], name: str, line: int, *_: object) -> None:

@@ -50,7 +50,6 @@ def test_all_undecodable_files_are_named_at_once(project: Project, broken: Path,
     assert store_of(project).find([]) == []
 
 
-@pytest.mark.slow
 def test_unreadable_files_can_be_left_out_and_are_listed(project: Project, broken: Path, store_of: Connect) -> None:
     done = project.run("train", "tiny", "--data", str(broken), "--skip-unreadable")
     text, nans, cut = names(broken)
@@ -69,7 +68,6 @@ def test_unreadable_files_can_be_left_out_and_are_listed(project: Project, broke
     assert len(read_csv(project.folder / "submission.csv")) == 7
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -106,7 +104,6 @@ def test_what_the_data_or_the_machine_has_not_is_said(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_noisy_draws_need_noisy_clips(project: Project, tmp_path: Path) -> None:
     (demo,) = (project.folder / "data").glob("demo-*")
     shutil.copytree(demo, tmp_path / "sound", ignore=shutil.ignore_patterns("train_noisy*"))
@@ -117,7 +114,6 @@ def test_noisy_draws_need_noisy_clips(project: Project, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.slow
 def test_a_list_that_empties_a_fold_stops_before_training(project: Project, store_of: Connect) -> None:
     (data,) = (project.folder / "data").glob("demo-*")
     fnames = read_csv(data / "train_curated.csv")["fname"]
@@ -130,7 +126,6 @@ def test_a_list_that_empties_a_fold_stops_before_training(project: Project, stor
     assert store_of(project).find([]) == []
 
 
-@pytest.mark.slow
 def test_a_class_may_not_be_called_as_a_column(project: Project, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     for number in range(4):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tagging.data import remote_files
 from tests.commands.project import Project
 from tests.data.record_server import BASE, CURATED_ZIP, META_ZIP, TEST_ZIP, Server, archives, check, serving
 from tests.data.split_archive import pack
@@ -26,7 +27,9 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.fixture
 def server(contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Serve the record; whoever asks in vain does not wait before asking again, as often as ever."""
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(remote_files, "WAITS_S", (0.0,) * len(remote_files.WAITS_S))
     with serving(contents) as served:
         yield served
 
@@ -117,7 +120,6 @@ def test_stopped_in_the_middle_the_same_command_goes_on(
     check(tmp_path / "fsd")
 
 
-@pytest.mark.slow
 def test_broken_off_by_the_server_the_same_command_goes_on(bare: Project, server: Server, tmp_path: Path) -> None:
     size = len(server.files[CURATED_ZIP])
     server.ranges = False  # so that no try comes further than the last
@@ -134,7 +136,6 @@ def test_broken_off_by_the_server_the_same_command_goes_on(bare: Project, server
     check(tmp_path / "fsd")
 
 
-@pytest.mark.slow
 def test_without_a_connection(bare: Project, server: Server, tmp_path: Path) -> None:
     server.address = "http://127.0.0.1:1"
     assert problem_of(bare, server, tmp_path / "fsd") == (

@@ -45,7 +45,6 @@ def resolved(recipe: Path, *overrides: str) -> ResolvedEnsemble:
     return load_ensemble(str(recipe), overrides)
 
 
-@pytest.mark.slow
 def test_it_trains_what_is_missing_and_writes_the_submission(
     pool: Inside, recipe: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -81,7 +80,6 @@ def test_it_trains_what_is_missing_and_writes_the_submission(
     assert (tmp_path / "again.csv").read_text() == (tmp_path / "late.csv").read_text()
 
 
-@pytest.mark.slow
 def test_members_whose_settings_come_out_the_same_are_one_of_more_weight(
     pool: Inside, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -97,7 +95,6 @@ def test_members_whose_settings_come_out_the_same_are_one_of_more_weight(
     assert run.params["ensemble.members"] == "tiny 0.667, lean 0.333"
 
 
-@pytest.mark.slow
 def test_its_page_tells_the_spread_over_seeds_that_the_store_knows(pool: Inside, tmp_path: Path) -> None:
     folder = pool.folder / "experiments"
     (folder / "two.yaml").write_text(f"members: [{folder}/tiny.yaml, {folder}/lean.yaml]\n")

@@ -271,7 +271,6 @@ def test_the_picture_needs_two_runs_and_a_place(inside: Inside, tmp_path: Path) 
     assert str(caught.value) == f"{tmp_path}/no/cv.png: cannot be written: No such file or directory"
 
 
-@pytest.mark.slow
 def test_it_takes_the_empty_parameters_of_mlflow_run(moved: Project, tmp_path: Path) -> None:
     sample = read_csv(next((moved.folder / "data").glob("demo-*")) / "sample_submission.csv")
     write_truth(tmp_path / "truth.csv", sample)

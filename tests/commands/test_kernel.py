@@ -60,7 +60,6 @@ def test_the_run_keeps_the_file(packed: Path, trained: Trained, store_of: Connec
     assert store.read_text(the_run(store).id, "kernel/kernel.py") == (packed / "kernel.py").read_text()
 
 
-@pytest.mark.slow
 def test_a_time_limit_leaves_the_last_folds_out(
     packed: Path, trained: Trained, store_of: Connect, tmp_path: Path
 ) -> None:

@@ -17,7 +17,6 @@ SIZE = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "aux_skip_attention"])
 def test_a_fold_is_trained_and_predicted(kind: str, project: Project, store_of: Callable[[Project], Store]) -> None:
     size = SIZE.get(kind, ["model.base_size=4", *(["model.cbam_ratio=4"] if "attention" in kind else [])])

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 from scipy.stats import gmean
 
@@ -43,7 +42,6 @@ def test_a_submission_is_the_geometric_mean_in_the_samples_order(trained: Traine
     assert store.read_text(run.id, "submission.csv") == (project.folder / "submission.csv").read_text()
 
 
-@pytest.mark.slow
 def test_a_submission_goes_where_it_is_asked_to(trained: Trained, tmp_path: Path) -> None:
     trained.project.run("submit", "--out", str(tmp_path / "mine.csv"))
     assert len(read_csv(tmp_path / "mine.csv")) == 8
@@ -101,20 +99,17 @@ def test_damaged_weights_are_named(moved: Project, store_of: Connect) -> None:
     )
 
 
-@pytest.mark.slow
 def test_one_file_is_enough(trained: Trained, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "stereo.flac", np.random.default_rng(0).normal(0, 0.1, (16000, 2)), 16000)
     done = trained.project.run("predict", str(tmp_path / "stereo.flac"), "--run", "tiny", "--top", "1")
     assert re.fullmatch(r"stereo\.flac  \w+ 0\.\d\d\n", done.stdout)
 
 
-@pytest.mark.slow
 def test_a_folder_that_is_not_there_is_named(trained: Trained, tmp_path: Path) -> None:
     done = trained.project.run("predict", f"{tmp_path}/none", "--run", "tiny", code=2)
     assert done.stderr == f"tagging {tmp_path}/none as run tiny does\nerror: {tmp_path}/none: no such file or folder\n"
 
 
-@pytest.mark.slow
 def test_an_unknown_run_brings_the_nearest_names(trained: Trained) -> None:
     done = trained.project.run("predict", "--run", "tini", code=2)
     assert done.stderr == (
@@ -126,7 +121,6 @@ def test_an_unknown_run_brings_the_nearest_names(trained: Trained) -> None:
     )
 
 
-@pytest.mark.slow
 def test_a_folder_without_sound_says_what_it_looked_for(trained: Trained, tmp_path: Path) -> None:
     done = trained.project.run("predict", str(tmp_path), "--run", "tiny", code=2)
     endings = ", ".join(sorted(SOUND_SUFFIXES))
@@ -139,7 +133,6 @@ def test_a_folder_without_sound_says_what_it_looked_for(trained: Trained, tmp_pa
     assert done.stderr.endswith(f"error: {tmp_path}: no sound that can be read in 1 file\n")
 
 
-@pytest.mark.slow
 def test_other_data_than_the_runs_is_refused(trained: Trained, tmp_path: Path) -> None:
     project = trained.project
     shutil.copytree(demo_folder(project), tmp_path / "other")
@@ -164,7 +157,6 @@ def test_a_run_keeps_its_numbers_under_other_settings(trained: Trained, store_of
     assert the_run(store_of(trained.project)).metrics == before.metrics
 
 
-@pytest.mark.slow
 def test_new_sound_is_tagged_as_the_run_was_trained(trained: Trained) -> None:
     sound = str(demo_folder(trained.project) / "test")
     done = trained.project.run("predict", sound, "--run", "tiny", "--set", "features.n_mels=16", code=2)

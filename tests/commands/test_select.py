@@ -59,7 +59,6 @@ def test_the_same_store_gives_the_same_answer_which_is_written_once(pool: Inside
     assert first.tags["mlflow.note.content"].startswith(f"## CV lwlrap {metrics['cv_lwlrap']:.4f} (nested ")
 
 
-@pytest.mark.slow
 def test_limits_and_the_nested_estimate_are_obeyed_and_kept_as_params(pool: Inside) -> None:
     wish = Wish(methods=("arithmetic",), limits=Limits(2, 2), by="nested")
     run = select(Asked(must=("plain",)), wish, "pair")
@@ -75,7 +74,6 @@ def test_limits_and_the_nested_estimate_are_obeyed_and_kept_as_params(pool: Insi
     assert run.metrics["nested_lwlrap"] == blends["nested_lwlrap"][0]
 
 
-@pytest.mark.slow
 def test_greedy_chooses_weights(pool: Inside) -> None:
     run = select(Asked("demo"), Wish(methods=("geometric",), search="greedy"), "greedy")
     assert run.params["select.search"] == "greedy"
@@ -88,7 +86,6 @@ def test_limits_go_with_the_enumeration_alone(pool: Inside) -> None:
     )
 
 
-@pytest.mark.slow
 def test_one_candidate_is_too_few_unless_it_is_asked_for(pool: Inside) -> None:
     only = Asked(where="params.seed = '1'")
     assert problems(only) == (
@@ -100,7 +97,6 @@ def test_one_candidate_is_too_few_unless_it_is_asked_for(pool: Inside) -> None:
     assert run.metrics["cv_lwlrap"] == pytest.approx(the_run(pool.store, "seed_1").metrics["cv_lwlrap"], abs=1e-9)
 
 
-@pytest.mark.slow
 def test_candidates_of_other_clips_are_told_where_too_few_are_left(pool: Inside) -> None:
     seed_1 = the_run(pool.store, "seed_1")
     with tagged(pool, seed_1, {"data.clips": "0", "data.folds": "0"}):
@@ -112,7 +108,6 @@ def test_candidates_of_other_clips_are_told_where_too_few_are_left(pool: Inside)
         )
 
 
-@pytest.mark.slow
 def test_a_run_trained_on_other_labels_is_left_out(pool: Inside, capsys: Capture) -> None:
     tiny, lean = the_run(pool.store, "tiny"), the_run(pool.store, "lean")
     table = pool.store.read_table(tiny.id, "tables/per_clip.parquet")

@@ -31,7 +31,6 @@ def train(project: Project, file: str) -> str:
     return project.run("train", "tiny", "--set", TIMM, one_fold).stdout
 
 
-@pytest.mark.slow
 def test_a_run_predicts_without_its_file_of_initial_weights(
     project: Project, store_of: Connect, tmp_path: Path
 ) -> None:
@@ -47,7 +46,6 @@ def test_a_run_predicts_without_its_file_of_initial_weights(
     assert len((tmp_path / "tags.csv").read_text().splitlines()) == 9
 
 
-@pytest.mark.slow
 def test_the_content_of_the_weights_decides_whether_a_run_is_the_same(project: Project, store_of: Connect) -> None:
     save_weights(project.folder / "a.pth")
     train(project, "a.pth")
@@ -60,7 +58,6 @@ def test_the_content_of_the_weights_decides_whether_a_run_is_the_same(project: P
     assert first.tags["fingerprint"] != second.tags["fingerprint"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,15 +139,14 @@ def test_what_is_finished_is_not_trained_twice(trained: Trained, store_of: Conne
     assert len(store.find([])) == count
 
 
-@pytest.mark.slow
-def test_trained_again_it_gives_the_same_numbers(trained: Trained, store_of: Connect) -> None:
-    store = store_of(trained.project)
-    first, before = the_run(store), all_curves(store, trained.project)
-    trained.project.run("train", "tiny", "--again")
+def test_trained_again_it_gives_the_same_numbers(moved: Project, store_of: Connect) -> None:
+    store = store_of(moved)
+    first, before = the_run(store), all_curves(store, moved)
+    moved.run("train", "tiny", "--again")
     second = the_run(store)
     assert second.id != first.id
     assert second.metrics == first.metrics
-    assert all_curves(store, trained.project) == before
+    assert all_curves(store, moved) == before
 
 
 def test_killed_in_the_second_fold_and_continued_it_ends_with_the_same_numbers(
@@ -187,7 +187,6 @@ def test_interrupted_it_closes_its_runs_and_goes_on_later(
     assert the_run(store).metrics == expected
 
 
-@pytest.mark.slow
 def test_some_folds_give_no_cv_and_no_candidate_until_the_rest_is_there(
     trained: Trained, project: Project, store_of: Connect
 ) -> None:
@@ -218,7 +217,6 @@ def test_a_fold_that_was_broken_off_does_not_count_where_others_are_asked_for(
     assert "; a CV lwlrap needs all folds" in done.stdout
 
 
-@pytest.mark.slow
 def test_a_run_is_compared_with_the_best_other_one_that_is_whole(project: Project, store_of: Connect) -> None:
     short = ("--set", "training.epochs=1")
     project.run("train", "tiny", *short)
@@ -240,7 +238,6 @@ def test_a_run_is_compared_with_the_best_other_one_that_is_whole(project: Projec
     assert "The best other run" not in third.tags["mlflow.note.content"]
 
 
-@pytest.mark.slow
 def test_a_training_that_fails_says_why_and_closes_its_runs(project: Project, store_of: Connect) -> None:
     done = project.run("train", "tiny", "--set", "optimizer.lr=1e30", "training.precision=float32", code=2)
     assert "Traceback" not in done.stderr
@@ -260,6 +257,7 @@ def test_the_same_training_at_once_is_refused(project: Project) -> None:
     first = project.start("train", "tiny", "--set", "training.epochs=200")
     while not project.epochs_in_work():
         assert first.poll() is None, first.communicate()
+        time.sleep(0.02)
     done = project.run("train", "tiny", "--set", "training.epochs=200", code=2)
     first.kill()
     first.communicate()
@@ -269,7 +267,6 @@ def test_the_same_training_at_once_is_refused(project: Project) -> None:
     )
 
 
-@pytest.mark.slow
 def test_label_lists_are_used_kept_and_counted(project: Project, store_of: Connect) -> None:
     (data,) = (project.folder / "data").glob("demo-*")
     curated, noisy = read_csv(data / "train_curated.csv"), read_csv(data / "train_noisy.csv")
@@ -297,7 +294,6 @@ def test_label_lists_are_used_kept_and_counted(project: Project, store_of: Conne
     )
 
 
-@pytest.mark.slow
 def test_one_label_a_clip_gives_an_accuracy(project: Project, store_of: Connect, tmp_path: Path) -> None:
     (data,) = (project.folder / "data").glob("demo-*")
     table = read_csv(data / "train_curated.csv")

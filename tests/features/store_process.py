@@ -1,6 +1,7 @@
 """Opens a store in a process of its own: python -m tests.features.store_process ROOT SOUND [option=value …].
 
-Options: `delay`, seconds before each file is decoded; `limit`, the most bytes a file may grow to.
+Options: `delay`, seconds before each file is decoded; `limit`, the most bytes a file may grow to; `hold`, the clips
+after which it waits to be killed.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def main() -> None:
 
     def show(done: int, total: int) -> None:
         print("progress", done, total, flush=True)
+        if str(done) == options.get("hold"):
+            time.sleep(600)
 
     try:
         open_here(Path(sys.argv[1]), Path(sys.argv[2]), decode=slowly, progress=show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.features.store_process import open_here
+from tests.features.store_process import Decoded, decode, open_here
 
 COUNT = 100  # three groups of 32 and a rest
 
@@ -26,11 +27,16 @@ def sound(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def unbroken(sound, tmp_path_factory) -> dict[str, bytes]:
-    """The files of a store that was built in one go, by one thread as in the other processes."""
+def elsewhere(sound, tmp_path_factory) -> Path:
+    """A store that another process built in one go, by one thread as here."""
     root = tmp_path_factory.mktemp("unbroken")
     finish(start(root, sound))
-    return contents(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def unbroken(elsewhere) -> dict[str, bytes]:
+    return contents(elsewhere)
 
 
 def start(root: Path, sound: Path, *options: str) -> subprocess.Popen:
@@ -46,13 +52,25 @@ def finish(process: subprocess.Popen) -> list[str]:
     return output.splitlines()
 
 
+def go_on(root: Path, sound: Path) -> list[str]:
+    """Open a store in this process; return what it does, as the other processes show it."""
+    done = []
+
+    def listed(path: Path, rate: int) -> Decoded:
+        done.append("decoded")
+        return decode(path, rate)
+
+    open_here(root, sound, decode=listed, progress=lambda *counts: done.append("progress {} {}".format(*counts)))
+    return done
+
+
 def contents(root: Path) -> dict[str, bytes]:
     (folder,) = root.iterdir()
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
 
 
 def test_killed_and_continued_equals_unbroken(sound, unbroken, tmp_path):
-    process = start(tmp_path, sound, "delay=0.02")
+    process = start(tmp_path, sound, "hold=64")
     for line in process.stdout:
         if line == "progress 64 100\n":
             break
@@ -65,7 +83,7 @@ def test_killed_and_continued_equals_unbroken(sound, unbroken, tmp_path):
         file.write(b"half a group")
     with (folder / "journal.jsonl").open("ab") as file:
         file.write(b'{"frames": 12, "mini')
-    lines = finish(start(tmp_path, sound))
+    lines = go_on(tmp_path, sound)
     assert "progress 64 100" in lines
     assert "progress 32 100" not in lines
     assert contents(tmp_path) == unbroken
@@ -83,13 +101,13 @@ def test_full_disk_is_explained_and_what_is_done_is_kept(sound, unbroken, tmp_pa
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 2
     assert "the feature store cannot be written (File too large)" in output
-    lines = finish(start(tmp_path, sound))
-    assert lines.count("decoded") < COUNT
+    lines = go_on(tmp_path, sound)
+    assert 0 < lines.count("decoded") < COUNT
     assert contents(tmp_path) == unbroken
 
 
-def test_built_elsewhere_is_mapped_here(sound, unbroken, tmp_path):
-    finish(start(tmp_path, sound))
-    store = open_here(tmp_path, sound)
+def test_built_elsewhere_is_mapped_here(sound, elsewhere, unbroken, tmp_path):
+    shutil.copytree(elsewhere, tmp_path, dirs_exist_ok=True)
+    store = open_here(tmp_path, sound, decode=lambda *_: pytest.fail("it is decoded again"))
     assert store.logmels.frames.numpy().tobytes() == unbroken["logmels.bin"]
     assert torch.equal(store.logmels.lengths.sum(), torch.tensor(len(store.logmels.frames)))

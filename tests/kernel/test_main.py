@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tagging.kernel.clock import Clock
 from tagging.kernel.main import main, parser
 from tagging.kernel.plan import Plan
 from tests.kernel.parts import CLASSES, network, plan_of, write_sound
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a millisecond pass at each look at the clock, however busy the machine is; it starts at 0."""
+    ticks = count(1)
+    monkeypatch.setattr("tagging.kernel.main.Clock", partial(Clock, now=lambda: next(ticks) / 1000))
 
 
 @pytest.fixture
@@ -24,13 +33,13 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def said(plan: Plan, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """Return what a kernel says on the error stream when it is given something wrong."""
-    assert main(plan, Path.cwd(), time.monotonic(), list(arguments)) == 2
+    assert main(plan, Path.cwd(), 0.0, list(arguments)) == 2
     assert not Path("submission.csv").exists()
     return capsys.readouterr().err
 
 
 def tags(plan: Plan, *arguments: str) -> pd.DataFrame:
-    assert main(plan, Path.cwd(), time.monotonic(), ["--sound", "sound", *arguments]) == 0
+    assert main(plan, Path.cwd(), 0.0, ["--sound", "sound", *arguments]) == 0
     return pd.read_csv("submission.csv", dtype={"fname": str})
 
 
@@ -152,5 +161,5 @@ def test_a_library_that_is_missing_is_said(plan: Plan, capsys: pytest.CaptureFix
 @pytest.mark.parametrize("text", ["soon", "0", "-3", "nan", "inf"])
 def test_a_limit_is_a_number_of_minutes(plan: Plan, capsys: pytest.CaptureFixture[str], text: str) -> None:
     with pytest.raises(SystemExit):
-        main(plan, Path.cwd(), time.monotonic(), ["--sound", "sound", f"--time-limit={text}"])
+        main(plan, Path.cwd(), 0.0, ["--sound", "sound", f"--time-limit={text}"])
     assert capsys.readouterr().err.endswith(f"argument --time-limit: {text!r} is not a number of minutes above 0\n")

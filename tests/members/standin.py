@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,11 +35,13 @@ def write_standin(folder: Path) -> None:
     for path in LABELS.iterdir():
         shutil.copyfile(path, folder / path.name)
     classes: set[str] = set()
+    empty = folder.with_name("empty")
+    empty.touch()
     for half in (CURATED, NOISY):
         (folder / half).mkdir()
         with (folder / f"{half}.csv").open(newline="") as table:
             for row in csv.DictReader(table):
-                (folder / half / row["fname"]).touch()
+                os.link(empty, folder / half / row["fname"])  # a file of its own takes seven times as long
                 classes.update(row["labels"].split(","))
     (folder / SUBMISSION).write_text(",".join(["fname", *sorted(classes)]) + "\n")
 

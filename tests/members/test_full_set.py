@@ -25,7 +25,7 @@ from tests.shared import needs_shared
 
 pytestmark = needs_shared
 CLIPS, NOISY_CLIPS, CLASSES, FOLDS = 4970, 19_815, 80, 5
-DRAWS, BATCH, FEW = 32_768, 128, 16
+DRAWS, BATCH, FEW = 32_768, 128, 8
 
 
 def test_there_are_facts_of_every_member() -> None:
@@ -80,7 +80,7 @@ def test_no_clip_is_drawn_that_its_source_must_not_have(member: Member) -> None:
 
 
 def test_two_steps_of_a_small_network(member: Member) -> None:
-    overrides = ["device=cpu", "model.base_size=8", f"sampling.batch_size={FEW}"]
+    overrides = ["device=cpu", "model.base_size=4", f"sampling.batch_size={FEW}"]
     # which prepare does not read
     prepared = replace(member.stage.prepared, experiment=load(member.name, overrides, data=member.folder))
     seen = two_steps(stage(prepared))

@@ -77,7 +77,6 @@ def test_a_test_clip_that_cannot_be_decoded_is_named(pool: Inside, tmp_path: Pat
     submit(run.id, tmp_path / "submission.csv")
 
 
-@pytest.mark.slow
 def test_an_ensembles_members_predict_what_they_lack(pool: Inside, tmp_path: Path) -> None:
     run = write(pool, ["tiny", "plain"], [1, 3])
     before = submit(run.id, tmp_path / "before.csv")
@@ -108,7 +107,6 @@ def test_a_trial_without_checkpoints_is_named(pool: Inside, tmp_path: Path) -> N
     submit(run.id, tmp_path / "submission.csv")
 
 
-@pytest.mark.slow
 def test_data_that_moved_or_has_no_test_half_is_told(pool: Inside, tmp_path: Path) -> None:
     run = the_run(pool.store, "seed_1")
     before = submit(run.id, tmp_path / "before.csv")

@@ -59,7 +59,6 @@ def test_sizes_and_members_limit_what_is_looked_at() -> None:
     assert all(4 in one.blend.members for one in choice.by_size.values())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("search", "way"), [("greedy", "geometric, greedy"), ("weights", "geometric, weights")])
 def test_a_search_for_weights_is_a_way_of_its_own(search: str, way: str) -> None:
     choice = choose(random_pool(5), Wish(methods=("geometric",), search=search))  # type: ignore[arg-type]  # parametrised

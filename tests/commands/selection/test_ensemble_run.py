@@ -84,7 +84,6 @@ def test_it_holds_what_an_experiment_holds(pool: Inside) -> None:
     assert row.endswith(f" | 0.750 | {score:.4f} | {spread:.4f} |  |")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["geometric", "arithmetic"])
 def test_test_and_noisy_clips_are_blended_fold_by_fold(pool: Inside, method: Method) -> None:
     run = write(pool, ["tiny", "plain"], [1, 3], method)
@@ -98,7 +97,6 @@ def test_test_and_noisy_clips_are_blended_fold_by_fold(pool: Inside, method: Met
         assert np.allclose(table(pool, run, path)[classes], expected, rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_an_ensemble_of_one_submits_what_its_member_submits(pool: Inside, tmp_path: Path) -> None:
     run = write(pool, ["plain"], [1])
     for name in (run.id, "plain"):
@@ -106,7 +104,6 @@ def test_an_ensemble_of_one_submits_what_its_member_submits(pool: Inside, tmp_pa
     assert (tmp_path / f"{run.id}.csv").read_text() == (tmp_path / "plain.csv").read_text()
 
 
-@pytest.mark.slow
 def test_the_same_members_are_written_once(pool: Inside, capsys: pytest.CaptureFixture[str]) -> None:
     first = write(pool, ["tiny", "plain"], [1, 1])
     capsys.readouterr()
@@ -119,7 +116,6 @@ def test_the_same_members_are_written_once(pool: Inside, capsys: pytest.CaptureF
     assert len({first.id, *(run.id for run in others)}) == 3
 
 
-@pytest.mark.slow
 def test_one_that_was_broken_off_is_written_to_its_end(pool: Inside) -> None:
     first = write(pool, ["lean", "plain"], [1, 1])
     pool.store.reopen(first.id)
@@ -143,7 +139,6 @@ def test_predicted_again_from_its_members_it_gives_its_own_numbers(
     assert pool.store.has_file(run.id, "predictions/oof.parquet")
 
 
-@pytest.mark.slow
 def test_predicted_again_it_takes_no_settings(pool: Inside) -> None:
     run = write(pool, ["tiny", "plain"], [1, 1])
     for overrides, data in ((["device=cpu"], None), ([], pool.folder)):
@@ -181,7 +176,6 @@ def test_new_sound_is_tagged_by_all_members_and_decoded_once(
     assert np.allclose(tagged.loc[submitted.index], submitted, atol=1e-2)
 
 
-@pytest.mark.slow
 def test_it_is_no_candidate_unless_a_person_includes_it(pool: Inside) -> None:
     run = write(pool, ["tiny", "lean"], [1, 1])
     reasons = {one.id: why for one, why in find_pool(pool.store).left_out}

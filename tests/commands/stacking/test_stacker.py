@@ -149,7 +149,7 @@ def test_what_is_finished_is_not_trained_twice(stacked: Stacked, capsys: pytest.
         assert stacked.prepared(change).fingerprint() != first
 
 
-@pytest.mark.parametrize("model", [RIVALS[0], pytest.param(RIVALS[1], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("model", RIVALS)
 def test_a_rival_leaves_the_same_and_predicts_new_sound_from_its_run(stacked: Stacked, model: str) -> None:
     kind, store = model.split()[0], stacked.store
     path = stacked.folder / f"{kind}.json"
@@ -235,7 +235,7 @@ LEARNS_BY_HEART = {
 }
 
 
-@pytest.mark.parametrize("kind", ["logistic", "boosting", pytest.param("fcnet", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", LEARNS_BY_HEART)
 def test_shuffled_labels_leave_chance_out_of_fold_though_they_are_learned(
     stacked: Stacked, tmp_path: Path, kind: str
 ) -> None:

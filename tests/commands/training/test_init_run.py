@@ -189,7 +189,6 @@ def test_another_network_is_named_by_what_differs(inside: Inside) -> None:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
@@ -222,7 +221,6 @@ def test_weights_that_do_not_fit_stop(tuned: Project, store_of: Connect, overrid
     assert store.find([]) == before
 
 
-@pytest.mark.slow
 def test_other_classes_stop(tuned: Project, store_of: Connect, tmp_path: Path) -> None:
     source = the_run(store_of(tuned))
     (demo,) = (tuned.folder / "data").glob("demo-*")
@@ -236,7 +234,6 @@ def test_other_classes_stop(tuned: Project, store_of: Connect, tmp_path: Path) -
     )
 
 
-@pytest.mark.slow
 def test_a_fold_that_the_run_lacks_stops(tuned: Project, store_of: Connect) -> None:
     tuned.run("train", "tiny", "--set", "seed=5 name=one training.folds=[1] training.epochs=1")
     run = the_run(store_of(tuned), "one")
@@ -247,7 +244,6 @@ def test_a_fold_that_the_run_lacks_stops(tuned: Project, store_of: Connect) -> N
     )
 
 
-@pytest.mark.slow
 def test_predicting_anew_does_not_need_the_origin(tuned: Project, store_of: Connect) -> None:
     store = store_of(tuned)
     source = the_run(store)

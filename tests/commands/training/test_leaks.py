@@ -97,7 +97,6 @@ def test_an_ensemble_hands_it_on(inside: Inside, leaky: Run, capsys: Capture) ->
     assert capsys.readouterr().err == handed_on(leaky)
 
 
-@pytest.mark.slow
 def test_a_stacker_hands_it_on_and_is_no_candidate(stacked: Stacked, leaky_member: Run, capsys: Capture) -> None:
     run = stacked.train("name=heir model.kind=logistic")
     assert MARKS.items() <= run.tags.items()

@@ -179,7 +179,6 @@ def train(project: Project, *overrides: str) -> str:
     return project.run("train", "tiny", "--set", "training.epochs=2", *overrides).stdout
 
 
-@pytest.mark.slow
 def test_a_trained_student_names_its_teacher_and_is_predicted_anew_without_it(
     moved: Project, store_of: Connect
 ) -> None:
@@ -211,7 +210,6 @@ def test_killed_and_continued_a_student_ends_as_one_that_was_not(moved: Project,
     assert the_run(store, "whole").metrics == the_run(store, "broken").metrics
 
 
-@pytest.mark.slow
 def test_a_student_teaches_in_its_turn(moved: Project, store_of: Connect) -> None:
     train(moved, "name=student", SHARES)
     train(moved, "name=heir", "teacher.run=student teacher.noisy=0.5 teacher.curated=0.5")
