@@ -43,7 +43,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], Store]:
 
 @pytest.fixture
 def experiments(tmp_path: Path) -> Path:
-    folder = tmp_path / "experiments"
+    folder = tmp_path / "other-experiments"  # than the project's
     folder.mkdir()
     (folder / "base.yaml").write_text(BASE)
     return folder

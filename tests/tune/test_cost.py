@@ -19,7 +19,7 @@ space:
   optimizer.lr: {kind: loguniform, low: 1e-4, high: 1e-3}
 set: {predict.noisy: false, training.epochs: 1, features.precision: float16}
 searcher: {kind: random}
-trials: 12
+trials: 8
 folds: [0]
 """
 HEAD = "base: base\nfeatures: {n_mels: 32}\nsampling: {batch_size: 8, draws_per_epoch: 8, frames: 32}\n"
@@ -28,6 +28,7 @@ MOST_SECONDS = 5.0  # of a core, for a whole trial of one step
 MOST_GROWTH = 32 * 2**20  # bytes; a second map or a second set of tables would be more
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_figures")
 @pytest.mark.skipif(not LABELS.is_dir(), reason="the real label tables are not beside this checkout")
 def test_trials_share_what_is_prepared_and_keep_nothing(
@@ -43,7 +44,7 @@ def test_trials_share_what_is_prepared_and_keep_nothing(
     samples: list[Sample] = []
     in_process.before_step = lambda number: samples.append(look(len(finished(project))))
     project.run("search", "lr", "--data", str(data), "--cpu", "1", "--at-once", "2", module="tune")
-    both = [sample for sample in samples if sample.trials >= 4]  # each worker had a trial or two
+    both = [sample for sample in samples if sample.trials >= 3]  # each worker had one or two
     first, last = both[0], both[-1]
     assert last.trials - first.trials >= 4
     assert (last.used - first.used) / (last.trials - first.trials) < MOST_SECONDS

@@ -37,10 +37,15 @@ experiment: tiny
 space:
   optimizer.lr: {kind: loguniform, low: 1e-3, high: 1e-2}
   mixer.sigmoid_min: {kind: int, low: 1, high: 6}
-set: {predict.noisy: false, training.epochs: 6, scheduler.kind: constant, early_stopping.patience: null}
+set:
+  predict.noisy: false
+  sampling.draws_per_epoch: 16
+  training.epochs: 5
+  scheduler.kind: constant
+  early_stopping.patience: null
 searcher: {kind: random}
 scheduler: {kind: pbt, interval: 2}
-trials: 4
+trials: 3
 folds: [0]
 """
 
@@ -111,13 +116,13 @@ def test_a_population_that_was_killed_ends_as_one_that_was_not(
         in_process,
         whole,
         tmp_path,
-        lambda: sum(reached(whole)) == 7,  # all but one wait for the first exchange
+        lambda: sum(reached(whole)) == 5,  # all but one wait for the first exchange
         lambda: max(reached(whole), default=0) >= 3,  # after it
     )
     whole.run("search", "lr", module="tune")
     store = connect(whole)
     expected = outcome(store)
-    assert [state for _, state, _, _ in expected] == ["FINISHED"] * 4
+    assert [state for _, state, _, _ in expected] == ["FINISHED"] * 3
     took_over = [trial for trial in records(store, sweep_of(store)) if trial.exchanges]
     assert took_over
     for trial in took_over:
@@ -132,12 +137,12 @@ def test_a_population_that_was_killed_ends_as_one_that_was_not(
         assert doubled_points(killed) == []
 
     # those that come when the others are done exchange among themselves
-    whole.run("search", "--resume", "lr", "--trials", "6", module="tune")
+    whole.run("search", "--resume", "lr", "--trials", "5", module="tune")
     trials = outcome(connect(whole))
-    assert trials[:4] == expected
-    assert [(number, state) for number, state, _, _ in trials[4:]] == [(4, "FINISHED"), (5, "FINISHED")]
-    weights_of = [entry["weights_of"] for _, _, entries, _ in trials[4:] for entry in entries]
-    assert set(weights_of) <= {None, 4, 5}
+    assert trials[:3] == expected
+    assert [(number, state) for number, state, _, _ in trials[3:]] == [(3, "FINISHED"), (4, "FINISHED")]
+    weights_of = [entry["weights_of"] for _, _, entries, _ in trials[3:] for entry in entries]
+    assert set(weights_of) <= {None, 3, 4}
     assert len(weights_of) > 2
 
 
@@ -153,7 +158,7 @@ def check_what_an_exchange_leaves(project: Project, store: Store, run: Run, valu
     rates = curve(project, run, "value/optimizer.lr")
     (fold,) = store.children(run.id)
     assert rates == pytest.approx(curve(project, fold, "lr"), rel=1e-12)  # what the optimizer really had
-    assert rates == pytest.approx([values_at(entries, epoch)["value/optimizer.lr"] for epoch in range(1, 7)], rel=1e-12)
+    assert rates == pytest.approx([values_at(entries, epoch)["value/optimizer.lr"] for epoch in range(1, 6)], rel=1e-12)
 
 
 # the third trial's first loss is infinite, while the others wait for it
