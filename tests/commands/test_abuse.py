@@ -28,7 +28,7 @@ from tests.commands.abuse import (
 )
 from tests.commands.project import Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

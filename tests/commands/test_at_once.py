@@ -11,7 +11,7 @@ from tagging.tracking.store import Store
 from tests.commands.project import Project
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_eight_trainings_at_once_on_a_fresh_store_all_succeed(
     tmp_path: Path, store_of: Callable[[Project], Store]
 ) -> None:

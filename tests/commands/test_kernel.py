@@ -79,7 +79,7 @@ def test_a_time_limit_leaves_the_last_folds_out(
     assert "wrote submission.csv: 8 clips by 1 network in " in done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_network_of_timm_says_that_the_machine_needs_timm(
     project: Project, store_of: Connect, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ from tests.kernel.alone import run_alone
 Connect = Callable[[Project], Store]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_alone_it_trains_to_what_submit_writes(trained: Trained, store_of: Connect, tmp_path: Path) -> None:
     project = trained.project
     done = project.run("kernel", "--run", "tiny", "--train", "--out", str(tmp_path / "packed"))
@@ -53,7 +53,7 @@ def test_alone_it_trains_to_what_submit_writes(trained: Trained, store_of: Conne
         assert all(np.array_equal(written[key], value) for key, value in trained_here.items())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_on_a_data_set_without_a_sample_it_tags_all_sound_by_its_name(inside: Inside, tmp_path: Path) -> None:
     (demo,) = (inside.folder / "data").glob("demo-*")
     (tmp_path / "own").mkdir()

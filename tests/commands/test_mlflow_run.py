@@ -29,7 +29,7 @@ def mlflow_run(project: Project, *arguments: str) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_trains_and_submits_through_mlflow(
     trained: Trained, project: Project, store_of: Callable[[Project], Store]
 ) -> None:
@@ -55,7 +55,7 @@ def test_it_trains_and_submits_through_mlflow(
     assert [found.tags["launch.run"] for found in launches] == [run.id] * 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_users_error_ends_mlflow_run_with_1(project: Project, store_of: Callable[[Project], Store]) -> None:
     done = mlflow_run(project, "-e", "train", "-P", "experiment=tini")
     assert done.returncode == 1

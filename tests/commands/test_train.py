@@ -172,7 +172,7 @@ def test_killed_in_the_second_fold_and_continued_it_ends_with_the_same_numbers(
     assert {run.status for run in store.find([])} == {"FINISHED"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_closes_its_runs_and_goes_on_later(
     trained: Trained, project: Project, store_of: Connect, number: signal.Signals
@@ -202,7 +202,7 @@ def test_some_folds_give_no_cv_and_no_candidate_until_the_rest_is_there(
     assert the_run(store).metrics == the_run(store_of(trained.project)).metrics
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_fold_that_was_broken_off_does_not_count_where_others_are_asked_for(
     project: Project, store_of: Connect
 ) -> None:
@@ -252,7 +252,7 @@ def test_a_training_that_fails_says_why_and_closes_its_runs(project: Project, st
     assert run.tags["error"] == message.removeprefix("error: ")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_training_at_once_is_refused(project: Project) -> None:
     first = project.start("train", "tiny", "--set", "training.epochs=200")
     while not project.epochs_in_work():

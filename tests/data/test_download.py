@@ -155,7 +155,7 @@ def test_killed_at_any_moment_the_same_command_ends_it(
 
 
 @needs_shared
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_real_tables_in_any_order_give_the_folds_of_the_winning_solution(server: Server, tmp_path: Path) -> None:
     listed = {half: read_table(LABELS / f"{half}.csv", ("fname", "labels")).columns for half in (CURATED, NOISY)}
     classes = {label for labels in listed[NOISY]["labels"] for label in labels.split(",")}

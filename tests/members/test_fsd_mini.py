@@ -35,7 +35,7 @@ SMALL = [
 
 
 @needs_shared
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_member_trains_on_trusted_noisy_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project, data = Project(tmp_path / "project"), tmp_path / "fsd-mini"
     subprocess.run([sys.executable, SHARED / "tools" / "unpack_fsd_mini.py", data], check=True)

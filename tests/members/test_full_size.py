@@ -20,7 +20,7 @@ MOST_GB = 12
 
 
 @needs_shared
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ONE_A_NETWORK)
 def test_two_steps_at_full_size(name: str) -> None:
     command = [sys.executable, "-m", "tests.members.full_size", name]

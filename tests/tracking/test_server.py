@@ -40,7 +40,7 @@ def server(folder: Path, port: int) -> Iterator[None]:
         process.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_outlasts_its_server(
     store: Store, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -179,7 +179,7 @@ store.finish(run.id, "FINISHED")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_eight_processes_at_once_on_a_fresh_store_all_survive(
     project: Path, python: Callable[..., subprocess.Popen[str]]
 ) -> None:

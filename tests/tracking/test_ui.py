@@ -40,7 +40,7 @@ def test_a_taken_port_is_named_with_a_free_one(store: Store, taken: int) -> None
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_ui_shows_the_newest_data_set_and_ends_on_a_signal(
     store: Store, python: Callable[..., subprocess.Popen[str]], taken: int
 ) -> None:

@@ -203,7 +203,7 @@ def test_no_checkpoint_is_no_history(tmp_path: Path) -> None:
     assert checkpoints.best() is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is no g++")
 def test_a_compiled_network_trains_as_the_plain_one(tmp_path: Path) -> None:
     # without dropout, whose draws a compiled network makes in another order

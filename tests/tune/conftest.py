@@ -12,17 +12,38 @@ import pytest
 from tagging.config import load
 from tagging.config.load import to_yaml
 from tagging.tracking.store import Run, Store
+from tests.commands.project import Project
 from tests.tracking.conftest import project, store, template
+from tests.tune.in_process import in_process, no_figures
 
-__all__ = ["project", "store", "template"]
+__all__ = ["in_process", "no_figures", "project", "store", "template"]
 
 Write = Callable[[str], Path]
 BASE = "notes: Not handed down.\noptimizer: {lr: 1e-3}\ntraining: {epochs: 9}\n"
 
 
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the demo sound with its log-mels, made once."""
+    project = Project(tmp_path_factory.mktemp("sound") / "project")
+    project.run("features", "tiny")
+    return project.folder / "data"
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], Store]:
+    """Open the store of a project in this process."""
+
+    def opened(project: Project) -> Store:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", project.uri)
+        return Store.connect()
+
+    return opened
+
+
 @pytest.fixture
 def experiments(tmp_path: Path) -> Path:
-    folder = tmp_path / "mine"
+    folder = tmp_path / "other-experiments"  # than the project's
     folder.mkdir()
     (folder / "base.yaml").write_text(BASE)
     return folder

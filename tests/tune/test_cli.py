@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -161,20 +160,11 @@ def test_ctrl_c_says_how_to_go_on(
     assert capsys.readouterr().err == f"\n{said}\n"
 
 
-def test_an_unknown_sweep(tmp_path: Path) -> None:
+def test_an_unknown_sweep(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    done = subprocess.run(
-        [sys.executable, "-m", "tune", "promote", "nothing"],
-        cwd=ROOT,
-        env={**os.environ, "MLFLOW_TRACKING_URI": uri},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(
-        f"looking for the sweep nothing\nerror: nothing: no such run in {uri}; give a run id, "
-    )
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    said = refused(capsys, "promote", "nothing")
+    assert said.startswith(f"looking for the sweep nothing\nerror: nothing: no such run in {uri}; give a run id, ")
 
 
 def test_the_spaces_fit_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,12 @@ from tagging.errors import UserError
 from tagging.tracking.store import Store
 from tests.commands.project import Project
 from tests.tune.cluster import Cluster
-from tests.tune.test_sweep import connect, doubled_points, project, sound, sweep_of, wait_for
+from tests.tune.processes import driver_of, ended, wait_for
+from tests.tune.sweeps import doubled_points, project, sweep_of
 from tune.records import records
 from tune.session import ray_session
 
-__all__ = ["connect", "project", "sound"]
+__all__ = ["project"]
 
 
 @pytest.fixture
@@ -32,28 +33,31 @@ def cluster() -> Iterator[Cluster]:
             cluster.stop()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_trials_of_a_node_that_dies_go_on_elsewhere(
     cluster: Cluster, project: Project, connect: Callable[[Project], Store]
 ) -> None:
     head, second = cluster.nodes
-    arguments = ("search", "lr", "--trials", "2", "--set", "training.epochs=30", "--address", cluster.address)
-    driver = project.start(*arguments, module="tune", environment=cluster.environment)
-    wait_for(lambda: len({epoch.partition("/")[0] for epoch in project.epochs_in_work()}) == 2, driver)
-    assert len(head.trials()) == len(second.trials()) == 1
-    second.kill()
-    out, err = driver.communicate(timeout=300)
-    assert driver.returncode == 0, f"{out}\n{err}"
+    long = ("--set", "training.epochs=60", "early_stopping.patience=null")  # as long as both nodes need to begin
+    arguments = ("search", "lr", "--trials", "2", *long, "--address", cluster.address)
+    with driver_of(project, *arguments, environment=cluster.environment) as driver:
+        wait_for(lambda: len({epoch.partition("/")[0] for epoch in project.epochs_in_work()}) == 2, driver)
+        assert len(head.trials()) == len(second.trials()) == 1
+        second.kill()
+        out, _ = ended(driver, code=0)
     assert out.count("its worker died; another goes on from the last epoch") == 1
     store = connect(project)
     sweep = sweep_of(store)
     trials = records(store, sweep)
-    assert [(trial.number, trial.state, trial.epochs) for trial in trials] == [(0, "FINISHED", 60), (1, "FINISHED", 60)]
+    assert [(trial.number, trial.state, trial.epochs) for trial in trials] == [
+        (0, "FINISHED", 120),
+        (1, "FINISHED", 120),
+    ]
     assert {run.status for run in store.find([]) if run.kind != "launch"} == {"FINISHED"}
     for trial in trials:
         assert [fold.tags["fold"] for fold in store.children(trial.run_id)] == ["0", "2"]
-        assert list(store.curve(trial.run_id, "search_lwlrap")) == list(range(1, 61))
+        assert list(store.curve(trial.run_id, "search_lwlrap")) == list(range(1, 121))
     assert doubled_points(project) == []
     assert len(head.tree()) > 1  # a guest leaves the cluster as it is
 
@@ -75,7 +79,8 @@ def test_a_cluster_that_was_killed_is_named_at_once(tmp_path: Path, monkeypatch:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(600)
 def test_a_cluster_that_cannot_be_joined_or_is_too_small_leaves_no_sweep(
     cluster: Cluster, project: Project, connect: Callable[[Project], Store]
 ) -> None:
@@ -83,17 +88,15 @@ def test_a_cluster_that_cannot_be_joined_or_is_too_small_leaves_no_sweep(
     (home / ".ray").mkdir(parents=True)
     (home / ".ray" / "auth_token").write_text("0" * 64)
     stranger = {**cluster.environment, "HOME": str(home)}
-    driver = project.start("search", "lr", "--address", cluster.address, module="tune", environment=stranger)
-    out, err = driver.communicate(timeout=120)
-    assert driver.returncode == 2, f"{out}\n{err}"
+    with driver_of(project, "search", "lr", "--address", cluster.address, environment=stranger) as driver:
+        _, err = ended(driver, code=2)
     assert err.splitlines()[-1] == (
         f"error: --address {cluster.address}: the cluster at {cluster.address} cannot be joined: Failed to connect to "
         f"Ray cluster at {cluster.address}; are ~/.ray/auth_token and the versions of Python and Ray the same on its "
         "head and here?"
     )
     wanting = ("search", "lr", "--cpu", "2", "--address", cluster.address)
-    driver = project.start(*wanting, module="tune", environment=cluster.environment)
-    out, err = driver.communicate(timeout=120)
-    assert driver.returncode == 2, f"{out}\n{err}"
+    with driver_of(project, *wanting, environment=cluster.environment) as driver:
+        _, err = ended(driver, code=2)
     assert err.splitlines() == ["error: a trial is to have 2 CPU cores; the largest node has 1. Give --cpu 1 or less"]
     assert connect(project).find([]) == []

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import signal
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tagging.tracking.store import Run, Store
+from tagging.training.checkpoint import Checkpoints
 from tests.commands.project import Project
-from tests.tune.test_sweep import connect, doubled_points, sound, sweep_of, wait_for, workers
+from tests.tune.in_process import InProcess, killed_at, left_by_a_kill
+from tests.tune.sweeps import begun, doubled_points, sweep_of
 from tune.population import explored
 from tune.records import records
 from tune.schedule import schedule, values_at
 from tune.schema import Choice, Int, LogUniform, Space, Uniform
 
-__all__ = ["connect", "sound"]
+pytestmark = pytest.mark.usefixtures("in_process", "no_figures")
 
 SPACE = Space(
     experiment="base",
@@ -37,10 +37,15 @@ experiment: tiny
 space:
   optimizer.lr: {kind: loguniform, low: 1e-3, high: 1e-2}
   mixer.sigmoid_min: {kind: int, low: 1, high: 6}
-set: {predict.noisy: false, training.epochs: 6, scheduler.kind: constant, early_stopping.patience: null}
+set:
+  predict.noisy: false
+  sampling.draws_per_epoch: 16
+  training.epochs: 5
+  scheduler.kind: constant
+  early_stopping.patience: null
 searcher: {kind: random}
 scheduler: {kind: pbt, interval: 2}
-trials: 4
+trials: 3
 folds: [0]
 """
 
@@ -90,36 +95,60 @@ def curve(project: Project, run: Run, name: str) -> list[float]:
         return [row[0] for row in database.execute(query, (run.id, name))]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)  # three sweeps
 def test_a_population_that_was_killed_ends_as_one_that_was_not(
-    sound: Path, tmp_path: Path, connect: Callable[[Project], Store]
+    sound: Path,
+    tmp_path: Path,
+    connect: Callable[[Project], Store],
+    in_process: InProcess,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    projects = [Project(tmp_path / name) for name in ("whole", "killed")]
-    for project in projects:
-        (project.folder / "data").symlink_to(sound)
-        (project.folder / "tune" / "spaces" / "pop.yaml").write_text(POPULATION)
-    whole, killed = projects
-    whole.run_apart("search", "pop", module="tune")
+    whole = begun(tmp_path / "whole", sound, POPULATION)
+    amid: list[Project] = []
+    adopt = Checkpoints.adopt
+
+    def killed_before(own: Checkpoints, other: Checkpoints) -> None:
+        if not amid:
+            amid.append(left_by_a_kill(whole, tmp_path / "killed-amid"))
+        adopt(own, other)
+
+    monkeypatch.setattr(Checkpoints, "adopt", killed_before)
+    left = killed_at(
+        in_process,
+        whole,
+        tmp_path,
+        lambda: sum(reached(whole)) == 5,  # all but one wait for the first exchange
+        lambda: max(reached(whole), default=0) >= 3,  # after it
+    )
+    whole.run("search", "lr", module="tune")
     store = connect(whole)
     expected = outcome(store)
-    assert [state for _, state, _, _ in expected] == ["FINISHED"] * 4
+    assert [state for _, state, _, _ in expected] == ["FINISHED"] * 3
     took_over = [trial for trial in records(store, sweep_of(store)) if trial.exchanges]
     assert took_over
     for trial in took_over:
         check_what_an_exchange_leaves(whole, store, store.get(trial.run_id), trial.values)
-    refused = whole.run_apart("promote", "pop", "--trial", str(took_over[0].number), module="tune", code=2)
+    refused = whole.run("promote", "lr", "--trial", str(took_over[0].number), module="tune", code=2)
     assert "changed its values while it trained, as scheduler.kind pbt has it" in refused.stderr
 
-    driver = killed.start("search", "pop", module="tune")
-    wait_for(lambda: any(int(epoch.split("/")[1]) >= 3 for epoch in killed.epochs_in_work()), driver)
-    left = workers(driver)
-    driver.send_signal(signal.SIGKILL)
-    driver.communicate()
-    assert not psutil.wait_procs(left, timeout=30)[1]
-    killed.run_apart("search", "--resume", "pop", module="tune")
-    assert outcome(connect(killed)) == expected
-    assert doubled_points(killed) == []
+    assert len(left) == 2
+    for killed in (left[0], *amid, left[1]):
+        killed.run("search", "--resume", "lr", module="tune")
+        assert outcome(connect(killed)) == expected
+        assert doubled_points(killed) == []
+
+    # those that come when the others are done exchange among themselves
+    whole.run("search", "--resume", "lr", "--trials", "5", module="tune")
+    trials = outcome(connect(whole))
+    assert trials[:3] == expected
+    assert [(number, state) for number, state, _, _ in trials[3:]] == [(3, "FINISHED"), (4, "FINISHED")]
+    weights_of = [entry["weights_of"] for _, _, entries, _ in trials[3:] for entry in entries]
+    assert set(weights_of) <= {None, 3, 4}
+    assert len(weights_of) > 2
+
+
+def reached(project: Project) -> list[int]:
+    """Return how many epochs each fold in progress has."""
+    return [int(epoch.split("/")[1]) for epoch in project.epochs_in_work()]
 
 
 def check_what_an_exchange_leaves(project: Project, store: Store, run: Run, values: dict[str, float]) -> None:
@@ -129,7 +158,7 @@ def check_what_an_exchange_leaves(project: Project, store: Store, run: Run, valu
     rates = curve(project, run, "value/optimizer.lr")
     (fold,) = store.children(run.id)
     assert rates == pytest.approx(curve(project, fold, "lr"), rel=1e-12)  # what the optimizer really had
-    assert rates == pytest.approx([values_at(entries, epoch)["value/optimizer.lr"] for epoch in range(1, 7)], rel=1e-12)
+    assert rates == pytest.approx([values_at(entries, epoch)["value/optimizer.lr"] for epoch in range(1, 6)], rel=1e-12)
 
 
 # the third trial's first loss is infinite, while the others wait for it
@@ -146,24 +175,20 @@ resources: {at_once: 1}
 """
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_population_goes_on_without_a_trial_that_fails(
     sound: Path, tmp_path: Path, connect: Callable[[Project], Store]
 ) -> None:
-    project = Project(tmp_path / "project")
-    (project.folder / "data").symlink_to(sound)
-    (project.folder / "tune" / "spaces" / "pop.yaml").write_text(FAILING)
-    project.run_apart("search", "pop", module="tune")
+    project = begun(tmp_path / "project", sound, FAILING)
+    project.run("search", "lr", module="tune")
     store = connect(project)
     ended = outcome(store)
     assert [state for _, state, _, _ in ended] == ["FINISHED", "FINISHED", "FAILED"]
     sweep = sweep_of(store)
     assert sorted(trial.exchanges for trial in records(store, sweep)) == [0, 0, 1]
-    project.run_apart("search", "--resume", "pop", module="tune")  # of which nothing is left to do
+    project.run("search", "--resume", "lr", module="tune")  # of which nothing is left to do
     assert outcome(store) == ended
     assert sweep_of(store).status == "FINISHED"
-    refused = project.run_apart("search", "--resume", "pop", "--gpu", "auto", "--trials", "1", module="tune", code=2)
+    refused = project.run("search", "--resume", "lr", "--gpu", "auto", "--trials", "1", module="tune", code=2)
     assert refused.stderr.splitlines() == [
-        "error: pop: scheduler.kind pbt wants 2 trials or more, not 1",
+        "error: lr: scheduler.kind pbt wants 2 trials or more, not 1",
     ]

@@ -12,6 +12,7 @@ from tagging.errors import UserError
 from tagging.tracking.store import Store
 from tests.commands.project import Project
 from tests.commands.stacked import STACKED
+from tests.tune.processes import driver_of, ended
 from tune.check import check_space
 from tune.records import records
 from tune.space import experiment_of, load_space
@@ -60,14 +61,16 @@ def test_a_field_of_experiments_is_none_of_a_stacker(write: Write) -> None:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_a_sweep_over_a_stacker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = Project(tmp_path / "project")
     (project.folder / "experiments" / "stacked.yaml").write_text(STACKED)
     (project.folder / "tune" / "spaces" / "small.yaml").write_text(SPACE)
     project.run("train", "tiny")
     project.run("train", "tiny", "--set", "seed=1", "name=other")
-    project.run_apart("search", "small", "--cpu", "1", module="tune")
+    with driver_of(project, "search", "small", "--cpu", "1") as driver:
+        ended(driver, code=0)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", project.uri)
     store = Store.connect()
     (sweep,) = store.search({"kind": "sweep"})
@@ -81,7 +84,7 @@ def test_a_sweep_over_a_stacker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert run.metrics["search_lwlrap"] == pytest.approx(sum(best) / 2)
         said = project.run("predict", "--run", run.id[:8], "data/demo-0-36-12-8/test", "--top", "1").stdout
         assert len(said.splitlines()) == 8
-    project.run_apart("promote", sweep.id[:8], "--name", "found", module="tune")
+    project.run("promote", sweep.id[:8], "--name", "found", module="tune")
     text = (project.folder / "experiments" / "found.yaml").read_text()
     assert text.startswith("base: stacked\n")
     project.run("train", "found")

@@ -19,12 +19,12 @@ from tagging.tracking.store import Run, Store
 from tests.commands.conftest import working_in
 from tests.commands.project import Project
 from tests.tracking.test_epochs import outage
-from tests.tune.test_sweep import SPACE, doubled_points, project, sound
+from tests.tune.sweeps import SPACE, doubled_points, project
 from tune.preparing import Preparing
 from tune.space import load_space
 from tune.trial import CrossValidation, SweepPlan, trial_steps
 
-__all__ = ["project", "sound"]
+__all__ = ["project"]
 
 VALUES = {"optimizer.lr": 3e-3, "mixer.prob": 0.5}
 

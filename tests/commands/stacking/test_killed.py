@@ -21,7 +21,7 @@ def the_stacker(store: Store) -> Run:
     return next(run for run in store.search({"kind": "stacker"}) if run.name == "long")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_and_started_again_it_ends_with_the_same_numbers(
     stacked_project: Project, tmp_path: Path, store_of: Callable[[Project], Store]
 ) -> None:

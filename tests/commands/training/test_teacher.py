@@ -200,7 +200,7 @@ def test_a_trained_student_names_its_teacher_and_is_predicted_anew_without_it(
     assert store.get(student.id).metrics["cv_lwlrap"] == pytest.approx(student.metrics["cv_lwlrap"], abs=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_and_continued_a_student_ends_as_one_that_was_not(moved: Project, store_of: Connect) -> None:
     broken = ("train", "tiny", "--set", f"training.epochs=2 name=broken {SHARES}")
     assert moved.kill_when(lambda: bool(moved.epochs_in_work()), signal.SIGKILL, *broken) == -signal.SIGKILL
