@@ -68,7 +68,12 @@ class Store(Finder):
         all_tags = {key: str(value) for key, value in {**tags, **own}.items()}
         experiment = self._experiment(dataset)
         call, client = self.connection.call, self._client
-        started = call(client.create_run, experiment.experiment_id, tags=all_tags, run_name=name)
+        try:
+            started = call(client.create_run, experiment.experiment_id, tags=all_tags, run_name=name)
+        except StoreError:
+            del self._experiments[dataset]
+            self._experiment(dataset)  # which names one that was deleted meanwhile
+            raise
         if not params:
             return self._run(started)
         self.log_params(started.info.run_id, params)

@@ -11,7 +11,7 @@ from tagging.commands.runs.members import ensemble_of
 from tagging.commands.runs.out_of_fold import read_out_of_fold
 from tagging.commands.selection.candidates import find_pool
 from tagging.commands.selection.ensemble_run import Account, write_ensemble
-from tagging.commands.show import show_runs
+from tagging.commands.show_runs import show_runs
 from tagging.commands.training.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.config import load
 from tagging.tracking.store import Run
