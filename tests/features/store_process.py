@@ -53,7 +53,7 @@ def main() -> None:
         return decode(path, rate)
 
     def show(done: int, total: int) -> None:
-        print("progress", done, total, flush=True)
+        print(f"progress {done} {total}\n", end="", flush=True)  # in one piece, too
         if str(done) == options.get("hold"):
             time.sleep(600)
 

@@ -74,6 +74,8 @@ def test_killed_and_continued_equals_unbroken(sound, unbroken, tmp_path):
     for line in process.stdout:
         if line == "progress 64 100\n":
             break
+    else:
+        pytest.fail(process.stderr.read())
     process.kill()
     process.communicate()
     (folder,) = tmp_path.iterdir()
