@@ -7,7 +7,6 @@ import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -303,7 +302,7 @@ def test_auto_runs_one_trial_alone_and_then_as_many_as_fit_beside_each_other(
     project: Project, connect: Connect, in_process: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # a GPU with room for three such trials; they train on the CPU
-    monkeypatch.setattr("tune.sweep.torch", SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True)))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("tune.session._nodes", lambda: [(16, 1)])
     monkeypatch.setattr("tune.trial.memory_share", lambda device: 0.3)
     at_once: list[int] = []
