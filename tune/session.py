@@ -114,6 +114,13 @@ def trials_at_once(cpu: int, gpu: float, at_once: int) -> int:
     return min(fit, at_once) if at_once else fit
 
 
+def sees_gpu() -> bool:
+    """Say whether torch sees a GPU on this machine."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def _nodes(gpu: float) -> list[tuple[int, int]]:
     """Return the CPU cores and GPUs of this machine, or of each node of the cluster that was joined.
 

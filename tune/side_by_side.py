@@ -22,10 +22,10 @@ from tune.schema import Space
 from tune.screen import Screen
 from tune.searcher import StudySearcher
 from tune.session import ray_session, trials_at_once
-from tune.space import distributions, grid_points, grid_size
+from tune.space import distributions, grid_points, grid_size, value_tags
 from tune.stopping import Asha, Median
 from tune.study import new_study
-from tune.trial import CrossValidation, SweepPlan, value_tags
+from tune.trial import CrossValidation, SweepPlan
 from tune.warm_start import Known, known_results
 from tune.watch import Watch
 

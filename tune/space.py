@@ -105,6 +105,26 @@ def some_trial(space: Space, data: Path | None) -> AnyRecipe:
     return trial_experiment(space, values, data)
 
 
+def value_tags(space: Space, values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags that say what a trial of these values is."""
+    fixed = [f"{path}={text}" for path, text in space.set.items()]
+    chosen = overrides_of(space, values)
+    short = [f"{path}={_short(text)}" for path, _, text in (override.partition("=") for override in chosen)]
+    return {
+        "trial.values": json.dumps(dict(values)),
+        "trial.overrides": " ".join([*fixed, *chosen]),
+        "differs": " ".join([*short, *fixed]),
+    }
+
+
+def _short(text: str) -> str:
+    """Return a number with the digits that people read in a table; any other text as it is."""
+    try:
+        return f"{float(text):.4g}"
+    except ValueError:
+        return text
+
+
 def grid_points(space: Space) -> list[dict[str, Any]]:
     """Return every combination of values, the last field changing fastest.
 

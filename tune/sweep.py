@@ -29,7 +29,7 @@ from tune.check import check_space
 from tune.packing import gpu_share, measured, told_share
 from tune.records import TrialRecord, best, records
 from tune.schema import Space
-from tune.session import check_start
+from tune.session import check_start, sees_gpu
 from tune.side_by_side import Sweep, run_trials
 from tune.space import digest, experiment_digest, load_space, some_trial
 from tune.study import FILE as STUDY
@@ -185,9 +185,7 @@ def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures)
     if gpu != "auto":
         run_trials(store, sweep, prepared, failures, gpu, sweep.wanted)
         return
-    import torch
-
-    if not torch.cuda.is_available():
+    if not sees_gpu():
         say("no GPU that torch sees: trials run on CPU cores")
         run_trials(store, sweep, prepared, failures, 0, sweep.wanted)
         return

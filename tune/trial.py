@@ -1,36 +1,23 @@
-"""A trial: one cross-validation, an epoch a step."""
+"""A trial as Ray sees it: an epoch a step. Imports what trains once a worker takes the first step."""
 
 from __future__ import annotations
 
-import json
 import os
-import socket
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from tagging.commands.job import Prepare, job_of
-from tagging.commands.training.folded import Folded
-from tagging.commands.training.run_tree import fold_run, fold_runs, identity_tags, is_lost, log_inputs
-from tagging.errors import UserError, is_disk_full
-from tagging.tracking.epochs import EpochSender
-from tagging.tracking.ownership import LOCK, own, work_folder
-from tagging.tracking.store import Run, Store, StoreError
-from tune.packing import MEMORY_SHARE, memory_share
-from tune.preparing import Preparing
-from tune.schedule import schedule, values_at
+from tagging.commandline import importing
+from tagging.errors import UserError
 from tune.schema import Space
-from tune.space import overrides_of, trial_experiment
-from tune.stopping import PLANNED
+
+if TYPE_CHECKING:
+    from tune.preparing import Preparing
 
 Report = dict[str, Any]
-# seconds: a node that is cut off may train on until it finds out, and a file server keeps the locks of a dead one for
-# a minute or two
-UNTIL_FREE = 150.0
 
 
 @dataclass(frozen=True)
@@ -57,19 +44,23 @@ class CrossValidation(tune.Trainable):
         """Take the trial of `config`, to begin or to go on with."""
         self._config = config
         self._steps: Generator[Report] | None = None
-        self._prepare = Preparing()
+        self._prepare: Preparing | None = None  # for all trials of this worker
         os.environ["MLFLOW_TRACKING_URI"] = config["plan"].uri
 
     def step(self) -> Report:
         """Train one epoch; what goes wrong is reported, so that Ray does not try the same again."""
+        with importing():
+            from tune.preparing import Preparing
+            from tune.steps import by_the_machine, trial_steps
         if self._steps is None:
+            self._prepare = self._prepare or Preparing()
             plan, number, values = (self._config[name] for name in ("plan", "number", "values"))
             self._steps = trial_steps(plan, number, values, self._prepare)
         try:
             return next(self._steps)
         except Exception as error:
             text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            return {"error": text, "broken_off": _by_the_machine(error), tune.result.DONE: True}
+            return {"error": text, "broken_off": by_the_machine(error), tune.result.DONE: True}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial in the same process."""
@@ -90,173 +81,3 @@ class CrossValidation(tune.Trainable):
         if self._steps is not None:
             self._steps.close()
             self._steps = None
-
-
-def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare: Prepare) -> Generator[Report]:
-    """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
-    from tagging.commands.training.summary import summarise  # with Matplotlib
-    from tagging.training.checkpoint import Checkpoints  # with torch
-
-    store = Store.connect()
-    job = job_of(trial_experiment(plan.space, values, plan.data), store, by=prepare)
-    prepared = job.prepared
-    lock = f"{plan.sweep_id[:10]}-{number}"
-    with own(lock, patience=UNTIL_FREE), ExitStack() as left:
-        run = _trial_run(plan, number, values, {**identity_tags(prepared), **job.tags, LOCK: lock}, prepared, store)
-        log_inputs(store, run, prepared)
-        job.begin(run)
-        if job.device.type == "cuda":
-            import torch
-
-            torch.cuda.reset_peak_memory_stats(job.device)  # of an earlier trial of this process
-        in_population = plan.space.scheduler.kind == "pbt"
-        scores = left.enter_context(_Scores(store, run, schedule(store, run) if in_population else ()))
-        size = job.parameters() if "parameters" in plan.space.objectives else 0
-        draws = prepared.experiment.sampling.steps * prepared.experiment.sampling.batch_size  # of an epoch
-        folds = fold_runs(store, run)
-        for place, fold in enumerate(prepared.folds_to_run):
-            scores.begin_after(place * prepared.experiment.training.epochs)
-            before = folds.get(fold)
-            if before is not None and before.status == "FINISHED":
-                scores.add_fold(fold, before.metrics["best_val_lwlrap"], int(before.metrics.get("epochs", 0)))
-                scores.seconds += _trained_for(store, before, draws)
-                continue
-            if before is not None and is_lost(before):
-                raise UserError(_lost(number, fold, before))
-            folds[fold] = fold_run(store, run, fold, before)
-            # a rung sees again all that was before a break; a population, which pauses its trials, the last of it
-            heard = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
-            for record in job.fold_epochs(fold, folds[fold], run):
-                scores.add_epoch(fold, record.epoch, record.val_lwlrap, record.time_ms)
-                scores.seconds += draws / record.samples_per_s
-                if record.epoch >= heard:
-                    yield scores.report()
-            if not prepared.predicting_epoch:  # fitted at once
-                fitted = store.get(folds[fold].id)
-                scores.add_fold(fold, fitted.metrics["best_val_lwlrap"], 0)
-                scores.seconds += _trained_for(store, fitted, draws)
-        finished = {fold: store.get(child.id) for fold, child in folds.items()}
-        summarise(prepared, run, finished, store)
-        scores.close()
-        numbers = {"trial_epochs": scores.epochs, "trial_seconds": scores.seconds, "parameters": size}
-        numbers[MEMORY_SHARE] = memory_share(job.device)
-        store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
-        scores.begin_after(len(prepared.folds_to_run) * prepared.experiment.training.epochs)
-        yield {**scores.report(), "parameters": size, "whole": True, tune.result.DONE: True}
-
-
-def _trained_for(store: Store, fold: Run, draws: int) -> float:
-    """Return how many seconds a finished fold was trained for: the steps of epochs of so many draws, or one fit."""
-    speeds = store.curve(fold.id, "samples_per_s").values()
-    return fold.metrics.get("fit_seconds", 0.0) + sum(draws / speed for speed in speeds)
-
-
-def _lost(number: int, fold: int, run: Run) -> str:
-    return (
-        f"trial {number} has epochs of fold {fold} in the store, but its checkpoint {work_folder() / run.id} is not on "
-        f"{socket.gethostname()}: the machines of a cluster must share that folder (docs/cluster.md), and a trial "
-        "whose checkpoint was removed cannot go on"
-    )
-
-
-def _by_the_machine(error: Exception) -> bool:
-    """Say whether a full disk or a store that fails is what stopped a trial."""
-    return is_disk_full(error) or any(isinstance(one, StoreError) for one in (error, error.__cause__))
-
-
-class _Scores:
-    """The running mean over folds of the best val_lwlrap, which goes to the trial's run as a curve by planned epochs.
-
-    So do the values of each epoch where a `schedule` changes them. As a context it has the store asked once more for
-    what it did not take of a trial that was pruned, paused or failed: the next start of the sweep reads the curve.
-    """
-
-    def __init__(self, store: Store, run: Run, schedule: Sequence[Mapping[str, Any]]) -> None:
-        self._hasty, self._run_id = store.impatient(), run.id
-        self._schedule = schedule
-        self._best: dict[int, float] = {}
-        self._history: list[dict[str, float]] = []
-        self._sender = EpochSender(store, run.id, work_folder())
-        self._before = 0  # planned epochs of the folds before
-        self._planned = 0
-        self.epochs = 0
-        self.seconds = 0.0
-
-    def __enter__(self) -> _Scores:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        with suppress(UserError):  # who pruned it waits for its worker
-            self._hasty.log_epochs(self._run_id, self._history)
-        self._sender.__exit__(*error)
-
-    @property
-    def mean(self) -> float:
-        return sum(self._best.values()) / len(self._best)
-
-    def report(self) -> Report:
-        return {"lwlrap": self.mean, "epochs": self.epochs, PLANNED: self._planned, "seconds": self.seconds}
-
-    def begin_after(self, planned: int) -> None:
-        """Go to the end of the folds before, whenever they ended."""
-        self._before = self._planned = planned
-
-    def add_fold(self, fold: int, score: float, epochs: int) -> None:
-        self._best[fold] = score
-        self.epochs += epochs
-
-    def add_epoch(self, fold: int, epoch: int, score: float, time_ms: int) -> None:
-        self._best[fold] = max(score, self._best.get(fold, 0.0))
-        self.epochs += 1
-        self._planned = self._before + epoch
-        # the time is the epoch's own, so that what is reported again after a kill is no second point
-        record = {"epoch": self._planned, "time_ms": time_ms, "search_lwlrap": self.mean}
-        if self._schedule:
-            record |= values_at(self._schedule, epoch)
-        self._history.append(record)
-        self._sender.log_epoch(record)
-
-    def close(self) -> None:
-        self._sender.close(self._history)
-        self._history.clear()  # the store has it
-
-
-def _trial_run(
-    plan: SweepPlan,
-    number: int,
-    values: Mapping[str, Any],
-    identity: Mapping[str, object],
-    prepared: Folded,
-    store: Store,
-) -> Run:
-    for run in store.children(plan.sweep_id, "trial"):
-        if run.tags["trial.number"] == str(number):
-            store.reopen(run.id)
-            return run
-    tags = {
-        **identity,
-        "trial.number": number,
-        "base": Path(plan.space.experiment).stem,
-        **value_tags(plan.space, values),
-    }
-    return store.start(prepared.dataset.name, "trial", f"{plan.sweep_name} {number}", tags, {}, plan.sweep_id)
-
-
-def value_tags(space: Space, values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the tags that say what a trial of these values is."""
-    fixed = [f"{path}={text}" for path, text in space.set.items()]
-    chosen = overrides_of(space, values)
-    short = [f"{path}={_short(text)}" for path, _, text in (override.partition("=") for override in chosen)]
-    return {
-        "trial.values": json.dumps(dict(values)),
-        "trial.overrides": " ".join([*fixed, *chosen]),
-        "differs": " ".join([*short, *fixed]),
-    }
-
-
-def _short(text: str) -> str:
-    """Return a number with the digits that people read in a table; any other text as it is."""
-    try:
-        return f"{float(text):.4g}"
-    except ValueError:
-        return text

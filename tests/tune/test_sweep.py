@@ -302,9 +302,9 @@ def test_auto_runs_one_trial_alone_and_then_as_many_as_fit_beside_each_other(
     project: Project, connect: Connect, in_process: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # a GPU with room for three such trials; they train on the CPU
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("tune.session._nodes", lambda: [(16, 1)])
-    monkeypatch.setattr("tune.trial.memory_share", lambda device: 0.3)
+    monkeypatch.setattr("tune.sweep.sees_gpu", lambda: True)
+    monkeypatch.setattr("tune.session._nodes", lambda gpu: [(16, 1)])
+    monkeypatch.setattr("tune.steps.memory_share", lambda device: 0.3)
     at_once: list[int] = []
     in_process.before_step = lambda number: at_once.append(in_process.most_at_once)
     said = project.run("search", "lr", "--gpu", "auto", "--cpu", "1", *SHORT, "device=cpu", module="tune").stdout

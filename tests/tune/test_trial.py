@@ -22,7 +22,8 @@ from tests.tracking.test_epochs import outage
 from tests.tune.sweeps import SPACE, doubled_points, project
 from tune.preparing import Preparing
 from tune.space import load_space
-from tune.trial import CrossValidation, SweepPlan, trial_steps
+from tune.steps import trial_steps
+from tune.trial import CrossValidation, SweepPlan
 
 __all__ = ["project"]
 
