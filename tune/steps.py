@@ -14,7 +14,6 @@ from ray import tune
 from tagging.commands.job import Prepare, job_of
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.run_tree import fold_run, fold_runs, identity_tags, is_lost, log_inputs
-from tagging.commands.training.summary import summarise
 from tagging.errors import UserError, is_disk_full
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import LOCK, own, work_folder
@@ -69,6 +68,8 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
                 fitted = store.get(folds[fold].id)
                 scores.add_fold(fold, fitted.metrics["best_val_lwlrap"], 0)
                 scores.seconds += _trained_for(store, fitted, draws)
+        from tagging.commands.training.summary import summarise  # with Matplotlib, at the end of a trial
+
         finished = {fold: store.get(child.id) for fold, child in folds.items()}
         summarise(prepared, run, finished, store)
         scores.close()
