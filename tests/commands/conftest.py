@@ -11,38 +11,9 @@ import pytest
 
 from tagging.commands.train import train
 from tagging.config import Experiment, lineage, load
-from tagging.tracking.files import Figure, Files
 from tagging.tracking.store import Run, Store
 from tests.commands.project import Project, copy_database, step_into
 from tests.commands.stacked import STACKED, Stacked
-
-
-@dataclass(frozen=True)
-class OnceDrawn:
-    """A figure that is drawn where none of its name was before; the others get that one's picture."""
-
-    figure: Figure
-    path: str
-    drawn: dict[str, bytes]
-
-    def savefig(self, file: Path) -> None:
-        if self.path in self.drawn:
-            file.write_bytes(self.drawn[self.path])
-        else:
-            self.figure.savefig(file)
-            self.drawn[self.path] = file.read_bytes()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _pictures_are_drawn_once() -> Iterator[None]:
-    """Draw a run's pictures once for a file of tests, by name: they are a third of a training, half of an ensemble."""
-    drawn: dict[str, bytes] = {}
-    log = Files.log_figure
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            Files, "log_figure", lambda store, run, figure, path: log(store, run, OnceDrawn(figure, path, drawn), path)
-        )
-        yield
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ its own where the test is about processes: kills, signals, Ray.
 
 from __future__ import annotations
 
-import atexit
 import io
 import os
 import shutil
@@ -14,14 +13,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -29,9 +26,8 @@ import pandas as pd
 import pytest
 import torch
 
-from tagging.tracking.connection import open_connection
 from tagging.tracking.store import _source
-from tests.stand_in import stand_in
+from tests.stand_in import empty_store, stand_in
 
 ROOT = Path(__file__).parents[2]
 # small enough for a fold in two seconds, with every part of the recipe at work
@@ -162,17 +158,6 @@ def step_into(project: Project, patch: pytest.MonkeyPatch) -> None:
     _source.cache_clear()
     # MLflow remembers by a run's id where its files lie; those of a copy lie elsewhere
     patch.setattr("mlflow.tracking._tracking_service.utils._artifact_repos_cache", OrderedDict())
-
-
-@cache
-def empty_store() -> Path:
-    """Return the database of a store without runs: MLflow's migrations take a second."""
-    path = Path(tempfile.mkdtemp(prefix="empty-store-")) / "mlflow.db"
-    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
-    open_connection(f"sqlite:///{path}")
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path
 
 
 def copy_database(source: Path, target: Path) -> None:

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tagging.tracking.connection import open_connection
 from tagging.tracking.store import Store
-from tests.stand_in import stand_in
+from tests.stand_in import empty_store, stand_in
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    open_connection(f"sqlite:///{path}")
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path
 
 
 @pytest.fixture
@@ -38,8 +26,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def store(project: Path, template: Path) -> Store:
-    shutil.copyfile(template, project / "mlflow.db")
+def store(project: Path) -> Store:
+    shutil.copyfile(empty_store(), project / "mlflow.db")
     return Store.connect()
 
 

@@ -13,10 +13,10 @@ from tagging.config import load
 from tagging.config.load import to_yaml
 from tagging.tracking.store import Run, Store
 from tests.commands.project import Project
-from tests.tracking.conftest import project, store, template
+from tests.tracking.conftest import project, store
 from tests.tune.in_process import in_process, no_figures
 
-__all__ = ["in_process", "no_figures", "project", "store", "template"]
+__all__ = ["in_process", "no_figures", "project", "store"]
 
 Write = Callable[[str], Path]
 BASE = "notes: Not handed down.\noptimizer: {lr: 1e-3}\ntraining: {epochs: 9}\n"

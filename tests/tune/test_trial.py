@@ -31,8 +31,7 @@ VALUES = {"optimizer.lr": 3e-3, "mixer.prob": 0.5}
 
 
 @pytest.fixture
-def store(project: Project, template: Path) -> Iterator[Store]:
-    shutil.copyfile(template, project.folder / "mlflow.db")
+def store(project: Project) -> Iterator[Store]:
     with working_in(project) as store:
         yield store
 
