@@ -83,6 +83,9 @@ def _evaluate(parsed: argparse.Namespace) -> None:
     if problems:
         raise UserError(*problems)
     begin(f"scoring {parsed.submission or ', '.join(runs)} against {parsed.truth}")
+    from tagging.data.truth import check_is_table
+
+    check_is_table(Path(parsed.truth))  # before MLflow is imported
     with importing():
         from tagging.commands.evaluate import evaluate_runs, evaluate_submission
 

@@ -59,11 +59,16 @@ def read_truth(
     return Truth(fnames, tuple(classes), labels, groups, digest)
 
 
-def _read(path: Path, required: Sequence[str], findings: Findings) -> Table:
+def check_is_table(path: Path) -> None:
+    """Raise UserError where a path is no file."""
     if not path.is_file():
         what = "is a folder, not a table" if path.is_dir() else "there is no such table"
-        raise UserError(*findings.problems, f"{path}: {what}; name a CSV file with the columns fname,labels")
+        raise UserError(f"{path}: {what}; name a CSV file with the columns fname,labels")
+
+
+def _read(path: Path, required: Sequence[str], findings: Findings) -> Table:
     try:
+        check_is_table(path)
         return read_table(path, required)
     except UserError as error:
         raise UserError(*findings.problems, *error.problems) from None

@@ -63,6 +63,7 @@ def start(project: Project, *arguments: str, module: str = "tagging") -> tuple[i
         (("features", "tiny", "--data", "nowhere"), "tagging"),
         (("predict", "--run", "tiny", "nowhere"), "tagging"),
         (("kernel", "--run", "tiny", "--out", "experiments"), "tagging"),
+        (("evaluate", "--truth", "nowhere.csv", "--run", "tiny"), "tagging"),
         (("search", "lr_mixup", "--data", "nowhere"), "tune"),
         (("search", "lr_mixup", "--cpu", "9999"), "tune"),
     ],
