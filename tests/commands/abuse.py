@@ -62,8 +62,8 @@ class Aim:
 
 ARTIFACTS = "mlruns/demo/*/artifacts"
 AIMS = {
-    "store being made": Aim(files("mlflow.db.draft"), 0.5),
     "demo sound": Aim(files("data/.*.partial/*/*")),
+    "store being made": Aim(files("mlflow.db.draft"), 0.5),
     "features": Aim(files("data/features/*/*"), 0.2),
     "first epoch": Aim(files(f"{ARTIFACTS}/environment.json"), 0.5),
     "checkpoint": Aim(files("mlruns/work/*/*/.draft/*")),

@@ -64,7 +64,7 @@ def test_a_training_outlasts_its_server(
     begun = time.monotonic()
     for record in history[1:5]:
         sender.log_epoch(record)
-    assert time.monotonic() - begun < 0.1
+    assert time.monotonic() - begun < 5  # each would wait for the server twice as long
     sender.log_epoch(history[5])
     while not sender._warned:
         time.sleep(0.1)

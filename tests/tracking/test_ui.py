@@ -16,8 +16,8 @@ from tagging.tracking.ui import serve
 from tagging.tracking.views import views
 
 SERVE = """
-from tagging.tracking.ui import serve
-serve(int(sys.argv[1]), open_browser=False)
+from tagging.cli import main
+sys.exit(main(["ui", "--no-browser", "--port", sys.argv[1]]))
 """
 
 
@@ -51,10 +51,9 @@ def test_the_ui_shows_the_newest_data_set_and_ends_on_a_signal(
         port = other.getsockname()[1]
     process = python(SERVE, str(port))
     assert process.stdout
-    lines = [process.stdout.readline() for _ in range(3)]
+    lines = [process.stdout.readline() for _ in range(2)]
     address = f"http://127.0.0.1:{port}"
     assert lines == [
-        "starting the MLflow UI ...\n",
         f"MLflow UI: {address}/#/experiments/{run.experiment_id}/runs?workflowType=machine_learning"
         "&viewStateShareKey=ranking\n",
         "Ctrl-C ends it\n",
@@ -67,6 +66,6 @@ def test_the_ui_shows_the_newest_data_set_and_ends_on_a_signal(
     listening = [place.laddr for child in children for place in child.net_connections() if place.status == "LISTEN"]
     assert {(place.ip, place.port) for place in listening} == {("127.0.0.1", port)}
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == ("\nthe MLflow UI has ended\n", "")
+    assert process.communicate(timeout=30) == ("\nthe MLflow UI has ended\n", "starting the MLflow UI ...\n")
     assert process.returncode == 0
     assert not any(child.is_running() for child in children)
