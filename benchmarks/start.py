@@ -88,29 +88,37 @@ COMMANDS = (
 def main() -> None:
     """Print a line a command, then the start of a sweep, then the calls of a training."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.start", description=__doc__)
-    parser.add_argument("--project", type=Path, default=ROOT, help="another checkout, to compare with")
+    parser.add_argument("--against", type=Path, help="another checkout, each of whose commands is started in turn")
     parser.add_argument("--starts", type=int, default=3, help="of each command (default: 3)")
     given = parser.parse_args()
+    checkouts = [ROOT, *([given.against.resolve()] if given.against else [])]
     with tempfile.TemporaryDirectory(prefix="start-") as folder:
-        project = copy_project(given.project.resolve(), Path(folder))
-        print(f"{'processor seconds':<34}{'first line':>11}{'asked':>7}{'whole':>8}{'asked':>7}")
-        opened = ["-c", OPEN]
-        show("a store made, import included", started(project, Command("", opened, first_line=None)))
-        show("train tiny", started(project, Command("", tagging("train", "tiny"))), first_line=1.0)
-        (sound,) = (project / "data").glob("demo-*/test")
-        shutil.copytree(sound, project / "data" / "sound")
+        projects = [copy_project(checkout, Path(folder) / str(place)) for place, checkout in enumerate(checkouts)]
+        print(f"{'processor seconds':<34}" + f"{'first line':>11}{'asked':>7}{'whole':>8}{'asked':>7}" * len(projects))
+        new = Command("a store made, import included", ["-c", OPEN], first_line=None)
+        show(new, [started(project, new) for project in projects])
+        train = Command("train tiny", tagging("train", "tiny"))
+        show(train, [started(project, train) for project in projects])
+        for project in projects:
+            (sound,) = (project / "data").glob("demo-*/test")
+            shutil.copytree(sound, project / "data" / "sound")
         for command in COMMANDS:
-            runs = [started(project, command) for _ in range(given.starts)]
-            least = min(first for first, _ in runs), min(whole for _, whole in runs)
-            show(command.name, least, command.first_line, command.whole)
-        runs = [sweep(project, f"sweep{number}") for number in range(given.starts)]
-        show("a sweep, to its first epoch", (min(runs)[0], min(runs)[1]), 1.0, 10.0)
-        several, one = (calls(project, folds) for folds in ("[]", "[0]"))
-        print(f"calls to the store: {several} a training of 3 folds, {(several - one) / 2:g} a fold")
+            show(command, _least([[started(project, command) for project in projects] for _ in range(given.starts)]))
+        sweeps = [[sweep(project, f"sweep{number}") for project in projects] for number in range(given.starts)]
+        show(Command("a sweep, to its first epoch", [], whole=10.0), _least(sweeps))
+        for project in projects:
+            several, one = (calls(project, folds) for folds in ("[]", "[0]"))
+            print(f"calls to the store: {several} a training of 3 folds, {(several - one) / 2:g} a fold")
+
+
+def _least(rounds: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float, float]]:
+    """Return the least seconds of each project, up to the first line and in all, over rounds that went in turn."""
+    return [(min(first for first, _ in runs), min(whole for _, whole in runs)) for runs in zip(*rounds, strict=True)]
 
 
 def copy_project(source: Path, folder: Path) -> Path:
     """Copy what the commands need, so that nothing of them stays in the project."""
+    folder.mkdir()
     for name in ("tagging", "experiments", "tune"):
         shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "experiments" / "tiny.yaml").write_text(TINY)
@@ -185,10 +193,11 @@ def spent(pid: int) -> float:
     return 0.0
 
 
-def show(name: str, seconds: tuple[float, float], first_line: float | None = None, whole: float | None = None) -> None:
-    """Print a line of the table."""
-    asked = ["" if limit is None else f"{limit:g}" for limit in (first_line, whole)]
-    print(f"{name:<34}{seconds[0]:>11.2f}{asked[0]:>7}{seconds[1]:>8.2f}{asked[1]:>7}", flush=True)
+def show(command: Command, seconds: Sequence[tuple[float, float]]) -> None:
+    """Print a line of the table: each project's seconds."""
+    asked = ["" if limit is None else f"{limit:g}" for limit in (command.first_line, command.whole)]
+    columns = [f"{first:>11.2f}{asked[0]:>7}{whole:>8.2f}{asked[1]:>7}" for first, whole in seconds]
+    print(f"{command.name:<34}" + "".join(columns), flush=True)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("TAGGING_KILL_ROUNDS", "1"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("TAGGING_KILL_ROUNDS", "3"))))
 def test_killed_at_any_moment_and_continued_it_ends_with_the_same(
     unbroken: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -98,5 +98,8 @@ def test_a_cluster_that_cannot_be_joined_or_is_too_small_leaves_no_sweep(
     wanting = ("search", "lr", "--cpu", "2", "--address", cluster.address)
     with driver_of(project, *wanting, environment=cluster.environment) as driver:
         _, err = ended(driver, code=2)
-    assert err.splitlines() == ["error: a trial is to have 2 CPU cores; the largest node has 1. Give --cpu 1 or less"]
+    assert err.splitlines() == [
+        "sweep lr: 4 trials of tiny",
+        "error: a trial is to have 2 CPU cores; the largest node has 1. Give --cpu 1 or less",
+    ]
     assert connect(project).find([]) == []
