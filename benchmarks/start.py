@@ -41,6 +41,13 @@ trials: 2
 folds: [0]
 """
 OPEN = "from tagging.tracking.store import Store; Store.connect()"
+OPENED = """\
+import time
+from tagging.tracking.store import Store
+begun = time.process_time()
+Store.connect()
+print(time.process_time() - begun)
+"""
 COUNT = """\
 import sys
 from tagging.tracking.connection import Connection
@@ -107,6 +114,8 @@ def main() -> None:
         sweeps = [[sweep(project, f"sweep{number}") for project in projects] for number in range(given.starts)]
         show(Command("a sweep, to its first epoch", [], whole=10.0), _least(sweeps))
         for project in projects:
+            with running(project, ["-c", OPENED]) as process:
+                print(f"a store opened where MLflow is imported: {float(process.communicate()[0]):.2f}")
             several, one = (calls(project, folds) for folds in ("[]", "[0]"))
             print(f"calls to the store: {several} a training of 3 folds, {(several - one) / 2:g} a fold")
 
