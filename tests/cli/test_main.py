@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tagging.cli import main, parser
+from tagging.commandline import importing
 from tagging.commands import show
 from tagging.config import Experiment, flatten, load
 from tagging.config.tree import read_yaml
@@ -111,3 +113,16 @@ def test_show_schema_lists_every_field_and_variant(capsys: pytest.CaptureFixture
         "\nloss.noisy: as loss.curated. The default is loss.noisy.kind = soft_bce:\n"
         "  loss.noisy.weight = 0.5\n  loss.noisy.keep_below = 1.0\n  loss.noisy.beta = 0.7\n\n"
     ) in text
+
+
+def test_libraries_are_imported_without_the_garbage_collector_which_comes_back() -> None:
+    collecting = [gc.isenabled()]
+
+    def fail() -> None:
+        with importing():
+            collecting.append(gc.isenabled())
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    assert [*collecting, gc.isenabled()] == [True, False, True]

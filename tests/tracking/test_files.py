@@ -65,3 +65,20 @@ def test_a_file_that_is_not_there_is_named(store: Store, run: Run) -> None:
     with pytest.raises(StoreError) as error:
         store.read_table(run.id, "predictions/oof.parquet")
     assert error.value.problems == (f"run {run.id} has no file predictions/oof.parquet",)
+
+
+def test_where_a_runs_files_lie_is_asked_once(store: Store, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    get_run = store._client.get_run
+
+    def counted(run_id: str) -> object:
+        asked.append(run_id)
+        return get_run(run_id)
+
+    monkeypatch.setattr(store._client, "get_run", counted)
+    for number in range(3):
+        store.log_text(run.id, "text", f"{number}.txt")
+        assert store.read_text(run.id, f"{number}.txt") == "text"
+    other = store.start("my sound", "experiment", "b", {}, {})
+    store.log_text(other.id, "text", "a.txt")
+    assert asked == [run.id, other.id]
