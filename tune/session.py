@@ -23,7 +23,9 @@ import psutil
 from tagging.errors import UserError
 
 # Ray and Tune read these when they start; workers inherit them
-_QUIET = {
+_SETTINGS = {
+    # a trial is a training like any other; by Ray's 15 it hardly gets a core where anything else runs
+    "RAY_worker_niceness": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the table is tune/screen.py's
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a tip about GPUs
@@ -49,7 +51,7 @@ def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
     """
     import ray
 
-    os.environ.update(_QUIET)
+    os.environ.update(_SETTINGS)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the screen says which worker died
     before = _processes()
     on_sigterm = signal.getsignal(signal.SIGTERM)

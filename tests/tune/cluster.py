@@ -65,7 +65,8 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shown = {key: value for key, value in os.environ.items() if not key.startswith(HIDDEN)}
-        self.environment = {**shown, "HOME": str(folder), "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+        own = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+        self.environment = {**shown, "HOME": str(folder), **own}
         subprocess.run(
             [str(RAY), "get-auth-token", "--generate"], env=self.environment, check=True, capture_output=True
         )

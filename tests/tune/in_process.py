@@ -59,7 +59,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     def start(cpus: int, gpus: float, folder: Path) -> None:
         how.room, how.folder = {"CPU": cpus, "GPU": gpus}, folder
 
-    for name in (*session._QUIET, "TUNE_ORIG_WORKING_DIR", "MLFLOW_TRACKING_URI"):  # which a session and workers set
+    for name in (*session._SETTINGS, "TUNE_ORIG_WORKING_DIR", "MLFLOW_TRACKING_URI"):  # which a session and workers set
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(session, "_start", start)

@@ -160,6 +160,7 @@ def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
     with driver_of(project, "search", "lr", *two) as driver:
         wait_for(lambda: len(project.epochs_in_work()) >= 2, driver)
         below = psutil.Process(driver.pid).children(recursive=True)
+        assert [worker.nice() for worker in workers(driver)] == [psutil.Process().nice()] * 2  # as any training
         if how == "ctrl-c":
             driver.send_signal(signal.SIGINT)
         else:
