@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from tagging.data.spelling import spelled
 from tagging.errors import UserError
 
 SHOWN = 20  # lines of one kind on the screen; beyond that the same mistake only repeats itself
@@ -66,4 +67,4 @@ def did_you_mean(name: str, allowed: Sequence[str]) -> str:
     """Return "; did you mean 'X'?" with the nearest allowed name, or nothing where none is near."""
     by_lowered = {candidate.lower(): candidate for candidate in allowed}
     near = difflib.get_close_matches(name.lower(), by_lowered, n=1, cutoff=SIMILAR)
-    return f"; did you mean {by_lowered[near[0]]!r}?" if near else ""
+    return f"; did you mean {spelled(by_lowered[near[0]], [name])}?" if near else ""

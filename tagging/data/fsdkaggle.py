@@ -8,6 +8,7 @@ import numpy as np
 
 from tagging.data.dataset import Clips, Dataset, no_clips
 from tagging.data.findings import Findings
+from tagging.data.labels import say_twins
 from tagging.data.listing import find_files
 from tagging.data.rows import read_clips
 from tagging.data.tables import Table, read_table
@@ -52,7 +53,9 @@ def _classes(submission: Table, findings: Findings) -> tuple[str, ...]:
             f"{submission.path}, line 1: the header must be fname and then one column a class; "
             f"it is {','.join(header)!r}"
         )
-    return tuple(column for column in header if column != "fname")
+    classes = tuple(column for column in header if column != "fname")
+    findings.warnings += say_twins(classes, lambda _: f"{submission.path}, line 1")
+    return classes
 
 
 def _half(root: Path, half: str, classes: tuple[str, ...], findings: Findings) -> Clips:
@@ -67,7 +70,7 @@ def _half(root: Path, half: str, classes: tuple[str, ...], findings: Findings) -
     table = _read(path, ("fname", "labels"), findings)
     if table is None:
         return no_clips(len(classes))
-    return read_clips(table, sound, classes, f"the classes are the columns of {SUBMISSION}", findings)
+    return read_clips(table, sound, classes or None, f"the classes are the columns of {SUBMISSION}", findings)
 
 
 def _test(sound: Path, submission: Table, class_count: int, findings: Findings) -> Clips:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tagging.data.dataset import Dataset, no_clips
 from tagging.data.findings import Findings, quoted
-from tagging.data.labels import split_labels
+from tagging.data.labels import say_doubtful, say_twins
 from tagging.data.rows import read_clips
+from tagging.data.spelling import class_names, split_labels
 from tagging.data.tables import Table, read_table
 from tagging.errors import UserError
 
@@ -16,12 +17,15 @@ from tagging.errors import UserError
 def read_own_data(root: Path, name: str) -> Dataset:
     """Read a folder with one table; classes are its labels, sorted. Raises UserError with all problems."""
     table = read_table(_only_table(root), ("fname", "labels"))
-    labels = {label for field in table.columns["labels"] for label in split_labels(field)}
-    classes = tuple(sorted(labels - {""}))
+    fields = table.columns["labels"]
+    classes = tuple(class_names(fields))
     findings = Findings()
     allowed = "labels are separated by commas"
     curated = read_clips(table, _sound_folder(root, table), classes, allowed, findings)
     findings.stop_if_any()
+    rows = {label: row for row, field in reversed([*enumerate(fields)]) for label in split_labels(field)}
+    first = {name: table.where(rows[name]) for name in classes}
+    findings.warnings += [*say_twins(classes, first.__getitem__), *say_doubtful(classes, first.__getitem__)]
     empty = no_clips(len(classes))
     return Dataset(name, root, classes, curated, empty, empty, tuple(findings.warnings))
 
