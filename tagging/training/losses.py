@@ -88,29 +88,24 @@ def _power_loss(log_probability: Tensor, q: float) -> Tensor:
 class Term:
     """The loss of a source, the weight of its clips, and which of them are dropped as outliers.
 
-    Dropped are clips whose loss exceeds `keep_below` (in (0, 1], 1 drops none) times the largest of the
-    source in the batch: Fonseca et al., "Model-agnostic approaches to handling noisy labels when training
-    sound event classifiers", WASPAA 2019.
+    `keep_below` in (0, 1]: a clip of this source is dropped whose loss exceeds this share of the largest loss in the
+    batch, whatever that clip's source; 1 drops none.
     """
 
     loss: RowLoss
     weight: float
     keep_below: float = 1.0
 
-    def of(self, logits: Tensor, targets: Tensor, counted: Tensor) -> Tensor:
-        """Return the weighted loss of each row [B], 0 for those that are dropped or not `counted` [B] bool."""
-        rows = torch.where(counted, self.loss(logits, targets), 0)
-        outliers = rows.detach() > self.keep_below * rows.detach().amax()
-        return self.weight * torch.where(outliers, 0, rows)
-
 
 class SourceLoss(nn.Module):
     """The training loss of a batch drawn from several sources, over all heads of a network.
 
-    A head's loss is the sum over sources of weight · (share of the batch) · (mean loss of the source),
-    which is the average over the batch of each row's loss times the weight of its source. The total is
-    the sum of the heads' losses times their weights. `terms` in the order of `tagging.sources.NAMES`;
-    `head_weights` in the order of the outputs.
+    A head's loss is the mean over the batch of each clip's loss times the weight of its source. A clip that its `Term`
+    drops counts neither in the sum nor in the number of clips; losses are compared within a head, before they are
+    weighted. Threshold and mean are those of Fonseca et al., "Model-agnostic approaches to handling noisy labels when
+    training sound event classifiers", WASPAA 2019. The total is the sum of the heads' losses times their weights.
+
+    `terms` in the order of `tagging.sources.NAMES`; `head_weights` in the order of the outputs.
     """
 
     def __init__(self, terms: Sequence[Term], head_weights: Sequence[float]) -> None:
@@ -123,10 +118,23 @@ class SourceLoss(nn.Module):
     def forward(self, outputs: Sequence[Tensor], targets: Tensor, sources: Tensor) -> Tensor:
         """Return the scalar loss of logits [B, C] a head, targets [B, C] in 0..1, sources [B] int64.
 
-        Raises ValueError where the network has another number of heads than there are weights.
+        A head that drops all clips has a loss of 0. Raises ValueError where the network has another number of heads
+        than there are weights.
         """
-        heads = []
-        for logits, head_weight in zip(outputs, self.head_weights, strict=True):
-            rows = [term.of(logits, targets, sources == source) for source, term in enumerate(self.terms)]
-            heads.append(head_weight * torch.stack(rows).sum(dim=0).mean())
+        heads = [
+            head_weight * self._of_head(logits, targets, sources)
+            for logits, head_weight in zip(outputs, self.head_weights, strict=True)
+        ]
         return torch.stack(heads).sum()
+
+    def _of_head(self, logits: Tensor, targets: Tensor, sources: Tensor) -> Tensor:
+        # [sources, B], 0 for the clips of other sources
+        rows = torch.stack(
+            [torch.where(sources == source, term.loss(logits, targets), 0) for source, term in enumerate(self.terms)]
+        )
+        largest = rows.detach().amax()
+        dropped = rows.detach() > torch.stack([term.keep_below * largest for term in self.terms])[:, None]
+        kept = rows.masked_fill(dropped, 0)
+        weighted = torch.stack([term.weight * own for term, own in zip(self.terms, kept, strict=True)])
+        clips = (len(sources) - dropped.sum()).clamp(min=1)
+        return weighted.sum(dim=0).sum() / clips

@@ -1,6 +1,7 @@
 """The losses against their definitions, written out on probabilities and source by source."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.training.losses import LOSSES, SourceLoss, Term, bce, focal, lq, lsep, soft_bce
+from tests.reference.losses import cross_entropy, mean_of_kept, soft_cross_entropy
 
 
 def batch(seed=0, rows=12, classes=7, spread=2.0):
@@ -210,16 +212,41 @@ def test_equal_weights_only_scale_the_plain_average():
     torch.testing.assert_close(loss, 0.5 * bce(logits, targets).mean())
 
 
-def test_outliers_are_dropped_among_the_clips_of_their_source():
-    logits, targets = torch.zeros(6, 4), torch.zeros(6, 4)
-    logits[:, 0] = torch.tensor([5.0, 1.0, 0.0, 9.0, 2.0, 1.0])  # the larger, the worse
-    sources = torch.tensor([NOISY, NOISY, NOISY, CURATED, CURATED, TRUSTED])
+@pytest.mark.parametrize("shares", [(1.0, 0.8, 1.0), (1.0, 0.4, 0.7), (0.9, 0.6, 0.5), (0.7, 0.7, 0.7)], ids=str)
+@pytest.mark.parametrize("seed", range(3))
+def test_outliers_are_dropped_by_the_batchs_largest_loss_and_the_rest_averaged(shares, seed):
+    outputs, targets = tuple(batch(head + 4 * seed, rows=40)[0] for head in range(4)), batch(9 + seed, rows=40)[1]
+    sources = torch.randint(3, (40,), generator=torch.Generator().manual_seed(seed))
+    expected, dropped = 0.0, 0
+    for logits, head_weight in zip(outputs, HEADS, strict=True):
+        losses = [
+            soft_cross_entropy(z, y, BETA) if source == NOISY else cross_entropy(z, y)
+            for z, y, source in zip(logits.double().numpy(), targets.double().numpy(), sources.tolist(), strict=True)
+        ]
+        of_clips = [shares[source] for source in sources]
+        expected += head_weight * mean_of_kept(losses, [WEIGHTS[source] for source in sources], of_clips)
+        dropped += sum(loss > share * max(losses) for loss, share in zip(losses, of_clips, strict=True))
+    terms = [replace(term, keep_below=share) for term, share in zip(TERMS, shares, strict=True)]
+    assert 0 < dropped < 160
+    assert SourceLoss(terms, HEADS)(outputs, targets, sources).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_lone_noisy_clip_is_kept_below_a_larger_loss_of_another_source():
+    logits = torch.tensor([[5.0, 0.0], [2.0, 0.0], [0.0, 0.0]])  # the larger, the worse
+    targets = torch.zeros(3, 2)
     rows = bce(logits, targets)
-    share = 0.8
-    assert rows[1] < share * rows[0] < rows[0]
-    loss = SourceLoss([Term(bce, 1.0), Term(bce, 1.0, keep_below=share), Term(bce, 1.0)], (1.0,))
-    kept = torch.tensor([1, 2, 3, 4, 5])
-    torch.testing.assert_close(loss((logits,), targets, sources), rows[kept].sum() / 6)
+    loss = SourceLoss([Term(bce, 1.0), Term(bce, 1.0, keep_below=0.8), Term(bce, 1.0)], (1.0,))
+    torch.testing.assert_close(loss((logits,), targets, torch.tensor([CURATED, NOISY, TRUSTED])), rows.mean())
+    torch.testing.assert_close(loss((logits,), targets, torch.tensor([NOISY, CURATED, TRUSTED])), rows[1:].mean())
+
+
+def test_a_batch_of_outliers_alone_has_no_loss():
+    logits = torch.ones(2, 3, requires_grad=True)
+    loss = SourceLoss([Term(bce, 1.0, keep_below=0.5)] * 3, (1.0,))
+    value = loss((logits,), torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64))
+    value.backward()
+    assert value == 0
+    assert not logits.grad.any()
 
 
 def test_an_outlier_has_no_gradient():
