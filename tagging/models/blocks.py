@@ -31,6 +31,8 @@ class ConvBlock(nn.Module):
             if isinstance(module, nn.Conv2d):
                 # He et al., "Delving deep into rectifiers", 2015; all other layers start as torch's do
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, i, M, T] to [B, o, M // 2, T // 2]."""

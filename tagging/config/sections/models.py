@@ -99,7 +99,7 @@ class FeatureExtractorModel(ConvNetwork):
     stride: ClassVar[int] = 64
     kind: Literal["feature_extractor"] = "feature_extractor"
     base_size: int = Field(32, ge=2, le=512, description="channels of the first convolution; all widths follow")
-    dropout: float = Field(0.25, ge=0, lt=1, description="of whole channels, after each pooling")
+    dropout: float = Field(0.25, ge=0, lt=1, description="of whole channels, after every second pooling")
 
 
 class TimmModel(Network):
