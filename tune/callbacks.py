@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,12 +12,11 @@ from ray.tune.experiment import Trial
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Ending, Store
 from tune.front import front
-from tune.records import ranked, records
+from tune.records import kind_of_error, ranked, records
 from tune.schema import Space
 from tune.screen import Screen
 
 LONGEST_TAG = 500
-_OF_ONE = re.compile(r"\b[0-9a-f]{10,}\b|\d[\d.e+-]*")  # runs and numbers: two learning rates may fail alike
 
 
 class Closing(Callback):
@@ -127,7 +125,7 @@ class AlikeFailures(Stopper):
         """Count the end of a trial, by an error or, where that is empty, without one."""
         if error:
             self.errors[number] = error
-        kind = _OF_ONE.sub("#", error)
+        kind = kind_of_error(error)
         self._alike = self._alike + 1 if kind == self._last else 1
         self._last = kind
         if error and self._alike >= self._most:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tagging.tracking.store import Run, Store
+
+# runs and numbers: two learning rates may fail alike
+_OF_ONE = re.compile(r"\b[0-9a-f]{10,}\b|\d[\d.e+-]*|\b(nan|inf)\b")
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,24 @@ def ranked(trials: list[TrialRecord]) -> list[TrialRecord]:
 def best(trials: list[TrialRecord]) -> TrialRecord | None:
     """Return the first of the ranked trials; None without one."""
     return next(iter(ranked(trials)), None)
+
+
+def kind_of_error(text: str) -> str:
+    """Return an error without what belongs to one trial, so that trials that failed alike have equal texts."""
+    return _OF_ONE.sub("#", text)
+
+
+def common_error(trials: Sequence[TrialRecord]) -> tuple[str, str] | None:
+    """Return the most common error, as the first line of the first trial that had it, and how common it is: `3 of 4`.
+
+    Trials without an error are not counted; None where no trial has one.
+    """
+    errors = [trial.error for trial in trials if trial.error]
+    if not errors:
+        return None
+    kinds = [kind_of_error(error) for error in errors]
+    ((kind, times),) = Counter(kinds).most_common(1)
+    return errors[kinds.index(kind)].strip().splitlines()[0], f"{times} of {len(errors)}"
 
 
 def _record(run: Run) -> TrialRecord:

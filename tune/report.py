@@ -13,7 +13,7 @@ from tagging.tracking.store import Run, Store
 from tune import figures
 from tune.front import front, front_picture
 from tune.promote import experiment_text
-from tune.records import TrialRecord, best
+from tune.records import TrialRecord, best, common_error
 from tune.values import column, words
 
 LONGEST_TEXT = 1500  # characters of values; MLflow cuts a description at 8000
@@ -130,12 +130,12 @@ def _states(trials: Sequence[TrialRecord]) -> str:
 
 
 def _common_error(trials: Sequence[TrialRecord]) -> list[str]:
-    errors = Counter(trial.error for trial in trials if trial.error)
-    if not errors:
+    common = common_error(trials)
+    if common is None:
         return []
-    (error, times), *_ = errors.most_common(1)
-    line = error.strip().splitlines()[0].replace("`", "'")[:LONGEST_ERROR]
-    return [f"**Most common error** ({times} of {sum(errors.values())}): `{line}`"]
+    error, share = common
+    line = error.replace("`", "'")[:LONGEST_ERROR]
+    return [f"**Most common error** ({share}): `{line}`"]
 
 
 def _commands(sweep: Run, top: TrialRecord | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures
 from tune.check import check_space
 from tune.packing import gpu_share, measured, told_share
-from tune.records import TrialRecord, best, records
+from tune.records import TrialRecord, best, common_error, records
 from tune.schema import Space
 from tune.session import check_start, sees_gpu
 from tune.side_by_side import Sweep, run_trials
@@ -150,8 +151,9 @@ def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folde
         if failures.error:
             raise UserError(f"five trials in a row failed alike: {failures.error}")
         _refuse_unfinished(sweep, trials, failures)
+        winner = _winner(trials)
     shutil.rmtree(work_folder() / run.id, ignore_errors=True)
-    _tell(store.get(run.id), trials)
+    _tell(store.get(run.id), winner)
     return store.get(run.id)
 
 
@@ -178,6 +180,21 @@ def _refuse_unfinished(sweep: Sweep, trials: list[TrialRecord], failures: AlikeF
         raise KeyboardInterrupt
 
 
+def _winner(trials: list[TrialRecord]) -> TrialRecord:
+    """Return the best trial of a sweep whose trials have all ended; UserError where none of them was finished."""
+    winner = best(trials)
+    if winner is not None:
+        return winner
+    states = Counter(trial.state.lower() for trial in trials)
+    told = ", ".join(f"{number} {state}" for state, number in states.items())
+    common = common_error(trials)
+    raise UserError(
+        f"no trial was finished: {told}",
+        *([f"the most common error ({common[1]}): {common[0]}"] if common else []),
+        "change what the trials have in common, the space or the experiment, and begin a new sweep with --name NAME",
+    )
+
+
 def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures) -> None:
     """Run the trials that are missing; where the GPU's share is to be found out, one by itself first."""
     space = sweep.space
@@ -197,11 +214,7 @@ def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures)
     run_trials(store, sweep, prepared, failures, gpu_share(memory), sweep.wanted)
 
 
-def _tell(run: Run, trials: list[TrialRecord]) -> None:
-    winner = best(trials)
-    if winner is None:
-        say("no trial was finished")
-        return
+def _tell(run: Run, winner: TrialRecord) -> None:
     say(f"\nbest: trial {winner.number} with lwlrap {winner.lwlrap:.4f}")
     for path, value in winner.values.items():
         say(f"  {path}={value}" + " at its end; schedule.json of its run has them by epoch" * bool(winner.exchanges))

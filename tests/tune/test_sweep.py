@@ -146,6 +146,27 @@ def test_a_failing_trial_does_not_end_a_sweep(sound: Path, connect: Connect, tmp
     assert {run.status for run in store.find([])} == {"FINISHED", "FAILED"}
 
 
+def test_a_search_whose_trials_all_fail_fails_with_their_common_error(
+    sound: Path, connect: Connect, tmp_path: Path
+) -> None:
+    project = begun(tmp_path / "project", sound, GRID.replace("[1, 1e39]", "[1e39, 1e38]"))
+    err = project.run("search", "lr", module="tune", code=2).stderr
+    store = connect(project)
+    sweep = sweep_of(store)
+    trials = records(store, sweep)
+    assert [trial.state for trial in trials] == ["FAILED"] * 4
+    assert err.splitlines()[-3:] == [
+        "error: no trial was finished: 4 failed",
+        f"error: the most common error (4 of 4): {trials[0].error}",
+        "error: change what the trials have in common, the space or the experiment, and begin a new sweep with "
+        "--name NAME",
+    ]
+    assert trials[0].error.startswith("the training loss is ")
+    assert sweep.status == "FAILED"
+    assert sweep.tags["error"].startswith("no trial was finished: 4 failed\nthe most common error (4 of 4): ")
+    assert "tables/trials.parquet" in store.list_files(sweep.id)
+
+
 def test_a_worker_that_dies_is_replaced_and_goes_on(project: Project, connect: Connect, in_process: InProcess) -> None:
     dead: list[int] = []
 
