@@ -15,6 +15,7 @@ from tagging.errors import UnreadableSound
 
 SILENT_PEAK = 1e-4  # -80 dBFS
 SHORT_SECONDS = 0.5
+LOUDEST = 2.0**31  # integers of 32 bits under a float header; beyond that lies no sound, and at 1e16 powers overflow
 LONGEST = 2**31  # frames, 13 hours at 44.1 kHz: beyond that a header says that the length is not known
 NO_FRAME = 7  # libsndfile's error for an MP3 without one whole frame; its text says that there is no file
 MP3_GRANULE = 576  # samples; MP3 comes in whole granules
@@ -32,7 +33,7 @@ def read_sound(path: Path, sample_rate: int) -> Sound:
     """Decode any file that libsndfile reads, average its channels, resample it (soxr HQ) to `sample_rate` Hz.
 
     Raises UnreadableSound for a file that cannot be decoded, is shorter than its header says, holds no
-    sample or holds samples that are not finite.
+    sample, or holds samples that are not finite or beyond 2^31.
     """
     return read_sounds(path, (sample_rate,))[sample_rate]
 
@@ -41,7 +42,7 @@ def read_sounds(path: Path, sample_rates: Collection[int]) -> dict[int, Sound]:
     """Decode a file once for several sample rates in Hz; otherwise as `read_sound`."""
     _check_header(path)
     channels, rate = _decode(path)
-    _check_finite(path, channels, rate)
+    _check_samples(path, channels, rate)
     mono = channels.mean(axis=1, dtype=np.float64).astype(np.float32)
     return {wanted: _resampled(path, mono, rate, wanted, channels.shape[1]) for wanted in sample_rates}
 
@@ -98,14 +99,15 @@ def _check_length(path: Path, announced: int, decoded: int, container: str) -> N
         )
 
 
-def _check_finite(path: Path, channels: np.ndarray, rate: int) -> None:
-    finite = np.isfinite(channels).all(axis=1)
-    if not finite.all():
-        first = int(np.argmin(finite)) / rate
-        raise UnreadableSound(
-            path,
-            f"{int((~finite).sum())} samples are not finite (NaN or infinite), the first at {first:.2f} s",
-        )
+def _check_samples(path: Path, channels: np.ndarray, rate: int) -> None:
+    for broken, what in (
+        (~np.isfinite(channels), "not finite (NaN or infinite)"),
+        (np.abs(channels) > LOUDEST, "beyond 2^31 (sound lies in -1..1): damaged, or no floats"),
+    ):
+        rows = broken.any(axis=1)
+        if rows.any():
+            samples = "1 sample is" if rows.sum() == 1 else f"{rows.sum()} samples are"
+            raise UnreadableSound(path, f"{samples} {what}, the first at {np.argmax(rows) / rate:.2f} s")
 
 
 def _notes(mono: np.ndarray, rate: int, sample_rate: int, channel_count: int) -> tuple[str, ...]:

@@ -139,6 +139,13 @@ def _described(store: StoreFiles, n_mels: int, precision: str) -> FeatureStore:
         lengths=np.array([record.frames for record in records], np.int64),
         minima=np.array([record.minimum for record in records], np.float32),
         notes=tuple(record.notes for record in records),
-        errors={index: record.error for index, record in enumerate(records) if record.error is not None},
+        errors={index: reason for index, record in enumerate(records) if (reason := _reason(record)) is not None},
         content=tuple(record.content for record in records),
     )
+
+
+def _reason(record: journal.ClipRecord) -> str | None:
+    """Say why a clip cannot be used; earlier versions decoded samples whose powers float32 does not hold."""
+    if record.error is None and not np.isfinite(record.minimum):
+        return "its samples are too large to be sound (its log-mel is not finite)"
+    return record.error

@@ -7,7 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tagging.errors import UserError
+
 Probabilities = NDArray[np.float32]
+
+
+def check_finite(probabilities: Probabilities, title: str, advice: str) -> None:
+    """Raise UserError where probabilities [n, C] hold NaN or infinity: nothing of that kind is written to a table.
+
+    `title` says whose probabilities they are, `advice` what can be done.
+    """
+    broken = int((~np.isfinite(probabilities).all(axis=1)).sum())
+    if broken:
+        raise UserError(f"{title}: {broken} of {len(probabilities)} rows are not finite (NaN or infinite); {advice}")
 
 
 def mean_over_tiles(probabilities: Probabilities, clip: NDArray[np.int64], n: int) -> Probabilities:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tagging.commandline import exit_status, minutes
 from tagging.errors import UserError
-from tagging.inference.blend import Probabilities
+from tagging.inference.blend import Probabilities, check_finite
 from tagging.kernel.blending import blended
 from tagging.kernel.clock import Clock, Job, label
 from tagging.kernel.networks import best_device, on_device, run_networks
@@ -77,6 +77,7 @@ def tag(plan: Plan, weights: Path, listing: Listing, sound: Sound, out: Path, cl
     tables = {look: on_device(table, device) for look, table in sound.tables.items()}
     done, dropped = run_networks(plan, tables, weights, device, clock)
     rows = with_all_rows(blended(plan, done, weights), sound.readable)
+    check_finite(rows, plan.run, "nothing is written")
     write(rows, listing, plan.classes, out)
     tell_dropped(plan, dropped)
     tell_late(clock)

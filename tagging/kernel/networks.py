@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tagging.errors import UserError
 from tagging.features.deltas import Deltas
 from tagging.features.table import LogMels
 from tagging.inference.blend import Probabilities, mean_over_tiles
@@ -29,7 +30,7 @@ def run_networks(
     """Predict all clips with each network of the plan, and return that beside the jobs that were left out.
 
     One that would end after the clock's limit is left out, be it noticed before or in the middle; the first is run
-    in any case.
+    in any case. One whose output is not finite is left out too, with a warning; UserError where none is left.
     """
     by_name = {network.name: network for network in plan.networks}
     jobs = [(network.name, fold) for network in plan.networks for fold in network.folds]
@@ -45,12 +46,18 @@ def run_networks(
         watch = Watch(job, rest, pace, clock, must=not done)
         try:
             model = restored(network, len(plan.classes), weights / network.folds[job[1]].file, device)
-            done[job] = predict_clips(model, network, sound[Look.of(network)], device, watch)
+            said = predict_clips(model, network, sound[Look.of(network)], device, watch)
         except OutOfTime:
             dropped.append(job)
             continue
+        if not np.isfinite(said).all():
+            print(f"warning: left out, for its output is not finite (NaN or infinite): {label(job)}", flush=True)
+            continue
+        done[job] = said
         to_go = f"; {duration(pace.of_all(rest))} to go" if rest else ""
         print(f"{label(job)}: {span(pace.measured[job[0]])}{to_go}", flush=True)
+    if not done:
+        raise UserError("the output of every network is not finite; pack a run whose networks are sound")
     return done, dropped
 
 

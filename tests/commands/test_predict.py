@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
+from safetensors.torch import load_file, save_file
 from scipy.stats import gmean
 
 from tagging import RECIPE_VERSION
@@ -97,6 +99,34 @@ def test_damaged_weights_are_named(moved: Project, store_of: Connect) -> None:
         f"error: {path}: the weights are damaged (Error while deserializing header: incomplete metadata, file not "
         "fully covered); bring the file back from a copy, or train its run again\n"
     )
+
+
+def test_nothing_that_is_not_finite_is_written(moved: Project, store_of: Connect) -> None:
+    store = store_of(moved)
+    run = the_run(store)
+    path = store.fetch(store.children(run.id)[0].id, "checkpoints/best/model.safetensors")
+    broken = {name: part * torch.nan if part.is_floating_point() else part for name, part in load_file(path).items()}
+    save_file(broken, path)
+    test, out = demo_folder(moved) / "test", moved.folder / "tags.csv"
+    for arguments in ([str(test), "--out", str(out)], []):
+        done = moved.run("predict", *arguments, "--run", "tiny", code=2)
+        assert re.search(
+            r"^error: (tiny )?fold \d(: curated clips)?, the network's output: (\d+) of \3 rows are not finite "
+            r"\(NaN or infinite\); train with a lower optimizer.lr, or with training.precision=float32\n\Z",
+            done.stderr,
+            re.MULTILINE,
+        )
+    assert not out.exists()
+    half = "predictions/test/fold_1.parquet"
+    table = store.read_table(run.id, half)
+    table.iloc[2, 3] = np.inf
+    store.log_table(run.id, table, half)
+    done = moved.run("submit", "--run", "tiny", code=2)
+    assert done.stderr.endswith(
+        f"error: tiny ({run.id[:8]}): {half}: 1 of 8 rows are not finite (NaN or infinite); "
+        f"`python -m tagging predict --run {run.id[:8]}` makes it anew\n"
+    )
+    assert not (moved.folder / "submission.csv").exists()
 
 
 def test_one_file_is_enough(trained: Trained, tmp_path: Path) -> None:

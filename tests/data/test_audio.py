@@ -9,6 +9,8 @@ import soundfile
 
 from tagging.data.audio import read_sound, read_sounds
 from tagging.errors import UnreadableSound
+from tagging.features.logmel import LogMel
+from tagging.features.settings import LogMelSettings
 
 RATE = 8000
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.float32)
@@ -119,6 +121,23 @@ def test_samples_that_are_not_finite(tmp_path: Path, value: float) -> None:
     samples[4000:4010] = value
     path = written(tmp_path / "a.wav", samples, subtype="FLOAT")
     assert reason_of(path) == "10 samples are not finite (NaN or infinite), the first at 0.50 s"
+
+
+def test_finite_samples_whose_powers_float32_does_not_hold(tmp_path: Path) -> None:
+    samples = np.stack([TONE, TONE], axis=1)
+    samples[2000, 1] = -1e20
+    reason = reason_of(written(tmp_path / "a.wav", samples, subtype="FLOAT"))
+    assert reason == "1 sample is beyond 2^31 (sound lies in -1..1): damaged, or no floats, the first at 0.25 s"
+    samples[3000:3005] = 3e9
+    reason = reason_of(written(tmp_path / "a.wav", samples, subtype="FLOAT"))
+    assert reason == "6 samples are beyond 2^31 (sound lies in -1..1): damaged, or no floats, the first at 0.25 s"
+
+
+def test_integers_of_32_bits_under_a_float_header_have_finite_log_mels(tmp_path: Path) -> None:
+    samples = np.full(RATE, 2.0**31, np.float32)
+    sound = read_sound(written(tmp_path / "a.wav", samples, subtype="FLOAT"), RATE)
+    settings = LogMelSettings(sample_rate=RATE, n_fft=65536, fmax=RATE / 2)  # the longest that a config allows
+    assert LogMel(settings, "cpu")([sound.samples])[0].isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,17 @@ def test_undecodable_files_notes_and_contents_are_listed(sound, built):
     assert list(built.content) == hashes
 
 
+def test_a_stored_log_mel_that_is_not_finite_counts_as_undecodable(tmp_path):
+    folder = tmp_path / "sound"
+    folder.mkdir()
+    huge = np.random.default_rng(0).standard_normal(2000).astype(np.float32)
+    np.save(folder / "a.npy", huge)
+    np.save(folder / "b.npy", huge * np.float32(1e20))
+    with np.errstate(over="ignore"):
+        store = open_here(tmp_path / "stores", folder)
+    assert store.errors == {1: "its samples are too large to be sound (its log-mel is not finite)"}
+
+
 def test_done_says_what_the_store_is(built):
     done = json.loads((built.folder / "done.json").read_text())
     assert done["settings"]["sample_rate"] == 8000

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from tagging.kernel.clock import Clock
 from tagging.kernel.main import main, parser
 from tagging.kernel.plan import Plan
-from tests.kernel.parts import CLASSES, network, plan_of, write_sound
+from tagging.kernel.weights import read_weights, write_weights
+from tests.kernel.parts import CLASSES, network, plan_of, weights_file, write_sound
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +105,30 @@ def test_help_tells_the_limit_that_was_packed(plan: Plan, limit: float | None, t
     assert shown.endswith(
         "--time-limit MINUTES leave networks out rather than take longer, from the process's start on "
         f"(default: {text})"
+    )
+
+
+def with_nan(plan: Plan, place: int, fold: int) -> Plan:
+    """Return the plan with weights of NaN in one fold."""
+    file = Path("weights") / weights_file(plan, place, fold).file
+    state = {name: part * torch.nan if part.is_floating_point() else part for name, part in read_weights(file).items()}
+    networks = list(plan.networks)
+    networks[place] = replace(networks[place], folds=networks[place].folds | {fold: write_weights(state, file)})
+    return replace(plan, networks=tuple(networks))
+
+
+def test_a_network_whose_output_is_not_finite_is_left_out(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = with_nan(plan, 0, 1)
+    written = tags(broken)
+    assert np.isfinite(written[list(CLASSES)]).all(axis=None)
+    lines = capsys.readouterr().out.splitlines()
+    assert "warning: left out, for its output is not finite (NaN or infinite): a, fold 1" in lines
+    assert lines[-1].startswith("wrote submission.csv: 5 clips by 3 networks in ")
+    Path("submission.csv").unlink()
+    for place, fold in ((0, 0), (1, 0), (1, 1)):
+        broken = with_nan(broken, place, fold)
+    assert said(broken, capsys, "--sound", "sound") == (
+        "error: the output of every network is not finite; pack a run whose networks are sound\n"
     )
 
 

@@ -21,6 +21,7 @@ from tagging.data.dataset import Dataset
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.features.table import LogMels
+from tagging.inference.blend import check_finite
 from tagging.kernel.clock import Clock
 from tagging.kernel.sound import Listing, Look, read_sounds
 from tagging.progress import say, warn
@@ -74,7 +75,10 @@ class _Half:
                 f"{run.name} ({run.id[:8]}) predicted other test clips than {self.dataset.folder} holds now; "
                 "bring those back, or train it again"
             )
-        return np.stack([table.loc[self.fnames, self.classes].to_numpy(np.float32) for table in tables])
+        said = np.stack([table.loc[self.fnames, self.classes].to_numpy(np.float32) for table in tables])
+        advice = f"`python -m tagging predict --run {run.id[:8]}` makes them anew"
+        check_finite(np.concatenate(said), f"{run.name} ({run.id[:8]}), predictions of the test half", advice)
+        return said
 
     def table(self, fold: int, probabilities: np.ndarray) -> pd.DataFrame:
         head = pd.DataFrame({"fname": self.fnames, "fold": fold})

@@ -10,7 +10,7 @@ import pandas as pd
 from tagging.commands.runs.files import FOLDS, half_folder, half_path
 from tagging.data.findings import apart
 from tagging.errors import UserError
-from tagging.inference.blend import geometric_mean
+from tagging.inference.blend import check_finite, geometric_mean
 from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
 from tagging.tracking.run import NAME
 from tagging.tracking.store import Run, Store
@@ -94,14 +94,19 @@ def test_probabilities(store: Store, run: Run) -> tuple[pd.DataFrame, int]:
 def blended_half(store: Store, run: Run, half: str, fold: int | None = None) -> tuple[pd.DataFrame, int] | None:
     """Return the geometric mean over a run's fold files of `test` or `noisy` clips, or `fold` alone, and their number.
 
-    The table has fname and one float32 column a class. None where there is no such file.
+    The table has fname and one float32 column a class. None where there is no such file; UserError where one holds NaN.
     """
     files = store.list_files(run.id, half_folder(half))
-    tables = [store.read_table(run.id, path) for path in files if fold is None or path == half_path(half, fold)]
+    files = [path for path in files if fold is None or path == half_path(half, fold)]
+    tables = [store.read_table(run.id, path) for path in files]
     if not tables:
         return None
     classes = class_columns(tables[0])
-    blend = pd.DataFrame(geometric_mean([table[classes].to_numpy() for table in tables]), columns=classes)
+    parts = [table[classes].to_numpy() for table in tables]
+    for path, part in zip(files, parts, strict=True):
+        advice = f"`python -m tagging predict --run {run.id[:8]}` makes it anew"
+        check_finite(part, f"{run.name} ({run.id[:8]}): {path}", advice)
+    blend = pd.DataFrame(geometric_mean(parts), columns=classes)
     blend.insert(0, "fname", tables[0]["fname"])
     return blend, len(tables)
 

@@ -35,7 +35,7 @@ def _blend(store: Store, ensemble: Ensemble, half: str, fold: int) -> pd.DataFra
     for run, table in zip(runs, tables, strict=True):
         part = table.set_index("fname").reindex(index=fnames, columns=classes).to_numpy(np.float32)
         parts.append(part)
-        if len(table) != len(fnames) or np.isnan(part).any():
+        if len(table) != len(fnames) or not np.isfinite(part).all():
             title = f"{run.name} ({run.id[:8]}): {path}"
             problems.append(f"{title} holds NaN, or other clips than that of {runs[0].name} ({runs[0].id[:8]})")
     if problems:

@@ -14,6 +14,7 @@ from tagging.commands.training import build
 from tagging.config import Stacker
 from tagging.config.sections.stacking import BoostingModel, LogisticModel
 from tagging.ensemble.rivals import fit_boosting, fit_logistic
+from tagging.inference.blend import check_finite
 
 WEIGHTS = "checkpoints/best/model.safetensors"  # of a fold's run
 Predictor = Callable[[np.ndarray], np.ndarray]  # probabilities of members [n, F] -> of the stacker [n, C], float32
@@ -69,6 +70,7 @@ def predictor_of(model: nn.Module) -> Predictor:
         with torch.inference_mode():
             logits = model(torch.from_numpy(inputs).to(device))[0]
             said: np.ndarray = torch.sigmoid(logits).cpu().numpy()
+        check_finite(said, "the stacker's output", "train it with --again")
         return said
 
     return predict

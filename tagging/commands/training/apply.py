@@ -11,10 +11,13 @@ from tagging.commands.training import build
 from tagging.config import Experiment
 from tagging.features.deltas import Deltas
 from tagging.features.table import LogMels
+from tagging.inference.blend import check_finite
 from tagging.inference.predict import AUTOCAST, TileProbabilities, predict_tiles
 from tagging.progress import Bar
 from tagging.tracking.store import Store
 from tagging.training.checkpoint import load_weights, weights_file
+
+TRAIN_AGAIN = "train with a lower optimizer.lr, or with training.precision=float32"
 
 
 def restore_model(
@@ -35,9 +38,12 @@ def predict_rows(
     device: torch.device,
     label: str,
 ) -> TileProbabilities:
-    """Predict the tiles of `rows` [n], indices into `logmels`, as the experiment says; `label` names the bar."""
+    """Predict the tiles of `rows` [n], indices into `logmels`, as the experiment says.
+
+    `label` names the bar, and the network in a message: UserError where its output is not finite.
+    """
     with Bar(label, "tile") as bar:
-        return predict_tiles(
+        tiles = predict_tiles(
             model,
             logmels,
             rows,
@@ -49,3 +55,5 @@ def predict_rows(
             AUTOCAST[experiment.training.precision],
             bar.reach,
         )
+    check_finite(tiles.probabilities, f"{label}, the network's output", TRAIN_AGAIN)
+    return tiles
