@@ -6,25 +6,24 @@ import argparse
 import errno
 import gc
 import math
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from tagging.errors import UserError
+from tagging.signals import interrupting
 
 
 def exit_status(command: Callable[[], None], stopped: str) -> int:
-    """Run a command; return 0, 2 for an error the user can mend, 130 when interrupted, by SIGTERM too.
+    """Run a command; return 0, 2 for an error the user can mend, 130 when a signal ended it (`tagging.signals`).
 
     `stopped` is said when it is interrupted, how to go on, unless the interrupt itself says so.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        command()
+        with interrupting():
+            command()
     except UserError as error:
         print(*(f"error: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
         return 2
@@ -55,11 +54,6 @@ def importing() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Treat SIGTERM as Ctrl-C: runs are closed as KILLED."""
-    raise KeyboardInterrupt
 
 
 def at_least(least: int, most: int | None = None) -> Callable[[str], int]:

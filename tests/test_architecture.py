@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "sources.py": (set(), set()),
     "progress.py": ({"tqdm"}, {"training"}),
     "cli": (set(), {"config", "commands", "data", "ensemble", "tracking", "commandline"}),
-    "commandline.py": (set(), set()),
+    "commandline.py": (set(), {"signals"}),
+    "signals.py": (set(), set()),
     "__main__.py": (set(), {"cli"}),
     "__init__.py": (set(), set()),
 }

@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any, Literal
 import psutil
 
 from tagging.errors import UserError
+from tagging.signals import keeping_handlers
 
 # Ray and Tune read these when they start; workers inherit them
 _SETTINGS = {
@@ -37,6 +37,9 @@ _SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 _SOCKET_PATH, _OF_RAY = 107, 64
 _OBJECT_STORE = 100 * 2**20  # bytes; trials map the feature store and pass next to nothing through Ray's
 _FOLDER = re.compile(r"ray-(\d+)-[a-z0-9_]{8}")  # of a session: the pid of its process, and what tempfile adds
+# a closed terminal and SLURM send these to the driver and to all processes below it, which it is to end itself, since
+# without them it cannot close the trials' runs; Ray does the same with SIGINT
+_OF_THE_DRIVER = (signal.SIGHUP, signal.SIGUSR1)
 _GONE_WITHIN = 5.0  # seconds for Ray's processes to end by themselves
 _HEAD_WITHIN = 5.0  # seconds for a cluster's head to answer
 
@@ -54,17 +57,15 @@ def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
     os.environ.update(_SETTINGS)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the screen says which worker died
     before = _processes()
-    on_sigterm = signal.getsignal(signal.SIGTERM)
     _remove_left_behind()
     with tempfile.TemporaryDirectory(prefix=f"ray-{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         try:
             _listen_beyond_loopback(bool(address))
-            if address:
-                _join(address)
-            else:
-                _start(cpus, gpus, Path(folder))
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, on_sigterm)  # Ray put its own in place
+            with keeping_handlers():  # Ray puts one of its own in place
+                if address:
+                    _join(address)
+                else:
+                    _start(cpus, gpus, Path(folder))
             yield
         finally:
             started = _processes() - before
@@ -176,15 +177,20 @@ def _start(cpus: int, gpus: float, folder: Path) -> None:
         )
     # Ray's default is a token in the home folder, which may not be there; this one is gone with this process
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    ray.init(
-        address="local",
-        num_cpus=cpus,
-        num_gpus=math.ceil(round(gpus, 6)),  # Ray counts in whole ones, and trials take shares of them
-        object_store_memory=_OBJECT_STORE,
-        include_dashboard=False,
-        _temp_dir=str(folder),
-        **_SILENT,
-    )
+    # processes inherit what is blocked; what comes meanwhile reaches this one afterwards
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_DRIVER)
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            num_gpus=math.ceil(round(gpus, 6)),  # Ray counts in whole ones, and trials take shares of them
+            object_store_memory=_OBJECT_STORE,
+            include_dashboard=False,
+            _temp_dir=str(folder),
+            **_SILENT,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _join(address: str) -> None:

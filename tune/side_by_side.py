@@ -12,6 +12,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tagging.commands.training.folded import Folded
+from tagging.signals import keeping_handlers
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures, Closing, end_trial
@@ -78,7 +79,8 @@ def run_trials(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFail
             ),
         )
         try:
-            tuner.fit()
+            with keeping_handlers():  # Tune puts two of its own in place, which only its loop listens to
+                tuner.fit()
         finally:
             end_trial(store, run.id, None, "KILLED", {}, {})
 

@@ -13,7 +13,6 @@ import urllib.request
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 
 from tagging import project
 from tagging.errors import UserError
@@ -70,32 +69,17 @@ def _server(uri: str, host: str, port: int, output: int) -> Iterator[subprocess.
     command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port), "--workers", "1"]
     # by the environment, since everybody on the machine can read a command line
     environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri}
-    with _ended_by_signals():
-        # A session of its own: the server's processes are ended together, and by nobody but us.
-        server = subprocess.Popen(
-            command, cwd=project.root(), env=environment, stdout=output, stderr=output, start_new_session=True
-        )
+    # A session of its own: the server's processes are ended together, and by nobody but us.
+    server = subprocess.Popen(
+        command, cwd=project.root(), env=environment, stdout=output, stderr=output, start_new_session=True
+    )
+    try:
         try:
             yield server
-        except KeyboardInterrupt:
-            print("\nthe MLflow UI has ended", flush=True)
         finally:
             _stop(server)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let a plain `kill` and a closed terminal end the UI as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    except KeyboardInterrupt:
+        print("\nthe MLflow UI has ended", flush=True)
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

@@ -127,7 +127,6 @@ def _as_a_process_of_its_own(
     project: Project, module: str, arguments: Sequence[str]
 ) -> Iterator[tuple[io.StringIO, io.StringIO]]:
     """Give a command what a new process would have: folder, store, screen, warnings; nothing of it stays."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     threads = torch.get_num_threads()
     out, err = io.StringIO(newline=None), io.StringIO(newline=None)  # as a pipe is read: a bar's \r ends a line
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(err):
@@ -142,8 +141,6 @@ def _as_a_process_of_its_own(
             yield out, err
         finally:
             torch.set_num_threads(threads)
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _show_warning(message: Warning | str, kind: type[Warning], name: str, line: int, *_: object) -> None:

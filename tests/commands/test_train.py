@@ -173,7 +173,7 @@ def test_killed_in_the_second_fold_and_continued_it_ends_with_the_same_numbers(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_it_closes_its_runs_and_goes_on_later(
     trained: Trained, project: Project, store_of: Connect, number: signal.Signals
 ) -> None:

@@ -137,6 +137,7 @@ def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
     check_that_it_goes_on(project, store, in_process)
 
 
+STOPPED = "stopped; `python -m tune search --resume {sweep}` goes on with it"
 RAYLET_DIED = (
     "error: Ray's raylet on this machine died, and all trials with it (was there memory enough?); "
     "`python -m tune search --resume {sweep}` goes on with the sweep"
@@ -148,10 +149,11 @@ RAYLET_DIED = (
 @pytest.mark.parametrize(
     ("how", "code", "said", "state"),
     [
-        ("ctrl-c", 130, "stopped; `python -m tune search --resume {sweep}` goes on with it", "KILLED"),
+        ("ctrl-c", 130, STOPPED, "KILLED"),
+        ("hang-up", 130, STOPPED, "KILLED"),
         ("raylet", 2, RAYLET_DIED, "FAILED"),
     ],
-    ids=["ctrl-c", "raylet"],
+    ids=["ctrl-c", "hang-up", "raylet"],
 )
 def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
     how: str, code: int, said: str, state: str, project: Project, connect: Connect, in_process: InProcess
@@ -163,6 +165,9 @@ def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
         assert [worker.nice() for worker in workers(driver)] == [psutil.Process().nice()] * 2  # as any training
         if how == "ctrl-c":
             driver.send_signal(signal.SIGINT)
+        elif how == "hang-up":  # a terminal that is closed sends it to all
+            for process in [*below, psutil.Process(driver.pid)]:
+                process.send_signal(signal.SIGHUP)
         else:
             (raylet,) = [process for process in below if process.name() == "raylet"]
             raylet.kill()
