@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from tagging.config.load import origin_of
-from tagging.config.sections.fields import Count, Probability, Section
+from tagging.config.sections.fields import Count, Name, Probability, Section
 from tagging.config.tree import Origins
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -207,7 +207,7 @@ class Space(Section):
     """A search: which fields of an experiment, over which ranges, how, and for how long."""
 
     name: str = Field("", description="of the search; empty: the file's name")
-    experiment: str = Field(description="name of a file in experiments/, or the path of a YAML file, made absolute")
+    experiment: Name = Field(description="name of a file in experiments/, or the path of a YAML file, made absolute")
     notes: str = Field("", description="why this space, and where its ranges are from")
     space: dict[str, Range] = Field(min_length=1, description="path of a field -> its range")
     set: dict[str, str] = Field({}, description="path of a field -> a value that all trials have")

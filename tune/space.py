@@ -18,6 +18,7 @@ from tagging import project
 from tagging.config import AnyRecipe, experiment_names, flatten, load
 from tagging.config.load import find, leaf_text, problems_of
 from tagging.config.schema import WHERE
+from tagging.config.sections.fields import is_nothing
 from tagging.config.tree import Tree, merge, read_yaml
 from tagging.errors import UserError
 from tune.schema import Choice, Int, LogUniform, Range, Rest, Space, Uniform, typed
@@ -45,7 +46,7 @@ def load_space(name: str | Path, overrides: Mapping[str, Any] | None = None, fol
     changes = dict(overrides or {})
     # laid over the defaults, so that a section whose kind is not given has one
     tree = merge(merge(_defaults(), tree), changes)
-    tree["name"] = tree["name"] or path.stem
+    tree["name"] = path.stem if is_nothing(tree["name"]) else tree["name"]
     origins |= {key: f"--{key}" for key in changes}
     try:
         return Space.model_validate(tree).written_at(path, origins)

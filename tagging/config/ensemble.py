@@ -13,7 +13,7 @@ from tagging import project
 from tagging.config.lineage import lineage
 from tagging.config.load import AnyRecipe, as_experiment, find, load, problems_of
 from tagging.config.schema import Experiment
-from tagging.config.sections.fields import Section
+from tagging.config.sections.fields import Section, is_nothing
 from tagging.config.stacker import Stacker
 from tagging.config.tree import Origins, Tree, read_yaml
 from tagging.errors import UserError
@@ -70,7 +70,8 @@ def load_ensemble(
     """
     path = find(name, folder or recipes(), "ensemble recipe")
     tree, origins = read_yaml(path)
-    recipe, problems = _recipe({**tree, "name": tree.get("name") or path.stem}, origins, path)
+    given = tree.get("name")
+    recipe, problems = _recipe({**tree, "name": path.stem if is_nothing(given) else given}, origins, path)
     members: dict[str, Experiment] = {}
     lineages: dict[str, dict[str, str]] = {}
     resolved = ResolvedEnsemble(recipe, members, lineages, set_stackers, data)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from tagging import project
 from tagging.config.renamed import with_new_names
 from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment, Recipe
-from tagging.config.sections.fields import Section
+from tagging.config.sections.fields import Section, is_nothing
 from tagging.config.stacker import Stacker
 from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml
 from tagging.errors import UserError
@@ -86,7 +86,7 @@ def _validated(tree: Tree, origins: Origins, overrides: Sequence[str], data: Pat
         raise UserError("--set kind: what a file is stands in the file alone; name another one")
     # laid over the defaults, so that a section whose kind is not given has one
     tree = merge(merge(schema().model_dump(mode="json"), tree), changes)
-    tree["name"] = tree["name"] or path.stem
+    tree["name"] = path.stem if is_nothing(tree["name"]) else tree["name"]
     try:
         return schema.model_validate(tree)
     except ValidationError as error:
@@ -167,7 +167,7 @@ def base_path(path: Path, folder: Path) -> Path | None:
     """
     tree, origins = read_yaml(path)
     base = tree.get("base")
-    if base is None:
+    if is_nothing(base):
         return None
     found = next((place for place in (path.parent, folder) if (place / f"{base}.yaml").is_file()), None)
     if found is None:
@@ -180,9 +180,9 @@ def _chain(path: Path, folder: Path, above: tuple[Path, ...]) -> tuple[Tree, Ori
         raise UserError(f"{above[-1]}: its chain of bases comes back to {path.name}")
     tree, origins = read_yaml(path)
     base = base_path(path, folder)
+    tree.pop("base", None)
     if base is None:
         return tree, origins
-    del tree["base"]
     below, below_origins = _chain(base, folder, (*above, path))
     if tree.get("kind", below.get("kind")) != below.get("kind"):
         raise UserError(f"{origins['base']}: base: {base.stem!r} is no {tree['kind']}, as this file is")
@@ -238,11 +238,13 @@ def _message(item: Any, dotted: str, section: type[BaseModel], kinds: list[str])
         return f"{dotted} is missing"
     if kind == "dict_type":
         return f"{dotted} is {given!r}, but it is a mapping, such as {{optimizer.lr: ...}}"
+    if kind == "string_too_short":
+        return f"{dotted} must not be empty"
     if kind == "too_short":
         return f"{dotted} has {context['actual_length']} entries; it must have {context['min_length']} or more"
     if kind == "tuple_type":
         return f"{dotted} is {given!r}; it must be a list such as {_example(section, dotted.rpartition('.')[2])}"
-    wanted = item["msg"].removeprefix("Input should be ").split(", unable to parse")[0]
+    wanted = item["msg"].removeprefix("Input should be ").split(", unable to ")[0]
     return f"{dotted} is {given!r}; it must be {wanted}"
 
 

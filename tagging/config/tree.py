@@ -13,8 +13,8 @@ from tagging.errors import UserError
 Tree = dict[str, Any]
 Origins = dict[str, str]  # dotted path -> "file:line" or the override as given
 
-# an override ends where the next one begins, so that a value may hold spaces
-_NEXT_OVERRIDE = re.compile(r"\s+(?=[A-Za-z_][\w.]*=)")
+# an override ends where the next one begins, so that a value may hold spaces; one in quotation marks ends with them
+_OVERRIDE = re.compile(r"""\s*([\w.]+=(?:"[^"]*"|'[^']*')|\S.*?)(?=\s+[A-Za-z_][\w.]*=|\s*$)""", re.DOTALL)
 
 
 def read_yaml(path: Path) -> tuple[Tree, Origins]:
@@ -67,11 +67,16 @@ def read_overrides(texts: list[str] | tuple[str, ...]) -> tuple[Tree, Origins]:
     tree: Tree = {}
     origins: Origins = {}
     problems = []
-    for text in (part for given in texts for part in _NEXT_OVERRIDE.split(given.strip()) if part):
+    for text in (part for given in texts for part in _OVERRIDE.findall(given)):
         path, equals, value = text.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", path):
             problems.append(f"--set {text}: not of the form PATH=VALUE, such as optimizer.lr=1e-3")
             continue
+        if value.startswith(("'", '"')):  # as `mlflow run -P set=...` hands them over
+            if len(value) < 2 or value.find(value[0], 1) != len(value) - 1:
+                problems.append(f'--set {text}: quotation marks go around the whole value, as name="my set"')
+                continue
+            value = value[1:-1]
         try:
             parsed = yaml.load(value, Loader=yaml.BaseLoader) if value.startswith(("[", "{")) else value
         except yaml.YAMLError:

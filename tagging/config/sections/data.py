@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tagging.config.sections.fields import Count, Section, Seed
+from tagging.config.sections.fields import Count, Name, Section, Seed
 
 
 class FolderData(Section):
     """A folder of the user's: the FSDKaggle2019 layout, or a table with the sound beside it."""
 
     kind: Literal["folder"] = "folder"
-    folder: str = Field("data/fsdkaggle2019", description="the data set; relative to the project's root")
+    folder: Name = Field("data/fsdkaggle2019", description="the data set; relative to the project's root")
     name: str = Field("", description="name of the MLflow experiment; empty: the folder's name")
     skip_unreadable: bool = Field(False, description="leave undecodable clips out instead of stopping")
 
@@ -69,5 +69,5 @@ class ColumnFolds(Section):
     """The data set's own folds."""
 
     kind: Literal["column"] = "column"
-    column: str = Field("fold", description="column of the table; its values are sorted to 0..k-1")
+    column: Name = Field("fold", description="column of the table; its values are sorted to 0..k-1")
     group: str = Field("", description="column whose groups must not cross folds (checked); empty: none")

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether a value of a file or an override stands for nothing: null, ~, none, or no text at all."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in ("", "null", "~", "none"))
 
 
 class Section(BaseModel):
-    """A frozen part of the tree that knows its fields and refuses any other."""
+    """A frozen part of the tree that knows its fields and refuses any other.
+
+    Nothing (`is_nothing`) is the empty text in a field of text, no entries in a list, and None where that is allowed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -17,9 +26,25 @@ class Section(BaseModel):
         """Whether nothing in it changes a number, so that no fingerprint knows of it."""
         return False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        fields = cls.model_fields
+        return {
+            name: _empty(fields[name], value) if name in fields and is_nothing(value) else value
+            for name, value in values.items()
+        }
 
-def _no_nulls(value: object) -> object:
-    return None if value in ("null", "none", "~", "") else value
+
+def _empty(field: FieldInfo, value: Any) -> Any:
+    """Return what nothing is in a field; the value as it was where the field has nothing that stands for it."""
+    if field.annotation is str:
+        return ""
+    if get_origin(field.annotation) is tuple:
+        return ()
+    return None if type(None) in get_args(field.annotation) else value
 
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -28,4 +53,5 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-OptionalCount = Annotated[Count | None, BeforeValidator(_no_nulls)]
+OptionalCount = Count | None
+Name = Annotated[str, Field(min_length=1)]

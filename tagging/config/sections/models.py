@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tagging.config.sections.fields import Section
+from tagging.config.sections.fields import Name, Section
 
 
 class Network(Section):
@@ -106,7 +106,7 @@ class TimmModel(Network):
     """Any network of timm behind dropout and one linear layer; random weights unless asked otherwise."""
 
     kind: Literal["timm"] = "timm"
-    name: str = Field("resnet18", description="as timm.list_models() has it, with or without a tag of its weights")
+    name: Name = Field("resnet18", description="as timm.list_models() has it, with or without a tag of its weights")
     dropout: float = Field(0.2, ge=0, lt=1, description="before the linear layer")
     stem_pool: bool = Field(True, description="false: the max-pool in a ResNet's stem is taken out")
     weights: str = Field("", description="file of initial weights, relative to the project's root; its content counts")
