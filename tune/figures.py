@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from tagging.report.canvas import fitted, picture, wrapped
 from tagging.report.figures import BAR, ROW
 from tagging.report.wording import count
 from tune.importance import importance
@@ -22,6 +23,9 @@ from tune.scales import Scale, norm_of, number_ticks, scales
 
 SCORE = "lwlrap (search_lwlrap)"
 PANELS = 4  # a row
+PANEL = 3.6  # inches
+UPRIGHT = 1.7  # inches from one upright axis to the next
+IN_LEGEND = 4  # entries a line
 # state: what it is called, and its points
 STATES: dict[str, tuple[str, dict[str, Any]]] = {
     "FINISHED": ("finished", {"marker": "o", "color": BAR}),
@@ -35,8 +39,7 @@ RING: dict[str, Any] = {"marker": "o", "color": "black", "fillstyle": "none", "m
 
 def history(sweep: str, trials: Sequence[TrialRecord]) -> Figure:
     """Draw the score of every trial in the order of their numbers, and the best finished one so far."""
-    figure = Figure(figsize=(10, 5.5), layout="constrained")
-    figure.suptitle(f"{sweep}: lwlrap of {count(len(trials), 'trial')}, and the best so far")
+    figure = picture(f"{sweep}: lwlrap of {count(len(trials), 'trial')}, and the best so far", 10, 5.5)
     axes = figure.subplots()
     for state, group in by_state(trials).items():
         scored = [trial for trial in group if trial.lwlrap is not None]
@@ -69,8 +72,7 @@ def slices(sweep: str, trials: Sequence[TrialRecord], log_scaled: Collection[str
     drawn = scales(scored, log_scaled)
     columns = min(PANELS, len(drawn)) or 1
     rows = math.ceil(len(drawn) / columns) or 1
-    figure = Figure(figsize=(max(3.6 * columns, 9), 3.4 * rows + 1), layout="constrained")
-    figure.suptitle(f"{sweep}: lwlrap against each searched field")
+    figure = picture(f"{sweep}: lwlrap against each searched field", max(PANEL * columns, 9), 3.4 * rows + 1)
     if not drawn:
         _only_words(figure, "no trial has a score yet")
         return figure
@@ -82,7 +84,7 @@ def slices(sweep: str, trials: Sequence[TrialRecord], log_scaled: Collection[str
         rings = _ring(axes, scored, scale.place)
         _value_axis(axes, scale)
         axes.margins(y=0.12)
-        axes.set_xlabel(scale.name, fontsize=9)
+        axes.set_xlabel(wrapped(scale.name, PANEL - 0.8, 9), fontsize=9)
         axes.grid(alpha=0.3)
         if index % columns == 0:
             axes.set_ylabel(SCORE)
@@ -98,8 +100,8 @@ def parallel_coordinates(sweep: str, trials: Sequence[TrialRecord], log_scaled: 
     Pruned and failed trials are dashed and grey or red; one without a score ends at its last value.
     """
     fields = scales(trials, log_scaled)
-    figure = Figure(figsize=(max(10.0, 1.7 * (len(fields) + 1) + 1.5), 6.8), layout="constrained")
-    figure.suptitle(f"{sweep}: what {count(len(trials), 'trial')} chose, and the lwlrap it led to")
+    title = f"{sweep}: what {count(len(trials), 'trial')} chose, and the lwlrap it led to"
+    figure = picture(title, max(10.0, UPRIGHT * (len(fields) + 1) + 1.5), 6.8)
     axes = figure.subplots()
     scores = [trial.lwlrap for trial in trials if trial.lwlrap is not None]
     norm = norm_of(scores or [0, 1])
@@ -115,7 +117,8 @@ def parallel_coordinates(sweep: str, trials: Sequence[TrialRecord], log_scaled: 
     for place, scale in enumerate(fields):
         _upright_axis(axes, place, [(float(scale.norm(tick)), text) for tick, text in scale.ticks()])
     _upright_axis(axes, len(fields), [(float(norm(tick)), text) for tick, text in number_ticks(norm, scores)])
-    names = [scale.name.replace(".", ".\n").replace(" (", "\n(") for scale in fields]
+    parts = [scale.name.replace(".", ".\n").replace(" (", "\n(").split("\n") for scale in fields]
+    names = ["\n".join(fitted(part, UPRIGHT - 0.2, 9) for part in lines) for lines in parts]
     axes.set_xticks(range(len(names) + 1), [*names, SCORE.replace(" ", "\n")], fontsize=9)
     axes.set_yticks([])
     axes.set(xlim=(-0.15, len(fields) + 0.5), ylim=(-0.06, 1.06))
@@ -139,8 +142,7 @@ def importances(sweep: str, trials: Sequence[TrialRecord], log_scaled: Collectio
     """Draw how much of the variance of finished scores each field explains, by fANOVA, or say why that is unknown."""
     finished = [trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None]
     shares = importance(finished, log_scaled)
-    figure = Figure(figsize=(9, 2 + 1.6 * ROW * max(len(shares), 4)), layout="constrained")
-    figure.suptitle(f"{sweep}: importance of the searched fields")
+    figure = picture(f"{sweep}: importance of the searched fields", 9, 2 + 1.6 * ROW * max(len(shares), 4))
     if not shares:
         _only_words(
             figure,
@@ -151,12 +153,13 @@ def importances(sweep: str, trials: Sequence[TrialRecord], log_scaled: Collectio
     axes = figure.subplots()
     bars = axes.barh(range(len(shares)), list(shares.values()), color=BAR)
     axes.bar_label(bars, [f"{share:.2f}" for share in shares.values()], padding=3, fontsize=9)
-    axes.set_yticks(range(len(shares)), list(shares), fontsize=9)
+    axes.set_yticks(range(len(shares)), [fitted(field, 3, 9) for field in shares], fontsize=9)
     axes.set_ylim(max(len(shares), 4) - 0.4, -0.6)
     axes.set_xlim(0, max(shares.values()) * 1.1)
     axes.set_xlabel(
         f"share of the variance of lwlrap (fANOVA, {count(len(finished), 'finished trial')}"
-        f"{': few, so a hint at most' if len(finished) < 10 * len(shares) else ''})"
+        f"{': few, so a hint at most' if len(finished) < 10 * len(shares) else ''})",
+        loc="right",  # the text may be wider than the axes
     )
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
@@ -236,4 +239,6 @@ def _only_words(figure: Figure, text: str) -> None:
 
 def _legend(figure: Figure, entries: Sequence[Line2D]) -> None:
     """Put the legend under the axes, where it cannot cover a trial."""
-    figure.legend(handles=entries, loc="outside lower center", ncols=max(len(entries), 1), frameon=False)
+    figure.legend(
+        handles=entries, loc="outside lower center", ncols=min(max(len(entries), 1), IN_LEGEND), frameon=False
+    )

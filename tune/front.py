@@ -32,14 +32,12 @@ def front(trials: Sequence[TrialRecord], objectives: Sequence[str]) -> list[Tria
 
 def front_picture(sweep: str, trials: Sequence[TrialRecord], objectives: Sequence[str], cost: str) -> Figure:
     """Draw lwlrap against a cost (parameters or seconds), with the front's trials joined and numbered."""
-    from matplotlib.figure import Figure
-
+    from tagging.report.canvas import picture
     from tagging.report.figures import BAR
 
     finished = [trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None]
     best = sorted(front(trials, objectives), key=lambda trial: getattr(trial, cost))
-    figure = Figure(figsize=(9, 5.5), layout="constrained")
-    figure.suptitle(f"{sweep}: lwlrap against {cost}, {count(len(finished), 'finished trial')}")
+    figure = picture(f"{sweep}: lwlrap against {cost}, {count(len(finished), 'finished trial')}", 9, 5.5)
     axes = figure.subplots()
     label = f"front: no trial is better in {' and '.join(objectives)}"
     axes.plot(*_points(finished, cost), "o", color="#c0c0c0")

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from matplotlib.colors import LogNorm, Normalize
 
 from tagging.config.load import leaf_text
+from tagging.report.canvas import fitted
 from tune.records import TrialRecord
 from tune.values import is_number, words
 
 FEW = 5  # different numbers that all get a tick
+CHOICE = 1.3  # inches for a line of the text of a choice
 APART = 0.02  # between trials of equal choices, so that they do not cover each other
 
 
@@ -52,7 +54,7 @@ class Scale:
     def ticks(self) -> list[tuple[float, str]]:
         """Return places and their texts: every choice, every one of a few numbers, else both ends and two between."""
         if self.choices:
-            return [(index, words(choice).replace(", ", ",\n")) for index, choice in enumerate(self.choices)]
+            return [(index, _in_lines(words(choice))) for index, choice in enumerate(self.choices)]
         return number_ticks(self.norm, self.numbers)
 
 
@@ -76,6 +78,10 @@ def norm_of(numbers: Sequence[float], log: bool = False) -> Normalize:
     if log and low > 0:
         return LogNorm(low, high) if low < high else LogNorm(low / 2, high * 2)
     return Normalize(low, high) if low < high else Normalize(low - 0.5, high + 0.5)
+
+
+def _in_lines(choice: str) -> str:
+    return ",\n".join(fitted(part, CHOICE, 8) for part in choice.split(", "))
 
 
 def _scale(field: str, trials: Sequence[TrialRecord], log: bool) -> Scale:

@@ -10,8 +10,12 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tagging.report.canvas import fitted, picture
 from tagging.report.evaluation import rank_correlation
+from tagging.report.figures import NAME, NAME_SIZE, ROW
 from tagging.report.wording import count
+
+PANEL = 4.5  # inches a panel
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,12 @@ def cv_against_test(dataset: str, runs: Sequence[Scored]) -> Figure:
     """
     groups = list(runs[0].scores["group"])
     lines = -(-len(runs) // len(groups))
-    figure = Figure(figsize=(4.5 * len(groups) + 0.5, 5 + 0.22 * lines), layout="constrained")
-    figure.suptitle(f"CV against test lwlrap of {count(len(runs), 'run')} of {dataset}")
+    title = f"CV against test lwlrap of {count(len(runs), 'run')} of {dataset}"
+    figure = picture(title, PANEL * len(groups) + 0.5, 5 + ROW * lines)
     for row, axes in enumerate(figure.subplots(1, len(groups), squeeze=False)[0]):
         _draw_group(axes, row, runs)
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=len(groups), frameon=False, fontsize=8)
+    figure.legend(handles, labels, loc="outside lower left", ncols=len(groups), frameon=False, fontsize=NAME_SIZE)
     return figure
 
 
@@ -48,7 +52,7 @@ def _draw_group(axes: Axes, row: int, runs: Sequence[Scored]) -> None:
     for number, (run, score) in enumerate(zip(runs, rows, strict=True), start=1):
         colour = colormaps["tab10"]((number - 1) % 10)
         reach = [[score["lwlrap"] - score["lwlrap_low"]], [score["lwlrap_high"] - score["lwlrap"]]]
-        place, label = (run.cv_lwlrap, score["lwlrap"]), f"{number}: {run.name} ({run.id[:8]})"
+        place, label = (run.cv_lwlrap, score["lwlrap"]), f"{number}: {fitted(run.name, NAME, NAME_SIZE)} ({run.id[:8]})"
         axes.errorbar(*place, reach, run.spread, "o", color=colour, elinewidth=0.8, label=label)
         # the names would cover each other, numbers do so less
         axes.annotate(str(number), place, (4, 4), textcoords="offset points", fontsize=9)

@@ -1,6 +1,6 @@
 """Pictures of a run, drawn from arrays; each stands by itself.
 
-Figures are made without pyplot, whose global state keeps every figure alive and may ask for a display.
+Names that are too long for a picture lose their middle, and folds that a legend has no room for are counted.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -18,23 +17,24 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from tagging.report.canvas import fitted, log_axis, picture
 from tagging.report.wording import count
-
-mpl.rcParams["text.parse_math"] = False  # a dollar in the name of a class is a dollar
 
 ROW = 0.22  # inches a bar: room for its label at 8 points
 BAR = "#4c78a8"
 MIN_ROWS = 4  # fewer bars stay as thin as these
+NAME = 2.8  # inches for the name of a bar
+NAME_SIZE = 8.0  # points
+FOLDS_NAMED = 14  # in a legend as high as its axes
 
 
 def learning_curves(experiment: str, histories: Mapping[int, pd.DataFrame | Sequence[Mapping[str, Any]]]) -> Figure:
     """Draw loss, validation lwlrap and learning rate of all folds over the epochs.
 
     `histories` maps a fold to its epochs: `epoch`, `train_loss`, `val_loss`, `val_lwlrap` in 0..1 and
-    `lr`. The best epoch of a fold, the first of the highest lwlrap, bears a ring.
+    `lr`. The best epoch of a fold, the first of the highest lwlrap, bears a ring. The legend names the first folds.
     """
-    figure = Figure(figsize=(10, 9), layout="constrained")
-    figure.suptitle(f"{experiment}: learning curves of {count(len(histories), 'fold')}")
+    figure = picture(f"{experiment}: learning curves of {count(len(histories), 'fold')}", 10, 9)
     loss, lwlrap, rate = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1])
     tables = {fold: pd.DataFrame(histories[fold]) for fold in sorted(histories)}
     # a history of one epoch has no line to be seen
@@ -55,10 +55,14 @@ def learning_curves(experiment: str, histories: Mapping[int, pd.DataFrame | Sequ
         folds.append(Line2D([], [], color=colour, marker="o", fillstyle="none", label=name))
     styles = (("training", training), ("validation", validation))
     _outer_legend(loss, [Line2D([], [], color="black", label=name, **style) for name, style in styles])
+    if len(folds) > FOLDS_NAMED:
+        more = Line2D([], [], linestyle="", label=f"and {count(len(folds) - FOLDS_NAMED, 'fold')} more")
+        folds = [*folds[:FOLDS_NAMED], more]
     _outer_legend(lwlrap, folds)
     loss.set_ylabel("loss (cross-entropy)")
     lwlrap.set_ylabel("validation lwlrap, one crop a clip")
-    rate.set(ylabel="learning rate", yscale="log", xlabel="epoch")
+    rate.set(ylabel="learning rate", xlabel="epoch")
+    log_axis(rate)
     rate.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in (loss, lwlrap, rate):
         axes.grid(alpha=0.3)
@@ -79,8 +83,7 @@ def class_lwlrap(
     without a bar); `counts` [C] clips that carry it; `bounds` [2, C] the ends of whiskers, if given. A
     line marks the classes' weighted mean, which is the overall lwlrap.
     """
-    figure, axes = _bar_picture(len(classes))
-    figure.suptitle(f"{experiment}: lwlrap of {count(len(classes), 'class')}, {on}")
+    figure, axes = _bar_picture(f"{experiment}: lwlrap of {count(len(classes), 'class')}, {on}", len(classes))
     order = np.argsort(-np.nan_to_num(lwlrap, nan=-1.0), kind="stable")
     values, clips = lwlrap[order], counts[order]
     axes.barh(np.arange(len(order)), np.nan_to_num(values), color=BAR)
@@ -91,7 +94,8 @@ def class_lwlrap(
     texts = ["no clip" if np.isnan(value) else f"{value:.3f}" for value in values]
     numbers.set_yticks(np.arange(len(order)), texts, fontsize=8)
     numbers.tick_params(length=0)
-    _name_bars(axes, [f"{classes[c]} ({count(n, 'clip')})" for c, n in zip(order, clips, strict=True)])
+    named = [f"{fitted(classes[c], NAME, NAME_SIZE)} ({count(n, 'clip')})" for c, n in zip(order, clips, strict=True)]
+    _name_bars(axes, named)
     overall = float(np.nansum(lwlrap * counts) / counts[~np.isnan(lwlrap)].sum())
     line = axes.axvline(overall, color="black", linestyle="--", label=f"all labels: {overall:.4f}")
     axes.set_xlim(0, 1)
@@ -105,8 +109,7 @@ def confusions(experiment: str, pairs: Sequence[tuple[str, str, int]]) -> Figure
 
     `pairs` are (true class, wrong class, number of labels), drawn in the order given.
     """
-    figure, axes = _bar_picture(len(pairs))
-    figure.suptitle(f"{experiment}: most confused classes, out of fold")
+    figure, axes = _bar_picture(f"{experiment}: most confused classes, out of fold", len(pairs))
     if not pairs:
         axes.text(0.5, 0.5, "no label was outranked", transform=axes.transAxes, ha="center", va="center")
         axes.set_axis_off()
@@ -115,9 +118,10 @@ def confusions(experiment: str, pairs: Sequence[tuple[str, str, int]]) -> Figure
     axes.bar_label(bars, padding=3, fontsize=8)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("labels that a wrong class was scored above")
+    axes.set_xlabel("labels that a wrong class was scored above", loc="right")  # it may be wider than the axes
     axes.set_ylabel("true → wrong class")
-    _name_bars(axes, [f"{true} → {wrong}" for true, wrong, _ in pairs])
+    named = [[fitted(name, NAME, NAME_SIZE) for name in pair] for *pair, _ in pairs]
+    _name_bars(axes, [" → ".join(pair) for pair in named])
     return figure
 
 
@@ -126,9 +130,9 @@ def _outer_legend(axes: Axes, entries: Sequence[Line2D]) -> None:
     axes.legend(handles=entries, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
 
 
-def _bar_picture(bars: int) -> tuple[Figure, Axes]:
+def _bar_picture(title: str, bars: int) -> tuple[Figure, Axes]:
     """Return a figure and axes high enough for `bars` labelled bars."""
-    figure = Figure(figsize=(9, 1.6 + ROW * max(bars, MIN_ROWS)), layout="constrained")
+    figure = picture(title, 9, 1.6 + ROW * max(bars, MIN_ROWS))
     axes = figure.subplots()
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
@@ -137,5 +141,5 @@ def _bar_picture(bars: int) -> tuple[Figure, Axes]:
 
 def _name_bars(axes: Axes, names: Sequence[str]) -> None:
     """Write the bars' names at their feet, the first bar on top."""
-    axes.set_yticks(np.arange(len(names)), names, fontsize=8)
+    axes.set_yticks(np.arange(len(names)), names, fontsize=NAME_SIZE)
     axes.set_ylim(max(len(names), MIN_ROWS) - 0.4, -0.6)

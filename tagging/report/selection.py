@@ -11,12 +11,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from tagging.report.figures import BAR, MIN_ROWS, ROW
+from tagging.report.canvas import fitted, picture
+from tagging.report.figures import BAR, MIN_ROWS, NAME, NAME_SIZE, ROW
 from tagging.report.wording import count
 
 NESTED = "#e45756"
 OTHER = "#c7c7c7"
 CELL = 0.5  # inches a cell: room for its number at 8 points
+NUMBERED = 30  # candidates whose matrix has numbers: a picture of more could not be seen at once
 
 
 def score_by_size(
@@ -31,8 +33,7 @@ def score_by_size(
 
     All in 0..1, one a size; `chosen` is the size that was taken, marked by a line.
     """
-    figure = Figure(figsize=(10, 5.5), layout="constrained")
-    figure.suptitle(f"{title}: the best blend of each size")
+    figure = picture(f"{title}: the best blend of each size", 10, 5.5)
     axes = figure.subplots()
     low, high = np.transpose(intervals)
     # an interval need not hold its score in the middle, nor, in few samples, at all
@@ -51,13 +52,14 @@ def score_by_size(
 
 
 def correlations(title: str, names: Sequence[str], values: NDArray[np.float64]) -> Figure:
-    """Draw the rank correlation [N, N] of each two candidates as a matrix with its numbers.
+    """Draw the rank correlation [N, N] of each two candidates as a matrix, with its numbers where they are not many.
 
     NaN stays white. The colours span the values beside the diagonal, since those of good candidates differ little.
     """
-    side = CELL * max(len(names), MIN_ROWS)
-    figure = Figure(figsize=(3.5 + side, 2.5 + side), layout="constrained")
-    figure.suptitle(f"{title}: rank correlation of the candidates' probabilities")
+    numbered = len(names) <= NUMBERED
+    side = (CELL if numbered else ROW) * max(len(names), MIN_ROWS)
+    short = [fitted(name, NAME, NAME_SIZE) for name in names]
+    figure = picture(f"{title}: rank correlation of the candidates' probabilities", 4.5 + side, 3.5 + side)
     axes = figure.subplots()
     between = values[~np.eye(len(names), dtype=bool)]
     known = between[~np.isnan(between)]
@@ -65,11 +67,11 @@ def correlations(title: str, names: Sequence[str], values: NDArray[np.float64]) 
     shown = np.where(np.eye(len(names), dtype=bool), np.nan, values)
     image = axes.imshow(shown, cmap=mpl.colormaps["viridis"], vmin=low, vmax=1)
     for (row, column), value in np.ndenumerate(shown):
-        if not np.isnan(value):
+        if numbered and not np.isnan(value):
             ink = "black" if value > (low + 1) / 2 else "white"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=ink)
-    axes.set_xticks(np.arange(len(names)), names, fontsize=8, rotation=90)
-    axes.set_yticks(np.arange(len(names)), names, fontsize=8)
+    axes.set_xticks(np.arange(len(names)), short, fontsize=NAME_SIZE, rotation=90)
+    axes.set_yticks(np.arange(len(names)), short, fontsize=NAME_SIZE)
     figure.colorbar(image, ax=axes, label="Spearman's rank correlation", shrink=0.8)
     return figure
 
@@ -79,17 +81,19 @@ def chosen_share(title: str, names: Sequence[str], shares: NDArray[np.float64], 
 
     `members` are the positions of those that the blend holds, which stand out.
     """
-    figure = Figure(figsize=(9, 2 + ROW * max(len(names), MIN_ROWS)), layout="constrained")
-    figure.suptitle(f"{title}: how often each candidate is chosen")
+    figure = picture(f"{title}: how often each candidate is chosen", 9, 2 + ROW * max(len(names), MIN_ROWS))
     axes = figure.subplots()
     order = np.argsort(-shares, kind="stable")
     colours = [BAR if index in members else OTHER for index in order]
     bars = axes.barh(np.arange(len(order)), 100 * shares[order], color=colours)
     axes.bar_label(bars, fmt="%.0f %%", padding=3, fontsize=8)
-    axes.set_yticks(np.arange(len(order)), [names[index] for index in order], fontsize=8)
+    axes.set_yticks(
+        np.arange(len(order)), [fitted(names[index], NAME, NAME_SIZE) for index in order], fontsize=NAME_SIZE
+    )
     axes.set_ylim(max(len(order), MIN_ROWS) - 0.4, -0.6)
     axes.set_xlim(0, 110)
-    axes.set_xlabel("bootstrap samples of clips on which it is in the best blend, in %")
+    # at the right, since it may be wider than the axes
+    axes.set_xlabel("bootstrap samples of clips on which it is in the best blend, in %", loc="right")
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     kinds = [Patch(color=BAR, label="in the blend"), Patch(color=OTHER, label="not in the blend")]
