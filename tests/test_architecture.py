@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "seeds.py": ({"torch"}, set()),
     "sources.py": (set(), set()),
     "progress.py": ({"tqdm"}, {"training"}),
-    "cli": (set(), {"config", "commands", "data", "ensemble", "tracking", "commandline"}),
+    "cli": (set(), {"config", "commands", "data", "ensemble", "tracking", "commandline", "progress"}),
     "commandline.py": (set(), {"signals"}),
     "signals.py": (set(), set()),
     "__main__.py": (set(), {"cli"}),

@@ -80,9 +80,10 @@ def _predict(parsed: argparse.Namespace) -> None:
     if parsed.folder:
         begin(f"tagging {parsed.folder} as run {run} does")
         from tagging.data.listing import sound_at
+        from tagging.progress import warn
 
         place = Path(parsed.folder)
-        files = sound_at(place)
+        files = sound_at(place, warn)
         with importing():
             from tagging.commands.predict import tag_folder
 

@@ -15,7 +15,7 @@ from tagging.commands.kernel_folder import FILE, check_folder, in_place
 from tagging.commands.runs.files import half_folder
 from tagging.commands.runs.finished import open_run
 from tagging.data.demo import make_demo
-from tagging.data.listing import find_sound
+from tagging.data.listing import sound_at
 from tagging.errors import UserError
 from tagging.kernel.source import one_file
 from tagging.progress import say, warn
@@ -85,7 +85,7 @@ def _measured(plan: Plan, weights: Path) -> Estimate:
 
     with tempfile.TemporaryDirectory(prefix="tagging-kernel-") as folder:
         make_demo(Path(folder) / "demo", seed=0, curated=10, noisy=0, test=MEASURED)
-        return measure(plan, weights, find_sound(Path(folder) / "demo" / "test"))
+        return measure(plan, weights, sound_at(Path(folder) / "demo" / "test", warn))
 
 
 def _title(plan: Plan, does: str, usage: str) -> str:

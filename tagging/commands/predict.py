@@ -22,7 +22,7 @@ from tagging.commands.training.reading import logmel_settings
 from tagging.config.load import load_stored
 from tagging.data.listing import sound_at
 from tagging.errors import UserError
-from tagging.progress import say
+from tagging.progress import say, warn
 from tagging.tracking.store import Run, Store
 
 
@@ -114,7 +114,7 @@ def tag_folder(
     heard = [below for below in with_members(store, run) if hears(below)]
     experiments = [stored_experiment(store, below, overrides) for below in heard]
     settings = dict.fromkeys(logmel_settings(experiment.features) for experiment in experiments)
-    sound = read_new_sound(folder, files or sound_at(folder), settings, device_of(experiments[0]))
+    sound = read_new_sound(folder, files or sound_at(folder, warn), settings, device_of(experiments[0]))
     rows = np.arange(len(sound.fnames))
     tagger = Tagger(store, lambda experiment: (sound.logmels[logmel_settings(experiment.features)], rows), overrides)
     classes = classes_of(store, run)

@@ -10,6 +10,7 @@ from zipfile import ZipFile, ZipInfo
 
 from tagging.data.findings import quoted
 from tagging.data.fsdkaggle import CURATED, NOISY, SUBMISSION
+from tagging.data.listing import is_hidden
 from tagging.data.remote_files import CHUNK, Progress
 from tagging.data.tables import read_table
 from tagging.errors import UserError
@@ -77,7 +78,7 @@ def _files_of(archive: ZipFile) -> dict[str, ZipInfo]:
                 f"{archive.filename}: the entry {entry.filename!r} leads out of the archive, so nothing of it was "
                 "unpacked; get the archive from a source that you trust"
             )
-        if entry.is_dir() or inner.name.startswith("."):
+        if entry.is_dir() or any(map(is_hidden, inner.parts)):
             continue
         if inner.name in entries:
             raise UserError(

@@ -8,10 +8,13 @@ from pathlib import Path
 from tagging.data.dataset import Dataset, no_clips
 from tagging.data.findings import Findings, quoted
 from tagging.data.labels import say_doubtful, say_twins
+from tagging.data.listing import SoundFolder, is_hidden
 from tagging.data.rows import read_clips
 from tagging.data.spelling import class_names, split_labels
 from tagging.data.tables import Table, read_table
 from tagging.errors import UserError
+
+_TRIED = 100  # names, where none is spelt as a file: enough to find the folder
 
 
 def read_own_data(root: Path, name: str) -> Dataset:
@@ -48,9 +51,13 @@ def _only_table(root: Path) -> Path:
 
 def _sound_folder(root: Path, table: Table) -> Path:
     """Return the table's folder or its subfolder, whichever holds files that the table names."""
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    first_parts = {fname.partition("/")[0] for fname in table.columns["fname"]}
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_hidden(path.name))
+    fnames = table.columns["fname"]
+    first_parts = {fname.partition("/")[0] for fname in fnames}
     holding = [folder for folder in (root, *folders) if _names(folder) & first_parts]
+    if not holding:
+        nearly = [folder for folder in (root, *folders) if _nearly_holds(folder, fnames)]
+        holding = [root] if root in nearly else nearly
     if len(holding) > 1:
         raise UserError(_say_several(table, holding))
     if holding:
@@ -60,7 +67,19 @@ def _sound_folder(root: Path, table: Table) -> Path:
 
 
 def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    try:
+        return {path.name for path in folder.iterdir()}
+    except PermissionError:  # said where its files are missed
+        return set()
+
+
+def _nearly_holds(folder: Path, fnames: Sequence[str]) -> bool:
+    """Whether one of the first names leads to a file of another spelling."""
+    try:
+        found = SoundFolder(folder)
+    except UserError:
+        return False
+    return any(found.match(fname).file for fname in fnames[:_TRIED])
 
 
 def _say_several(table: Table, folders: Sequence[Path]) -> str:

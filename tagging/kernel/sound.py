@@ -12,7 +12,7 @@ import torch
 
 from tagging.data import audio
 from tagging.data.findings import apart, limited
-from tagging.data.listing import SOUND_SUFFIXES, find_sound
+from tagging.data.listing import SOUND_SUFFIXES, SoundFolder, spelt_otherwise
 from tagging.data.tables import read_table
 from tagging.errors import UnreadableSound, UserError
 from tagging.features.logmel import LogMel, trim_waveform
@@ -64,12 +64,13 @@ def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Lis
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; give the folder of the sound with --sound")
+    found = SoundFolder(folder)
     if sample is None:
-        paths = find_sound(folder)
-        if not paths:
+        _warn(found.left_out())
+        if not found.sound:
             endings = ", ".join(sorted(SOUND_SUFFIXES))
             raise UserError(f"{folder}: no sound in it; looked for files ending in {endings}")
-        return Listing([path.relative_to(folder).as_posix() for path in paths], paths, tuple(classes))
+        return Listing(found.sound, [folder / name for name in found.sound], tuple(classes))
     if not sample.is_file():
         raise UserError(f"{sample}: there is no such table; give the sample submission with --sample")
     table = read_table(sample, ("fname",))
@@ -80,7 +81,10 @@ def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Lis
     fnames = list(table.columns["fname"])
     if not fnames:
         raise UserError(f"{sample}: the table lists no clip; add a line for each sound file")
-    return Listing(fnames, [folder / fname for fname in fnames], columns)
+    matches = [found.match(fname) for fname in fnames]
+    _warn([*spelt_otherwise(folder, fnames, matches), *found.left_out(fnames)])
+    paths = [folder / (match.file or fname) for fname, match in zip(fnames, matches, strict=True)]
+    return Listing(fnames, paths, columns)
 
 
 def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:
@@ -110,6 +114,11 @@ def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:
         raise UserError(*limited(problems, str, "clips"), "no clip can be read; mend the sound")
     tables = {look: LogMels.from_clips(some) for look, some in clips.items()}
     return Sound(np.array(readable), tables, problems)
+
+
+def _warn(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(f"warning: {line}", flush=True)
 
 
 def _read(path: Path, settings: Sequence[LogMelSettings]) -> list[np.ndarray] | str:
