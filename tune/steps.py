@@ -12,8 +12,9 @@ import torch
 from ray import tune
 
 from tagging.commands.job import Prepare, job_of
+from tagging.commands.runs.folds import fold_runs
 from tagging.commands.training.folded import Folded
-from tagging.commands.training.run_tree import fold_run, fold_runs, identity_tags, is_lost, log_inputs
+from tagging.commands.training.run_tree import fold_run, identity_tags, is_lost, log_inputs
 from tagging.errors import UserError, is_disk_full
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import LOCK, own, work_folder

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tagging import seeds
-from tagging.commands.runs.finished import class_columns, open_store, test_probabilities
+from tagging.commands.runs.finished import class_columns, open_store
+from tagging.commands.runs.folds import warn_of_untrained
+from tagging.commands.runs.halves import test_probabilities
 from tagging.commands.show_evaluation import say_scores, show_classes, show_runs
 from tagging.data.findings import Findings, apart
 from tagging.data.submission import read_submission
@@ -94,7 +96,8 @@ def _read_runs(store: Store, run_texts: Sequence[str]) -> tuple[list[Run], list[
         try:
             run = store.resolve(text)
             if run.id not in runs:
-                predicted.append(Predicted(f"run {run.name} ({run.id[:8]})", test_probabilities(store, run)[0]))
+                predicted.append(Predicted(f"run {run.title}", test_probabilities(store, run)))
+                warn_of_untrained(store, run)
                 runs[run.id] = run
         except UserError as error:
             problems += error.problems

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tagging.commands.kernel_folder import FILE, check_folder, in_place
 from tagging.commands.runs.files import half_folder
 from tagging.commands.runs.finished import open_run
+from tagging.commands.runs.folds import warn_of_untrained
 from tagging.data.demo import make_demo
 from tagging.data.listing import sound_at
 from tagging.errors import UserError
@@ -50,6 +51,7 @@ def pack(run_text: str, out: Path, time_limit: float | None = None) -> None:
         plan = estimate.with_costs(plan)
         (draft / FILE).write_text(one_file(_title(plan, "Tags sound", PREDICTS), "kernel.main", plan), "utf-8")
     store.log_file(run.id, out / FILE, "kernel")
+    warn_of_untrained(store, run)
     _tell_needs(plan)
     _tell_time(plan, estimate, _test_clips(store, run))
     size = sum((out / "weights" / file.file).stat().st_size for file in all_weights(plan))
@@ -74,6 +76,7 @@ def pack_training(run_text: str, out: Path, time_limit: float | None = None) -> 
         title = _title(training.plan, "Trains networks, and tags sound with them,", TRAINS)
         (draft / FILE).write_text(one_file(title, "kernel.train", training), "utf-8")
     store.log_file(run.id, out / FILE, "kernel/train")
+    warn_of_untrained(store, run)
     _tell_needs(training.plan)
     say(f"wrote {out / FILE}, which trains {_networks(training.plan)}")
     say(f"copy it to the machine; there: python {FILE} --data FOLDER")

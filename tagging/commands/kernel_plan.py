@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tagging.commands.predicting.tagger import classes_of
 from tagging.commands.runs.files import FOLDS
-from tagging.commands.runs.finished import finished_folds
+from tagging.commands.runs.folds import finished_folds
 from tagging.commands.runs.members import read_ensemble
 from tagging.commands.stacking.predict import stacker_members
 from tagging.commands.training.build import fold_settings, network_arguments, stacker_arguments

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION
-from tagging.commands.runs.finished import finished_folds, open_run
+from tagging.commands.runs.finished import open_run
+from tagging.commands.runs.folds import finished_folds, warn_of_untrained
 from tagging.commands.runs.members import read_ensemble
 from tagging.commands.runs.out_of_fold import read_out_of_fold
 from tagging.commands.training.lessons import Lessons
@@ -107,6 +108,7 @@ def tag_folder(
     Raises UserError if there is no sound; unreadable files are named and left out.
     """
     store, run = open_run(run_text)
+    warn_of_untrained(store, run)
     from tagging.commands.predicting.sound import read_new_sound
     from tagging.commands.predicting.tagger import Tagger, classes_of, hears, stored_experiment, with_members
     from tagging.commands.training.build import device_of

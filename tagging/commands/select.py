@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tagging.commands.runs.finished import open_store
+from tagging.commands.runs.folds import lost_folds
 from tagging.commands.runs.members import ensemble_of
 from tagging.commands.runs.out_of_fold import OutOfFold, other_labels, read_out_of_fold
 from tagging.commands.selection.candidates import Candidates, distinct_names, find_pool, required, told
@@ -81,9 +82,8 @@ def tell_result(run: Run) -> None:
 def _pool(store: Store, asked: Asked) -> tuple[Candidates, OutOfFold]:
     """Return the candidates with what they say, and say which runs are none; UserError where there are too few."""
     pool = find_pool(store, asked.dataset, asked.where, asked.runs)
-    relabelled = other_labels(store, pool.runs)
-    gone = {run.id for run, _ in relabelled}
-    pool = Candidates(tuple(run for run in pool.runs if run.id not in gone), (*pool.left_out, *relabelled))
+    pool = pool.without([(run, f"it lacks {'; '.join(lost)}") for run in pool.runs if (lost := lost_folds(store, run))])
+    pool = pool.without(other_labels(store, pool.runs))
     pool, oof = without_copies(pool, read_out_of_fold(store, pool.runs))
     lines = told(pool.left_out)
     if len(pool.runs) < asked.minimum:
@@ -110,5 +110,4 @@ def without_copies(pool: Candidates, oof: OutOfFold) -> tuple[Candidates, OutOfF
         for run, other in zip(pool.runs, same, strict=True)
         if other is not run
     ]
-    runs = tuple(pool.runs[place] for place in kept)
-    return Candidates(runs, (*pool.left_out, *copies)), replace(oof, probabilities=oof.probabilities[kept])
+    return pool.without(copies), replace(oof, probabilities=oof.probabilities[kept])

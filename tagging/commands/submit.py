@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from tagging.commands.runs.files import half_folder
-from tagging.commands.runs.finished import fold_numbers, open_run, open_store, test_probabilities
-from tagging.commands.runs.halves import has_half
+from tagging.commands.runs.finished import open_run, open_store
+from tagging.commands.runs.folds import fold_numbers, warn_of_untrained
+from tagging.commands.runs.halves import has_half, test_probabilities
 from tagging.errors import UserError
 from tagging.progress import say, warn
+from tagging.report.wording import count
 from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run, Store
 
@@ -30,11 +32,12 @@ def submit(run_text: str, out: Path, data: Path | None = None) -> pd.DataFrame:
 def write_submission(store: Store, run: Run, out: Path, data: Path | None = None) -> pd.DataFrame:
     """Write the submission of a run as `submit` does."""
     folds = fold_numbers(store, run)
+    warn_of_untrained(store, run)
     if not has_half(store, run, "test", folds):
         from tagging.commands.predicting.late_test import complete_test  # which needs torch
 
         complete_test(store, run, data)
-    submission, _ = test_probabilities(store, run)
+    submission = test_probabilities(store, run)
     text = submission.to_csv(index=False, float_format="%.8g")
     try:
         out.write_text(text, encoding="utf-8")
@@ -42,7 +45,7 @@ def write_submission(store: Store, run: Run, out: Path, data: Path | None = None
         raise UserError(f"{out}: cannot be written: {error.strerror}") from None
     store.log_text(run.id, text, "submission.csv")
     _warn_of_missing(store, run)
-    say(f"wrote {out}: {len(submission)} clips by {len(folds)} folds of run {run.name} ({run.id})")
+    say(f"wrote {out}: {len(submission)} clips by {count(len(folds), 'fold')} of run {run.name} ({run.id})")
     return submission
 
 

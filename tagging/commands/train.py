@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 from tagging.commands.job import Job, check_machine, job_of
 from tagging.commands.runs.finished import open_store
+from tagging.commands.runs.folds import fold_runs
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.reading import Labelled, read_labelled
-from tagging.commands.training.run_tree import ending, fold_run, fold_runs, identity_tags, log_inputs
+from tagging.commands.training.run_tree import ending, fold_run, identity_tags, log_inputs
 from tagging.config import AnyRecipe
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mlflow.entities import Experiment
+from mlflow.entities import Experiment, ViewType
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
 from tagging.errors import UserError
 from tagging.tracking.connection import Connection, StoreError, reason
 from tagging.tracking.files import Files
+from tagging.tracking.place import without_password
 from tagging.tracking.resolve import WITH_PREDICTIONS, resolve
 from tagging.tracking.run import NAME, PARENT, Run, clause
 
 NEWEST_FIRST = "attributes.start_time DESC"
 PAGE = 1000
+THERE, DELETED = ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY
 
 
 class Finder(Files):
@@ -27,21 +29,34 @@ class Finder(Files):
 
     def get(self, run_id: str) -> Run:
         """Return one run; StoreError if there is none with this id or it was deleted in the UI."""
-        found = self.connection.call(self._client.get_run, run_id)
+        try:
+            found = self.connection.call(self._client.get_run, run_id)
+        except StoreError as error:
+            cause = error.__cause__
+            if not isinstance(cause, MlflowException) or cause.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            gone = "one that was deleted is gone for good after `mlflow gc`"
+            raise StoreError(f"there is no run {run_id} in {without_password(self.uri)}: {gone}") from None
         if found.info.lifecycle_stage != "active":
-            restore = f"mlflow runs restore --run-id {run_id}"
-            raise StoreError(f"run {run_id} is deleted; bring it back with `{restore}`")
+            raise StoreError(restore(run_id))
         return self._run(found)
 
-    def search(self, tags: Mapping[str, str], dataset: str | None = None, order: str = NEWEST_FIRST) -> list[Run]:
+    def search(
+        self, tags: Mapping[str, str], dataset: str | None = None, order: str = NEWEST_FIRST, view: int = THERE
+    ) -> list[Run]:
         """Return all runs that have all these tags, of one data set or of all; newest first by default."""
         clauses = [clause(f"tags.`{key}`", value) for key, value in tags.items()]
-        return [run for run in self.find(clauses, dataset, order) if tags.items() <= run.tags.items()]
+        return [run for run in self.find(clauses, dataset, order, view) if tags.items() <= run.tags.items()]
 
-    def find(self, clauses: Iterable[str], dataset: str | None = None, order: str = NEWEST_FIRST) -> list[Run]:
-        """Return all runs that meet all these clauses of MLflow's filter language (see `clause`)."""
+    def find(
+        self, clauses: Iterable[str], dataset: str | None = None, order: str = NEWEST_FIRST, view: int = THERE
+    ) -> list[Run]:
+        """Return all runs that meet all these clauses of MLflow's filter language (see `clause`).
+
+        `view`: those that are there, or those that were deleted.
+        """
         where = " and ".join(text for text in clauses if text)
-        return [self._run(found) for found in self._pages(self.experiments(dataset), where, order)]
+        return [self._run(found) for found in self._pages(self.experiments(dataset), where, order, view=view)]
 
     def matching(self, where: str, clauses: Iterable[str] = (), dataset: str | None = None) -> list[Run]:
         """Return all runs that meet a filter that a user wrote, and these clauses, newest first.
@@ -56,9 +71,13 @@ class Finder(Files):
                 raise
             raise UserError(f"the filter {where!r} is refused: {reason(error)}") from error
 
-    def children(self, run_id: str, kind: str = "fold") -> list[Run]:
-        """Return the runs of one kind right below a run, in the order in which they were started."""
-        return self.search({PARENT: run_id, "kind": kind}, order="attributes.start_time ASC")
+    def children(self, run_id: str, kind: str = "fold", deleted: bool = False) -> list[Run]:
+        """Return the runs of one kind right below a run, in the order in which they were started.
+
+        `deleted`: those that were deleted in the UI, in place of those that are there.
+        """
+        tags = {PARENT: run_id, "kind": kind}
+        return self.search(tags, order="attributes.start_time ASC", view=DELETED if deleted else THERE)
 
     def curve(self, run_id: str, metric: str) -> dict[int, float]:
         """Return a metric's values by step, in the order of the steps; empty where the run has none of it."""
@@ -97,12 +116,14 @@ class Finder(Files):
             if not token:
                 return found
 
-    def _pages(self, experiments: list[Experiment], where: str, order: str, page: int = PAGE) -> Iterator[MlflowRun]:
+    def _pages(
+        self, experiments: list[Experiment], where: str, order: str, page: int = PAGE, view: int = THERE
+    ) -> Iterator[MlflowRun]:
         ids = [found.experiment_id for found in experiments]
         call, search = self.connection.call, self._client.search_runs
         token: str | None = None
         while ids:
-            runs = call(search, ids, where, max_results=page, order_by=[order], page_token=token)
+            runs = call(search, ids, where, view, max_results=page, order_by=[order], page_token=token)
             yield from runs
             token = runs.token
             if not token:
@@ -125,3 +146,8 @@ class Finder(Files):
             start_time=info.start_time or 0,
             parent_id=data.tags.get(PARENT),
         )
+
+
+def restore(run_id: str) -> str:
+    """Say how to bring a deleted run back."""
+    return f"run {run_id} is deleted; bring it back with `mlflow runs restore --run-id {run_id}`"

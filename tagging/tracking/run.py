@@ -27,6 +27,11 @@ class Run:
     parent_id: str | None
 
     @property
+    def title(self) -> str:
+        """What messages call it: its name and the beginning of its id, `tiny (0123abcd)`."""
+        return f"{self.name} ({self.id[:8]})"
+
+    @property
     def kind(self) -> str:
         """What the run is: experiment, fold, sweep, trial, stacker, ensemble or launch; empty if foreign."""
         return self.tags.get("kind", "")

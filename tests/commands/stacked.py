@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.runs.files import OOF_TILES
+from tagging.commands.runs.files import FOLDS, OOF_TILES, half_path
 from tagging.commands.stacking.prepare import PreparedStacker, prepare_stacker
 from tagging.commands.train import train
 from tagging.commands.training.reading import read_labelled
 from tagging.config import Stacker, load
 from tagging.tracking.store import Run, Store
+from tests.commands.blends import fold_of
 
 MEMBERS = ("tiny", "other")
 STACKED = """\
@@ -66,8 +67,10 @@ class Stacked:
         run = self.store.start("demo", "experiment", name, known, {**model.params, **(params or {})})
         self.store.log_metrics(run.id, {"cv_lwlrap": 0.5})
         self.store.log_table(run.id, tiles, OOF_TILES)
-        for path in ("data/folds.parquet", "predictions/test/fold_0.parquet"):
+        for path in (FOLDS, *(half_path("test", fold) for fold in range(3))):
             self.store.log_table(run.id, self.store.read_table(model.id, path), path)
+        for fold in range(3):
+            self.store.finish(fold_of(self.store, run, fold).id, "FINISHED")
         self.store.finish(run.id, "FINISHED")
         return self.store.get(run.id)
 

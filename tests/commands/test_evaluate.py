@@ -12,9 +12,11 @@ from sklearn.metrics import label_ranking_average_precision_score
 
 from tagging.cli import main
 from tagging.commands.evaluate import evaluate_runs, evaluate_submission
+from tagging.commands.runs.files import FOLDS
 from tagging.commands.submit import submit
 from tagging.errors import UserError
 from tagging.tracking.store import Run
+from tests.commands.blends import fold_of
 from tests.commands.conftest import Inside, the_run
 from tests.commands.project import Project, read_csv
 
@@ -53,6 +55,8 @@ def another(inside: Inside, name: str, drop: str = "", score: float | None = Non
         table[classes] = np.roll(table[classes].to_numpy(), len(name), axis=1)
         kept = table.drop(columns=[drop] if drop else [])
         inside.store.log_table(run.id, kept, f"predictions/test/fold_{fold}.parquet")
+        inside.store.finish(fold_of(inside.store, run, fold).id, "FINISHED")
+    inside.store.log_table(run.id, inside.store.read_table(source.id, FOLDS), FOLDS)
     if score is not None:
         inside.store.log_metrics(run.id, {"cv_lwlrap": score, "fold_lwlrap_std": 0.02})
     inside.store.finish(run.id, "FINISHED")
@@ -215,8 +219,7 @@ def test_all_runs_without_predictions_or_name_are_named_at_once(inside: Inside, 
     with pytest.raises(UserError) as caught:
         evaluate_runs(tmp_path / "truth.csv", ["empty", "tini", "tiny"], "", None)
     assert caught.value.problems == (
-        f"run empty ({empty.id}) has no test predictions; `python -m tagging submit --run {empty.id[:8]}` makes them "
-        "where demo has test clips",
+        f"run empty ({empty.id}) has no finished fold; train it first",
         f"tini: no such run in sqlite:///{inside.folder}/mlflow.db; give a run id, four or more of its first "
         "characters, or the name of a finished experiment, trial, ensemble or stacker",
         "nearest names: tiny",

@@ -128,9 +128,10 @@ def test_of_runs_that_say_the_same_the_newest_stays(pool: Inside) -> None:
     oof = read_out_of_fold(pool.store, runs)
     said = oof.probabilities[[0, 1, 0, 0]]
     said[2, 5, 1] = np.nextafter(said[2, 5, 1], 1)  # all but the same
-    found, kept = without_copies(Candidates(tuple(runs), ()), replace(oof, probabilities=said))
+    found, kept = without_copies(Candidates("demo", tuple(runs), ()), replace(oof, probabilities=said))
     tiny, seed_1, plain, lean = runs
     assert found == Candidates(
+        "demo",
         (seed_1, plain, lean),
         ((tiny, f"the same out-of-fold predictions as lean ({lean.id[:8]}), which is newer"),),
     )

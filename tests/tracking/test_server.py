@@ -56,7 +56,7 @@ def test_a_training_outlasts_its_server(
         assert remote.read_text(run.id, "inner/a.txt") == "hello"
         assert remote.has_file(run.id, "inner/a.txt")
         assert remote.list_files(run.id) == ["inner/a.txt"]
-        with pytest.raises(StoreError, match=f"^http://127.0.0.1:{port}: the tracking store refuses: "):
+        with pytest.raises(StoreError, match=f"^there is no run 0{{32}} in http://127.0.0.1:{port}: "):
             remote.get("0" * 32)
         sender = EpochSender(remote, run.id, project / "work")
         sender.log_epoch(history[0])

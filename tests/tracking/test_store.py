@@ -114,7 +114,9 @@ def test_runs_and_data_sets_that_were_deleted_in_the_ui_are_named(store: Store) 
 def test_a_run_that_is_not_there_is_named_with_the_store(store: Store) -> None:
     with pytest.raises(StoreError) as error:
         store.get("0" * 32)
-    assert error.value.problems == (f"{store.uri}: the tracking store refuses: Run with id={'0' * 32} not found",)
+    assert error.value.problems == (
+        f"there is no run {'0' * 32} in {store.uri}: one that was deleted is gone for good after `mlflow gc`",
+    )
 
 
 SET_OR_UNSET = (

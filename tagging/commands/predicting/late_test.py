@@ -12,7 +12,7 @@ import pandas as pd
 
 from tagging.commands.predicting.tagger import Tagger, classes_of, hears, no_checkpoints, with_members
 from tagging.commands.runs.files import half_path
-from tagging.commands.runs.finished import fold_numbers
+from tagging.commands.runs.folds import fold_numbers
 from tagging.commands.runs.halves import has_half
 from tagging.commands.training.reading import data_folder, dataset_name, logmel_settings
 from tagging.config import Experiment

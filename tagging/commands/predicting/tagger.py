@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tagging.commands.runs.files import OOF
-from tagging.commands.runs.finished import class_columns, finished_folds
+from tagging.commands.runs.finished import class_columns
+from tagging.commands.runs.folds import finished_folds
 from tagging.commands.runs.members import read_ensemble
 from tagging.commands.stacking.predict import predict_stacker, stacker_members
 from tagging.commands.training import build

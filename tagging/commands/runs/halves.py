@@ -9,14 +9,50 @@ import pandas as pd
 
 from tagging.commands.runs.files import half_folder, half_path
 from tagging.commands.runs.finished import class_columns
+from tagging.commands.runs.folds import fold_numbers
 from tagging.commands.runs.members import Ensemble
 from tagging.errors import UserError
+from tagging.inference.blend import check_finite, geometric_mean
 from tagging.tracking.store import Run, Store
 
 
 def has_half(store: Store, run: Run, half: str, folds: Sequence[int]) -> bool:
     """Tell whether a run holds the predictions of a half by all of these folds."""
     return {half_path(half, fold) for fold in folds} <= set(store.list_files(run.id, half_folder(half)))
+
+
+def test_probabilities(store: Store, run: Run) -> pd.DataFrame:
+    """Return what a run says of the test clips: the geometric mean over the folds that it predicts with.
+
+    The table has fname and one float32 column a class. Raises UserError where one of these folds has not predicted
+    them, and as `finished_folds` does.
+    """
+    found = blended_half(store, run, "test", fold_numbers(store, run))
+    if found is None:
+        raise UserError(
+            f"run {run.name} ({run.id}) has no test predictions; `python -m tagging submit --run {run.id[:8]}` makes "
+            f"them where {run.dataset} has test clips"
+        )
+    return found
+
+
+def blended_half(store: Store, run: Run, half: str, folds: Sequence[int]) -> pd.DataFrame | None:
+    """Return the geometric mean over what these folds of a run say of `test` or `noisy` clips.
+
+    The table has fname and one float32 column a class. None where one of them has not predicted the half.
+    Raises UserError where a file holds NaN.
+    """
+    if not has_half(store, run, half, folds):
+        return None
+    paths = [half_path(half, fold) for fold in folds]
+    tables = [store.read_table(run.id, path) for path in paths]
+    classes = class_columns(tables[0])
+    parts = [table[classes].to_numpy() for table in tables]
+    for path, part in zip(paths, parts, strict=True):
+        check_finite(part, f"{run.title}: {path}", f"`python -m tagging predict --run {run.id[:8]}` makes it anew")
+    blend = pd.DataFrame(geometric_mean(parts), columns=classes)
+    blend.insert(0, "fname", tables[0]["fname"])
+    return blend
 
 
 def blend_half(store: Store, ensemble: Ensemble, half: str, folds: Sequence[int]) -> dict[int, pd.DataFrame]:

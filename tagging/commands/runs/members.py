@@ -74,5 +74,5 @@ def read_ensemble(store: Store, run: Run) -> Ensemble:
         except UserError as error:
             problems.append(f"{run.name} ({run.id[:8]}) lacks its member {entry['name']}: {error}")
     if problems:
-        raise UserError(*problems)
+        raise UserError(*problems, "without its members an ensemble predicts nothing new; `select` makes another one")
     return Ensemble(stored["method"], tuple(members))

@@ -22,13 +22,15 @@ HOW_TO_GET = "`python -m tagging train NAME` makes one with all its folds; `show
 class Candidates:
     """The candidates of one data set, the oldest first, and the runs that do not fit with the reason of each."""
 
+    dataset: str
     runs: tuple[Run, ...]
     left_out: tuple[tuple[Run, str], ...]
 
-    @property
-    def dataset(self) -> str:
-        """The data set that all candidates have in common."""
-        return self.runs[0].dataset
+    def without(self, left_out: Sequence[tuple[Run, str]]) -> Candidates:
+        """Return the candidates without some more runs, each with the reason."""
+        gone = {run.id for run, _ in left_out}
+        runs = tuple(run for run in self.runs if run.id not in gone)
+        return Candidates(self.dataset, runs, (*self.left_out, *left_out))
 
 
 def find_pool(store: Store, dataset: str = "", where: str = "", names: Sequence[str] = ()) -> Candidates:
@@ -53,6 +55,7 @@ def find_pool(store: Store, dataset: str = "", where: str = "", names: Sequence[
     away = [(run, f"of data set {run.dataset}") for run in found if names and run.dataset != newest.dataset]
     oldest_first = sorted(at_home, key=lambda run: (run.start_time, run.id))
     return Candidates(
+        dataset=newest.dataset,
         runs=tuple(run for run in oldest_first if not reasons[run.id]),
         left_out=(*((run, reasons[run.id]) for run in oldest_first if reasons[run.id]), *away),
     )

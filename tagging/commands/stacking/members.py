@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tagging.commands.runs.files import OOF_TILES
-from tagging.commands.runs.finished import blended_half, class_columns, meant_run
+from tagging.commands.runs.finished import class_columns, meant_run
+from tagging.commands.runs.folds import finished_folds
+from tagging.commands.runs.halves import blended_half
 from tagging.config import Stacker
 from tagging.errors import UserError
 from tagging.report.wording import count
@@ -52,6 +54,7 @@ def _check_member(run: Run, dataset: str, store: Store) -> None:
         )
     if run.status != "FINISHED" or run.tags.get("candidate") != "yes":
         raise UserError(f"{title} is {run.status} and lacks folds; go on with it by the command that began it")
+    finished_folds(store, run)
     if not store.has_file(run.id, OOF_TILES):
         raise UserError(f"{title} has lost its file {OOF_TILES}; bring it back from a copy, or train it with --again")
 
@@ -107,8 +110,9 @@ def read_half(runs: Sequence[Run], half: str, store: Store, fold: int | None = N
     Of each the geometric mean over its folds, or its fold `fold` alone. The columns of probabilities are numbered.
     Raises UserError where members know other clips, or predictions are not finite.
     """
-    blends = [blended_half(store, run, half, fold) for run in runs]
-    found = [blend[0] for blend in blends if blend is not None]
+    folds = [list(finished_folds(store, run)) if fold is None else [fold] for run in runs]
+    blends = [blended_half(store, run, half, numbers) for run, numbers in zip(runs, folds, strict=True)]
+    found = [blend for blend in blends if blend is not None]
     if len(found) < len(blends):
         return None
     fnames = list(found[0]["fname"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from tagging.commands.runs.finished import finished_folds
+from tagging.commands.runs.folds import finished_folds
 from tagging.commands.stacking.fold import predict_stacker_fold, stacker_stage
 from tagging.commands.stacking.members import said
 from tagging.commands.stacking.models import WEIGHTS, Predictor, predictor_of
@@ -33,7 +33,7 @@ def stacker_members(store: Store, run: Run) -> list[Run]:
         except UserError as error:
             problems += [f"{said(run)} needs its member {member['name']}: {problem}" for problem in error.problems]
     if problems:
-        raise UserError(*problems)
+        raise UserError(*problems, "without its members a stacker predicts nothing new; train it on others")
     return runs
 
 

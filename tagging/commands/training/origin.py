@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from tagging.commands.runs.files import FOLDS, OOF
-from tagging.commands.runs.finished import class_columns, finished_folds, named_run, other_classes
+from tagging.commands.runs.finished import class_columns, named_run, other_classes
+from tagging.commands.runs.folds import finished_folds
 from tagging.commands.training.prepare import Prepared
 from tagging.commands.training.reading import dataset_name
 from tagging.config import Experiment, flatten

@@ -51,11 +51,6 @@ def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
         store.log_text(run.id, git.diff, "code/git.diff")
 
 
-def fold_runs(store: Store, run: Run) -> dict[int, Run]:
-    """Return the newest run of each fold."""
-    return {int(child.tags["fold"]): child for child in store.children(run.id)}
-
-
 def is_lost(fold: Run) -> bool:
     """Say whether a fold that was broken off has epochs in the store, but no checkpoint in this work folder."""
     return "val_lwlrap" in fold.metrics and not (work_folder() / fold.id).is_dir()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from tagging.commands.runs.folds import fold_runs
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.leaks import LEAKS
 from tagging.config import Experiment
@@ -120,7 +121,7 @@ def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store
     best = max(others, key=lambda run: run.metrics["cv_lwlrap"], default=None)
     if best is None:
         return None
-    theirs = {int(child.tags["fold"]): child.metrics for child in store.children(best.id) if child.status == "FINISHED"}
+    theirs = {fold: child.metrics for fold, child in fold_runs(store, best).items() if child.status == "FINISHED"}
     if theirs.keys() != folds.keys():  # somebody deleted one
         return None
     ours = {fold: run.metrics for fold, run in folds.items()}

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tagging.commands.runs.files import OOF, half_path
 from tagging.commands.runs.finished import class_columns, named_run, other_classes
+from tagging.commands.runs.folds import check_lost
 from tagging.commands.training.lessons import Half, Lessons
 from tagging.commands.training.prepare import Prepared
 from tagging.commands.training.reading import dataset_name
@@ -25,7 +26,7 @@ def find_teacher(experiment: Experiment, store: Store) -> tuple[Experiment, Run 
     """Return the run that `teacher.run` means, and the experiment with its full id in that field; None without a share.
 
     A name means a run of the experiment's own data set before those of others.
-    Raises UserError where there is no such run, it is not finished, or it predicts nothing.
+    Raises UserError where there is no such run, it is not finished, it predicts nothing, or it lost a fold.
     """
     teacher = experiment.teacher
     if teacher.off:
@@ -39,6 +40,7 @@ def find_teacher(experiment: Experiment, store: Store) -> tuple[Experiment, Run 
                 f"{run.name} ({run.id[:8]}) is a {run.kind or 'foreign run'}; give an ensemble, experiment, stacker or "
                 "trial"
             )
+        check_lost(store, run)
     except UserError as error:
         first, *rest = error.problems
         raise UserError(f"teacher.run: {first}", *rest) from None

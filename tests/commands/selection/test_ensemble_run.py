@@ -197,7 +197,10 @@ def test_a_member_that_was_deleted_is_named(pool: Inside) -> None:
     for predict in (lambda: predict_again(run.id), lambda: tag_folder(run.id, folder / "test", None, 3)):
         with pytest.raises(UserError) as error:
             predict()
-        assert error.value.problems == (problem,)
+        assert error.value.problems == (
+            problem,
+            "without its members an ensemble predicts nothing new; `select` makes another one",
+        )
     pool.store.connection.client.restore_run(plain.id)
 
 

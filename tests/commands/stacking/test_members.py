@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tagging.commands.runs.files import OOF_TILES
+from tagging.commands.runs.files import OOF, OOF_TILES, half_path
 from tagging.commands.stacking.members import read_half
 from tagging.commands.stacking.predict import stacker_members
 from tagging.commands.stacking.prepare import FILE
@@ -80,6 +80,18 @@ def test_a_run_without_all_folds_is_named(stacked: Stacked, made: list[Run]) -> 
     ]
 
 
+def test_a_member_that_lost_a_fold_is_named(stacked: Stacked, made: list[Run]) -> None:
+    made.append(stacked.member("cut", stacked.tiles()))
+    stacked.store.log_table(made[0].id, stacked.store.read_table(stacked.run("tiny").id, OOF), OOF)
+    fold = stacked.store.children(made[0].id)[2]
+    stacked.store.connection.client.delete_run(fold.id)
+    assert problems(stacked, "members=[tiny, cut]") == [
+        f"members: {title(made[0])} lacks fold 2 of its 3: run {fold.id} is deleted; bring it back with `mlflow runs "
+        f"restore --run-id {fold.id}`; the command that trained it trains what it lacks: `python -m tagging train "
+        "cut`, with the --set and --data of that time"
+    ]
+
+
 def test_a_run_of_other_data_is_named(stacked: Stacked, made: list[Run]) -> None:
     made.append(stacked.store.start("elsewhere", "experiment", "foreign", {}, {}))
     assert problems(stacked, f"members=[tiny, {made[0].id}]") == [
@@ -123,9 +135,9 @@ def test_tiles_may_lie_in_any_order(stacked: Stacked, made: list[Run]) -> None:
 
 def test_other_test_clips_are_named_and_none_are_borne(stacked: Stacked, made: list[Run]) -> None:
     made.append(stacked.member("fewer", stacked.tiles()))
-    path = "predictions/test/fold_0.parquet"
-    whole = stacked.store.read_table(made[0].id, path)
-    stacked.store.log_table(made[0].id, whole.iloc[1:], path)
+    for fold in range(3):
+        whole = stacked.store.read_table(made[0].id, half_path("test", fold))
+        stacked.store.log_table(made[0].id, whole.iloc[1:], half_path("test", fold))
     assert problems(stacked, "members=[tiny, fewer]") == [
         f"members: {title(made[0])} and {title(stacked.run('tiny'))} predict other test clips; train one of them with "
         "--again"
@@ -170,5 +182,5 @@ def test_a_member_that_was_deleted_is_named_where_it_is_needed(stacked: Stacked,
         stacker_members(stacked.store, made[0])
     assert str(caught.value) == (
         f"{title(made[0])} needs its member gone: run {member.id} is deleted; bring it back with `mlflow runs restore "
-        f"--run-id {member.id}`"
+        f"--run-id {member.id}`\nwithout its members a stacker predicts nothing new; train it on others"
     )
