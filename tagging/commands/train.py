@@ -11,7 +11,7 @@ from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.folds import fold_runs
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.reading import Labelled, read_labelled
-from tagging.commands.training.run_tree import ending, fold_run, identity_tags, log_inputs
+from tagging.commands.training.run_tree import ending, fold_run, identity_tags, log_inputs, tell_apart
 from tagging.config import AnyRecipe
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
@@ -47,6 +47,7 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
                 link_launch(store, launch, run)
             with ending(store, run):
                 log_inputs(store, run, prepared)
+                tell_apart(store, run)
                 job.begin(run)
                 _train_missing(job, run, store)
         if launch:

@@ -1,8 +1,18 @@
 """The schema of an experiment, and how its YAML file and overrides become one checked, frozen tree."""
 
-from tagging.config.lineage import lineage
+from tagging.config.lineage import lineage, told_apart
 from tagging.config.load import AnyRecipe, experiment_names, flatten, load
 from tagging.config.schema import Experiment, Recipe
 from tagging.config.stacker import Stacker
 
-__all__ = ["AnyRecipe", "Experiment", "Recipe", "Stacker", "experiment_names", "flatten", "lineage", "load"]
+__all__ = [
+    "AnyRecipe",
+    "Experiment",
+    "Recipe",
+    "Stacker",
+    "experiment_names",
+    "flatten",
+    "lineage",
+    "load",
+    "told_apart",
+]

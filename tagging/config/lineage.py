@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tagging import project
@@ -38,7 +38,26 @@ def lineage(
     return {key: text for key, text in said.items() if text}
 
 
+def told_apart(runs: Sequence[Mapping[str, str]]) -> list[str]:
+    """Say of each of several runs in which settings it is not like the others: `optimizer.lr=0.001 seed=1`.
+
+    A run is its params, every setting by its path. Settings of which there are most values come first. One that only
+    some of the runs have, since it came later or belongs to another kind, counts where those disagree.
+    """
+    values: dict[str, set[str]] = {}
+    for params in runs:
+        for path, text in params.items():
+            if _counts(path):
+                values.setdefault(path, set()).add(text)
+    apart = sorted((path for path, texts in values.items() if len(texts) > 1), key=lambda path: -len(values[path]))
+    return [" ".join(f"{path}={params[path]}" for path in apart if path in params) for params in runs]
+
+
+def _counts(path: str) -> bool:
+    return path not in WHERE and not path.startswith("demo.")
+
+
 def _leaves(experiment: AnyRecipe) -> dict[str, str]:
     leaves = flatten(experiment).items()
-    own = {path: value for path, value in leaves if path not in WHERE and not path.startswith("demo.")}
+    own = {path: value for path, value in leaves if _counts(path)}
     return {path: f"{value:.12g}" if isinstance(value, float) else leaf_text(value) for path, value in own.items()}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tagging.report.wording import count
+from tagging.report.wording import beside, count
 
 SHOWN = 3  # best and worst classes
 LONGEST_TEXT = 1500  # characters of settings
@@ -176,13 +176,13 @@ def _shortened(text: str) -> str:
 
 
 def _comparison(cv_lwlrap: float, rival: Rival) -> str:
-    gain, folds = cv_lwlrap - rival.cv_lwlrap, len(rival.gains)
+    folds = len(rival.gains)
     spread = f" ± {statistics.stdev(rival.gains):.4f}" if folds > 1 else ""
     ahead = sum(value > 0 for value in rival.gains)
     return (
         f"**The best other run** on {rival.date}, {linked(rival)}"
         + (f" (`{_shortened(rival.differs)}`)" if rival.differs else "")
-        + f", has {rival.cv_lwlrap:.4f}: this one lies {abs(gain):.4f} {'above' if gain >= 0 else 'below'}; "
+        + f", has {rival.cv_lwlrap:.4f}: this one lies {beside(cv_lwlrap - rival.cv_lwlrap)} it; "
         f"fold by fold {statistics.fmean(rival.gains):+.4f}{spread}, ahead in {ahead} of {folds}"
     )
 

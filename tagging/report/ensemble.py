@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tagging.report.description import LEAK, class_scores, linked, ranked_classes, usage
-from tagging.report.wording import count
+from tagging.report.wording import beside, count
 
 ROWS = 25  # members in the table: MLflow cuts a description at 8000 characters
-LONGEST_DIFFERS = 60  # characters in a cell
+LONGEST_DIFFERS = 140  # characters in a cell
 
 
 @dataclass(frozen=True)
 class MemberRow:
-    """A member: `link` opens it in the UI, `differs` says what it changes of its base, `weight` in 0..1.
+    """A member: `link` opens it in the UI, `differs` says how it is unlike the other members, `weight` in 0..1.
 
     `cv_lwlrap` is its own score; `fold_std` the standard deviation over its folds, `seed_std` over training seeds
     where several such runs exist.
@@ -36,7 +37,8 @@ class EnsembleSummary:
 
     `run` names the run on a command line, `how` says in a sentence how the members were chosen. `metrics` hold
     `cv_lwlrap` and, where known, `nested_lwlrap`, `cv_lwlrap_low` and `cv_lwlrap_high`, and the folds' mean and
-    standard deviation. `class_lwlrap` holds a score a class, NaN without clips. `leaks` as a training's.
+    standard deviation. `gain` says what it gains over the best candidate alone, with an interval, where that is known.
+    `class_lwlrap` holds a score a class, NaN without clips. `leaks` as a training's.
     """
 
     run: str
@@ -49,18 +51,19 @@ class EnsembleSummary:
     class_lwlrap: Mapping[str, float]
     members: Sequence[MemberRow]
     leaks: bool = False
+    gain: str = ""
 
 
 def describe_ensemble(summary: EnsembleSummary) -> str:
     """Return the run's description in Markdown."""
     ranked = ranked_classes(summary.class_lwlrap)
     best = max(summary.members, key=lambda member: member.cv_lwlrap)
-    gain = summary.metrics["cv_lwlrap"] - best.cv_lwlrap
+    together = beside(summary.metrics["cv_lwlrap"] - best.cv_lwlrap)
     paragraphs = [
         f"## {headline(summary.metrics)}",
         f"**{summary.method.capitalize()} mean** of {count(len(summary.members), 'member')}; the best of them alone, "
-        f"{linked(best)}, has {best.cv_lwlrap:.4f}: together {abs(gain):.4f} "
-        f"{'above' if gain >= 0 else 'below'}",
+        f"{linked(best)}, has {best.cv_lwlrap:.4f}: together {together} it",
+        *([f"**Gain** {summary.gain}"] if summary.gain else []),
         f"**Chosen** {summary.how}",
         *([LEAK] if summary.leaks else []),
         _table(summary.members),
@@ -97,7 +100,7 @@ def _table(members: Sequence[MemberRow]) -> str:
 
 
 def _row(member: MemberRow) -> str:
-    differs = member.differs if len(member.differs) <= LONGEST_DIFFERS else f"{member.differs[:LONGEST_DIFFERS]} …"
+    differs = textwrap.shorten(member.differs, LONGEST_DIFFERS, placeholder=" …")
     cells = [
         linked(member),
         member.kind,

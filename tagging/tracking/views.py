@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from tagging.tracking.ownership import LOCK
+
 TAG = "mlflow.sharedViewState."
 RANKING = "ranking"
 FOLDS = "folds"
@@ -24,11 +26,11 @@ _RANKING_COLUMNS = {
     "metrics.`cv_lwlrap`": 95,
     "metrics.`nested_lwlrap`": 115,  # of ensembles alone
     "metrics.`fold_lwlrap_std`": 115,
+    "tags.`teacher.leaks`": 115,  # of runs whose CV is too good: beside the others it says nothing
+    "tags.`apart`": 400,
     "metrics.`test_lwlrap`": 95,  # these three of runs that were evaluated; the groups are FSDKaggle2019's
     "metrics.`test_lwlrap_public`": 140,
     "metrics.`test_lwlrap_private`": 140,
-    "tags.`teacher.leaks`": 115,  # of runs whose CV is too good: beside the others it says nothing
-    "tags.`differs`": 330,
     "tags.`worst`": 280,
     "tags.`error`": 280,
     "metrics.`cv_accuracy`": 100,
@@ -63,15 +65,19 @@ _BY_PARENT = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "g
 def views() -> dict[str, str]:
     """Return the tags of an MLflow experiment that hold its views.
 
-    `ranking`: no folds and no trials, the best CV lwlrap first; `folds`: the folds of each run together, with their
-    average; `sweeps`: the trials of all sweeps, the best first, then the sweeps.
+    `ranking`: no folds and no trials, the best CV lwlrap first; `folds`: the folds of each run that is no trial,
+    together with their average; `sweeps`: the trials of all sweeps, the best first, then the sweeps.
     """
     # the language of filters knows no OR: what is nothing else has a place
     no_search = "tags.kind != 'fold' and tags.kind != 'trial' and tags.kind != 'sweep'"
     ranking = _state(_RANKING_COLUMNS, no_search, "metrics.`cv_lwlrap`")
-    searches = "tags.kind != 'fold' and tags.kind != 'experiment'"
+    others = ("fold", "experiment", "stacker", "ensemble", "launch")
+    searches = " and ".join(f"tags.kind != '{kind}'" for kind in others)
     sweeps = _state(_SWEEPS_COLUMNS, searches, "metrics.`search_lwlrap`")
-    folds = _state(_FOLDS_COLUMNS, "tags.kind = 'fold'", "attributes.start_time") | {"groupBy": _BY_PARENT}
+    # those of a trial bear the tag of its lock
+    folds = _state(_FOLDS_COLUMNS, f"tags.kind = 'fold' and tags.`{LOCK}` IS NULL", "attributes.start_time") | {
+        "groupBy": _BY_PARENT
+    }
     return {TAG + key: _tag(key, state) for key, state in ((RANKING, ranking), (FOLDS, folds), (SWEEPS, sweeps))}
 
 

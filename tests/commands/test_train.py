@@ -15,6 +15,7 @@ import pytest
 from sklearn.metrics import label_ranking_average_precision_score
 
 from tagging.config import flatten, load
+from tagging.report.wording import beside
 from tagging.tracking.store import Run, Store
 from tests.commands.conftest import Trained, the_run
 from tests.commands.project import Project, read_csv
@@ -228,8 +229,9 @@ def test_a_run_is_compared_with_the_best_other_one_that_is_whole(project: Projec
     gain = second.metrics["cv_lwlrap"] - first.metrics["cv_lwlrap"]
     described = second.tags["mlflow.note.content"]
     assert f"[tiny](#/experiments/{first.experiment_id}/runs/{first.id})" in described
-    assert f"this one lies {abs(gain):.4f} {'above' if gain >= 0 else 'below'}; fold by fold " in described
+    assert f"this one lies {beside(gain)} it; fold by fold " in described
     assert second.tags["differs"].startswith("seed=1 training.epochs=1 ")
+    assert (store.get(first.id).tags["apart"], second.tags["apart"]) == ("seed=0", "seed=1")
     for run in (first, second):  # as somebody does in the UI
         store.connection.client.delete_run(store.children(run.id)[1].id)
     project.run("train", "tiny", *short, "seed=2")

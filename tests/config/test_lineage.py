@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tagging.config import lineage, load
+from tagging.config import lineage, load, told_apart
 
 BASE = "sampling:\n  curated: 0.7\n  noisy: 0.3\n"
 
@@ -45,3 +45,15 @@ def test_a_base_that_is_not_valid_by_itself_gives_way_to_the_defaults(folder: Pa
     assert compared(folder, "base: half\nsampling: {noisy: 0.5}\n") == {
         "differs": "sampling.curated=0.5 sampling.noisy=0.5"
     }
+
+
+def test_runs_are_told_apart_by_what_not_all_have_in_common() -> None:
+    shared = {"model.base_size": "8", "notes": "Why.", "data.folder": "here", "training.epochs": "3"}
+    runs = [
+        shared | {"seed": "0", "optimizer.lr": "0.001", "notes": "Because.", "demo.clips": "5"},
+        shared | {"seed": "0", "optimizer.lr": "0.002"},
+        shared | {"seed": "1", "optimizer.lr": "0.003", "loss.new": "yes"},  # a field that is younger than the others
+    ]
+    assert told_apart(runs) == ["optimizer.lr=0.001 seed=0", "optimizer.lr=0.002 seed=0", "optimizer.lr=0.003 seed=1"]
+    assert told_apart(runs[:1]) == [""]
+    assert told_apart([]) == []

@@ -39,7 +39,7 @@ def test_description_of_a_run():
         "## CV lwlrap 0.8765 (5 folds: 0.8771 ± 0.0051)\n"
         "\n"
         "**The best other run** on 2026-11-22, [auxiliary_019](#/experiments/1/runs/ab) (`seed=1`), has "
-        "0.8801: this one lies 0.0036 below; fold by fold -0.0034 ± 0.0109, ahead in 1 of 5\n"
+        "0.8801: this one lies 0.0036 below it; fold by fold -0.0034 ± 0.0109, ahead in 1 of 5\n"
         "\n"
         "**Differs from** `base` in `sampling.noisy=0.15 labels.corrections=mine.json`\n"
         "\n"

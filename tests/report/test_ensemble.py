@@ -43,6 +43,7 @@ SUMMARY = EnsembleSummary(
     },
     class_lwlrap={"Bark": 0.91, "Bus": 0.7, "Gong": float("nan"), "Run": 0.99, "Sigh": 0.55},
     members=[BEST, OTHER],
+    gain="against corr_noisy_007 alone +0.0165 (95 % +0.0021 to +0.0310)",
 )
 
 
@@ -51,14 +52,17 @@ def test_description_of_an_ensemble() -> None:
         "## CV lwlrap 0.8765 (nested 0.8712; 95 % 0.8701 to 0.8829; folds 0.8771 ± 0.0051)\n"
         "\n"
         "**Geometric mean** of 2 members; the best of them alone, [corr_noisy_007](#/experiments/1/runs/ab), has "
-        "0.8600: together 0.0165 above\n"
+        "0.8600: together 0.0165 above it\n"
+        "\n"
+        "**Gain** against corr_noisy_007 alone +0.0165 (95 % +0.0021 to +0.0310)\n"
         "\n"
         "**Chosen** among 9 candidates by the CV.\n"
         "\n"
         "| member | kind | differs | weight | CV lwlrap | ± folds | ± seeds |\n"
         "|---|---|---|--:|--:|--:|--:|\n"
         "| [corr_noisy_007](#/experiments/1/runs/ab) | experiment "
-        "| `sampling.noisy=0.01 sampling.trusted=0.42 sampling.curated=0 …` | 0.750 | 0.8600 | 0.0050 | 0.0021 |\n"
+        "| `sampling.noisy=0.01 sampling.trusted=0.42 sampling.curated=0.57 seed=1` "
+        "| 0.750 | 0.8600 | 0.0050 | 0.0021 |\n"
         "| [ab](#/experiments/1/runs/cd) | stacker |  | 0.250 | 0.8500 |  |  |\n"
         "\n"
         "**Data set** `fsdkaggle2019`: 4,970 curated clips, 3,361 test clips\n"
@@ -81,7 +85,9 @@ def test_a_headline_has_what_is_known() -> None:
 
 
 def test_many_members_fit_into_what_mlflow_keeps() -> None:
-    many = describe_ensemble(replace(SUMMARY, members=[BEST] * 60, test=0))
+    longest = replace(BEST, differs="sampling.noisy=0.01 " * 50)
+    many = describe_ensemble(replace(SUMMARY, members=[longest] * 60, test=0))
+    assert f"`{'sampling.noisy=0.01 ' * 6}…`" in many  # between two fields
     assert many.count("[corr_noisy_007]") == ROWS + 1
     assert f"\n… and {60 - ROWS} more in `ensemble.json`\n" in many
     assert len(many) < 8000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tagging.report.wording import duration, span
+from tagging.report.wording import beside, duration, span
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,11 @@ from tagging.report.wording import duration, span
 def test_lengths_of_time_are_said_as_people_do(seconds, text):
     assert span(seconds) == text
     assert duration(seconds) == f"about {text}"
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"),
+    [(0.012, "0.0120 above"), (-0.012, "0.0120 below"), (0.00004, "level with"), (-0.00004, "level with")],
+)
+def test_no_score_lies_by_nothing_above_another(difference, text):
+    assert beside(difference) == text

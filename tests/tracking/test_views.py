@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tagging.tracking.ownership import LOCK
 from tagging.tracking.store import Store
 from tagging.tracking.views import TAG, missing_views, views
 
@@ -31,9 +32,9 @@ def test_the_ranking_shows_parents_alone_the_best_first(store: Store) -> None:
     order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
     assert [run.name for run in store.find([state["searchFilter"]], "demo", order)] == ["better", "worse"]
     assert state["selectedColumns"][:8] == [
-        *("metrics.`cv_lwlrap`", "metrics.`nested_lwlrap`", "metrics.`fold_lwlrap_std`", "metrics.`test_lwlrap`"),
-        *("metrics.`test_lwlrap_public`", "metrics.`test_lwlrap_private`"),
-        *("tags.`teacher.leaks`", "tags.`differs`"),
+        *("metrics.`cv_lwlrap`", "metrics.`nested_lwlrap`", "metrics.`fold_lwlrap_std`"),
+        *("tags.`teacher.leaks`", "tags.`apart`"),  # before what only evaluated runs have
+        *("metrics.`test_lwlrap`", "metrics.`test_lwlrap_public`", "metrics.`test_lwlrap_private`"),
     ]
 
 
@@ -41,6 +42,7 @@ def test_the_folds_stand_under_their_parents(store: Store) -> None:
     state = unpacked("folds")
     parent = store.start("demo", "experiment", "smoke", {}, {})
     fold = store.start("demo", "fold", "smoke fold 0", {"parent": "smoke 1234"}, {}, parent)
+    store.start("demo", "fold", "lr 0 fold 0", {"parent": "lr 0 1234", LOCK: "sweep-0"}, {}, parent)  # of a trial
     assert [run.id for run in store.find([state["searchFilter"]], "demo")] == [fold.id]
     (key,) = state["groupBy"]["groupByKeys"]
     assert key["mode"] == "tag"
@@ -49,7 +51,8 @@ def test_the_folds_stand_under_their_parents(store: Store) -> None:
 
 def test_the_sweeps_show_their_trials_the_best_first(store: Store) -> None:
     state = unpacked("sweeps")
-    store.start("demo", "experiment", "smoke", {}, {})
+    for kind in ("experiment", "stacker", "ensemble", "launch"):
+        store.start("demo", kind, kind, {}, {})
     sweep = store.start("demo", "sweep", "lr", {}, {})
     for number, score in enumerate((0.4, 0.6)):
         trial = store.start("demo", "trial", f"lr {number}", {}, {}, sweep)

@@ -15,6 +15,7 @@ from tagging.commands.runs.members import FILE, Ensemble
 from tagging.commands.runs.out_of_fold import PER_CLIP, OutOfFold
 from tagging.commands.training.leaks import LEAKS, leak_tags, leaks, warn_of_leaks
 from tagging.commands.training.run_tree import ending
+from tagging.config import told_apart
 from tagging.errors import UserError
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.progress import say
@@ -36,11 +37,13 @@ WARNINGS = "data/warnings.txt"
 class Account:
     """How an ensemble came about: what is logged of that beside its own numbers.
 
+    `gain` says what it gains over the best candidate alone, empty where that is not known.
     `seed_spread` is the standard deviation of the CV lwlrap over training seeds by a member's run id, where several
     such runs exist.
     """
 
     how: str
+    gain: str = ""
     params: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
@@ -119,6 +122,7 @@ def _latest(store: Store, fingerprint: str) -> Run | None:
 
 def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run:
     first, git = ensemble.runs[0], git_state(project.root())
+    blend = f"{ensemble.method} mean of {len(ensemble.members)}: {', '.join(_shares(ensemble))}"
     tags = {
         "fingerprint": fingerprint,
         **{tag: first.tags[tag] for tag in DATA_TAGS},
@@ -126,8 +130,8 @@ def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run
         "git.dirty": "yes" if git.dirty else "no",
         "recipe": RECIPE_VERSION,
         **leak_tags(leaks(ensemble.runs)),
-        # what the ranking shows where an experiment says how it differs from its base
-        "differs": f"{ensemble.method} mean of {len(ensemble.members)}: {', '.join(_shares(ensemble))}",
+        "differs": blend,
+        "apart": blend,  # the column where experiments say how they are unlike each other
     }
     return store.start(first.dataset, "ensemble", name, tags, {})
 
@@ -203,18 +207,19 @@ def _words(
         test=test,
         metrics=metrics,
         class_lwlrap=dict(zip(oof.classes, by_class.tolist(), strict=True)),
+        gain=account.gain,
         members=[
             MemberRow(
                 name=member.run.name,
                 link=f"#/experiments/{member.run.experiment_id}/runs/{member.run.id}",
                 kind=member.run.kind,
-                differs=member.run.tags.get("differs", ""),
+                differs=differs,
                 weight=member.weight,
                 cv_lwlrap=member.run.metrics["cv_lwlrap"],
                 fold_std=member.run.metrics.get("fold_lwlrap_std"),
                 seed_std=account.seed_spread.get(member.run.id),
             )
-            for member in ensemble.members
+            for member, differs in zip(ensemble.members, told_apart([run.params for run in ensemble.runs]), strict=True)
         ],
         leaks=LEAKS in run.tags,
     )

@@ -24,7 +24,7 @@ from tagging.ensemble.selection import Selection
 from tagging.ensemble.subsets import Limits, count_subsets
 from tagging.progress import say, warn
 from tagging.report import selection as pictures
-from tagging.report.wording import count
+from tagging.report.wording import beside, count
 from tagging.tracking.files import Figure
 from tagging.tracking.store import Run
 
@@ -102,11 +102,16 @@ def _trust(found: Found) -> str:
         f"\nCV lwlrap {taken.score:.4f}   nested {taken.nested:.4f}   95 % {low:.4f} to {high:.4f}",
         _flattery(found),
     ]
-    if (rival := found.rival) is not None:
-        gain = _signed(taken.score - found.alone[rival])
-        against = f"(95 % {_signed(found.gain.low)} to {_signed(found.gain.high)})"
-        lines.append(f"against {found.pool.names[rival]} alone {gain} {against}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_gain(found)])
+
+
+def _gain(found: Found) -> list[str]:
+    """Return, in a line, what the choice gains over the best candidate alone; none where it is that candidate."""
+    if found.rival is None:
+        return []
+    gain = _signed(found.choice.taken.score - found.alone[found.rival])
+    interval = f"(95 % {_signed(found.gain.low)} to {_signed(found.gain.high)})"
+    return [f"against {found.pool.names[found.rival]} alone {gain} {interval}"]
 
 
 def _signed(difference: float) -> str:
@@ -116,10 +121,9 @@ def _signed(difference: float) -> str:
 def _flattery(found: Found) -> str:
     """Return how optimistic the score of the choice is, in two lines."""
     gap = found.choice.taken.score - found.choice.taken.nested
-    side = "above" if gap >= 0 else "below"
     return (
         f"the CV is {_among(found)}, scored on the clips it was chosen on:\n"
-        f"{abs(gap):.4f} {side} the nested estimate, chosen without the fold it is scored on"
+        f"{beside(gap)} the nested estimate, chosen without the fold it is scored on"
     )
 
 
@@ -145,6 +149,7 @@ def account_of(found: Found) -> Account:
     limits = wish.limits
     return Account(
         how=_how(found),
+        gain="".join(_gain(found)),
         params={
             "select.search": wish.search,
             "select.by": wish.by,
@@ -216,15 +221,15 @@ def _figures(found: Found) -> dict[str, Figure]:
     if enumeration is None or found.shares is None:
         return figures
     title = f"{blend.method} means of {len(pool)} candidates"
-    best = sorted(enumeration.by_size.items())
-    rows = found.blends.set_index("way").loc[[f"{blend.method}, size {size}" for size, _ in best]]
+    ways = {size: f"{blend.method}, size {size}" for size in enumeration.by_size}
+    # a candidate alone is the same by any mean, and was looked at by one of them
+    for method, other in found.choice.enumerations.items():
+        if 1 in other.by_size:
+            ways[1] = f"{method}, size 1"
+    rows = found.blends.set_index("way").loc[[ways[size] for size in sorted(ways)]]
+    intervals = list(zip(rows["low"], rows["high"], strict=True))
     figures["sizes"] = pictures.score_by_size(
-        title,
-        [size for size, _ in best],
-        [one.score for _, one in best],
-        list(zip(rows["low"], rows["high"], strict=True)),
-        [one.nested for _, one in best],
-        chosen=len(blend.members),
+        title, sorted(ways), rows["cv_lwlrap"].tolist(), intervals, rows["nested_lwlrap"].tolist(), len(blend.members)
     )
     figures["chosen"] = pictures.chosen_share(title, pool.names, found.shares, blend.members)
     return figures

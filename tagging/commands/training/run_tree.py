@@ -10,12 +10,14 @@ import pandas as pd
 from tagging import RECIPE_VERSION, project
 from tagging.commands.runs.files import FOLDS
 from tagging.commands.training.folded import Folded
-from tagging.config import flatten
+from tagging.config import flatten, told_apart
 from tagging.config.load import leaf_text, to_yaml
 from tagging.errors import UserError
 from tagging.tracking.environment import environment, git_state
 from tagging.tracking.ownership import LOCK, work_folder
 from tagging.tracking.store import Run, Store
+
+LONGEST_TAG = 4000  # characters; the first tell most
 
 
 def identity_tags(prepared: Folded) -> dict[str, object]:
@@ -68,6 +70,14 @@ def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
     tags = {"fold": fold, "parent": f"{parent.name} {parent.id[:8]}"}
     tags |= {tag: parent.tags[tag] for tag in ("fingerprint", LOCK) if tag in parent.tags}
     return store.start(parent.dataset, "fold", f"{parent.name} fold {fold}", tags, {}, parent)
+
+
+def tell_apart(store: Store, run: Run) -> None:
+    """Write with each run of this kind and data set, as its tag `apart`, in which settings it is unlike the others."""
+    runs = store.search({"kind": run.kind}, run.dataset)
+    for one, text in zip(runs, told_apart([one.params for one in runs]), strict=True):
+        if one.tags.get("apart", "") != (shown := text[:LONGEST_TAG]):
+            store.set_tags(one.id, {"apart": shown})
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,7 @@ def test_one_number_is_told_of_a_run_alone_and_nothing_against_itself(capsys: py
     assert out.endswith(
         f"\nCV lwlrap 0.8125   nested 0.8125   95 % {low:.4f} to {high:.4f}\n"
         "the CV is that of the only subset, scored on the clips it was chosen on:\n"
-        "0.0000 above the nested estimate, chosen without the fold it is scored on\n"
+        "level with the nested estimate, chosen without the fold it is scored on\n"
     )
     assert low < expected < high
     assert err == ""
@@ -77,6 +79,22 @@ def test_it_is_told_among_how_many_the_cv_is_the_best(
     said = f"the CV is {among.format(of_size, blend.method, len(blend.members))}, scored on the clips it was"
     assert said in capsys.readouterr().out
     assert said in account_of(found).how
+
+
+def test_the_picture_of_sizes_begins_with_one_member_whatever_mean_is_taken() -> None:
+    random = np.random.default_rng(0)
+    truth = np.eye(4, dtype=int)[random.integers(4, size=24)]
+    pool = Pool(["a", "b", "c"], list(0.3 * truth + 0.6 * random.random((3, *truth.shape))), truth, np.arange(24) % 3)
+    for methods in (("arithmetic", "geometric"), ("geometric", "arithmetic")):
+        wish = Wish(methods=methods, limits=Limits(1, 3))
+        choice = choose(pool, wish)
+        found = weigh(runs(pool), pool, replace(choice, key=methods[1]), wish)
+        (axes,) = account_of(found).figures["sizes"].axes
+        assert axes.lines[0].get_xdata().tolist() == [1, 2, 3]
+        assert axes.lines[0].get_ydata()[0] == pytest.approx(max(found.alone))
+        assert found.choice.taken.blend.method == methods[1]
+        (gain,) = account_of(found).gain.splitlines()
+        assert gain.startswith(f"against {pool.names[found.rival]} alone ")
 
 
 def test_no_difference_has_no_minus() -> None:
