@@ -17,16 +17,16 @@ from tagging.signals import interrupting
 
 
 def exit_status(command: Callable[[], None], stopped: str) -> int:
-    """Run a command; return 0, 2 for an error the user can mend, 130 when a signal ended it (`tagging.signals`).
+    """Run a command; return 0, 2 for an error the user can mend, 3 where something is left out, 130 after a signal.
 
-    `stopped` is said when it is interrupted, how to go on, unless the interrupt itself says so.
+    The signals are those of `tagging.signals`. `stopped` is said when it is interrupted, how to go on, unless the interrupt itself says so.
     """
     try:
         with interrupting():
             command()
     except UserError as error:
         print(*(f"error: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
-        return 2
+        return error.status
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise

@@ -17,12 +17,20 @@ class UserError(Exception):
     """Something the user gave cannot be used.
 
     `problems` holds one line a problem, all that were found at once. The command line prints them
-    without a traceback and exits with 2.
+    without a traceback and exits with `status`.
     """
+
+    status = 2
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class PartlyDone(UserError):
+    """A command has written what it could, and `problems` says what is missing there; raised at its end."""
+
+    status = 3
 
 
 class UnreadableSound(UserError):

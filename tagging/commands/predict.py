@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION
+from tagging.commands.runs.files import LEFT_OUT
 from tagging.commands.runs.finished import open_run
 from tagging.commands.runs.folds import finished_folds, warn_of_untrained
 from tagging.commands.runs.members import read_ensemble
@@ -20,10 +21,13 @@ from tagging.commands.runs.out_of_fold import read_out_of_fold
 from tagging.commands.training.lessons import Lessons
 from tagging.commands.training.prepare import prepare
 from tagging.commands.training.reading import logmel_settings
+from tagging.config import Experiment
 from tagging.config.load import load_stored
+from tagging.data.findings import limited
 from tagging.data.listing import sound_at
-from tagging.errors import UserError
-from tagging.progress import say, warn
+from tagging.errors import PartlyDone, UserError
+from tagging.progress import Bar, say, warn
+from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 
 
@@ -105,31 +109,55 @@ def tag_folder(
 
     Returns fname and one float column a class: the mean over tiles, then the geometric mean over folds.
     Prints the `top` likeliest classes of each clip; `out` is a CSV file to write all to, `files` what `sound_at` found.
-    Raises UserError if there is no sound; unreadable files are named and left out.
+    Raises UserError if there is no sound, PartlyDone at the end if some of it could not be read and is left out.
     """
     store, run = open_run(run_text)
     warn_of_untrained(store, run)
-    from tagging.commands.predicting.sound import read_new_sound
     from tagging.commands.predicting.tagger import Tagger, classes_of, hears, stored_experiment, with_members
     from tagging.commands.training.build import device_of
+    from tagging.kernel.networks import on_device
+    from tagging.kernel.sound import Look, read_sounds
+
+    def look_of(experiment: Experiment) -> Look:
+        return Look(logmel_settings(experiment.features), "float32")
 
     heard = [below for below in with_members(store, run) if hears(below)]
     experiments = [stored_experiment(store, below, overrides) for below in heard]
-    settings = dict.fromkeys(logmel_settings(experiment.features) for experiment in experiments)
-    sound = read_new_sound(folder, files or sound_at(folder, warn), settings, device_of(experiments[0]))
-    rows = np.arange(len(sound.fnames))
-    tagger = Tagger(store, lambda experiment: (sound.logmels[logmel_settings(experiment.features)], rows), overrides)
+    device, files = device_of(experiments[0]), files or sound_at(folder, warn)
+    with Bar("features", "clip") as bar:
+        sound = read_sounds(files, list(dict.fromkeys(map(look_of, experiments))), bar.reach)
+    if not sound.tables:
+        nothing = f"{folder}: no sound that can be read in {count(len(files), 'file')}"
+        raise UserError(*limited(sound.problems, str, "files"), nothing)
+    _warn_of(sound.problems)
+    tables = {look: on_device(table, device) for look, table in sound.tables.items()}
+    rows = np.arange(sound.readable.sum())
+    tagger = Tagger(store, lambda experiment: (tables[look_of(experiment)], rows), overrides)
     classes = classes_of(store, run)
     probabilities = tagger.blended(run)
-    table = pd.concat([pd.DataFrame({"fname": sound.fnames}), pd.DataFrame(probabilities, columns=classes)], axis=1)
+    root = folder if folder.is_dir() else folder.parent
+    fnames = [path.relative_to(root).as_posix() for path, usable in zip(files, sound.readable, strict=True) if usable]
+    table = pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(probabilities, columns=classes)], axis=1)
     _show(table, classes, min(top, len(classes)))
     if out is not None:
-        try:
-            table.to_csv(out, index=False, float_format="%.6f")
-        except OSError as error:
-            raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
-        say(f"wrote {out}: {len(table)} clips, {len(classes)} classes")
+        _write(table, out)
+    if sound.problems:
+        _warn_of(sound.problems)
+        raise PartlyDone(f"{len(table)} of {count(len(files), 'file')} tagged; the others are named above")
     return table
+
+
+def _warn_of(problems: Sequence[str]) -> None:
+    for problem in problems:
+        warn(f"{LEFT_OUT}{problem}")
+
+
+def _write(table: pd.DataFrame, out: Path) -> None:
+    try:
+        table.to_csv(out, index=False, float_format="%.6f")
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
+    say(f"wrote {out}: {len(table)} clips, {table.shape[1] - 1} classes")
 
 
 def _show(table: pd.DataFrame, classes: list[str], top: int) -> None:

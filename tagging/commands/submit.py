@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.runs.files import half_folder
+from tagging.commands.runs.files import LEFT_OUT, WARNINGS, half_folder
 from tagging.commands.runs.finished import open_run, open_store
 from tagging.commands.runs.folds import fold_numbers, warn_of_untrained
 from tagging.commands.runs.halves import has_half, test_probabilities
-from tagging.errors import UserError
+from tagging.errors import PartlyDone, UserError
 from tagging.progress import say, warn
 from tagging.report.wording import count
 from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run, Store
+
+# the last folder of that kind on the way to a clip is its half
+_HALF = re.compile(rf"{LEFT_OUT}.*/(test|train_curated|train_noisy)/")
 
 
 def submit(run_text: str, out: Path, data: Path | None = None) -> pd.DataFrame:
@@ -23,7 +27,7 @@ def submit(run_text: str, out: Path, data: Path | None = None) -> pd.DataFrame:
     An empty `run_text` means the newest candidate with test predictions. Rows and columns stand in the
     order of sample_submission.csv; folds are blended by the geometric mean. What a run, or a member of an ensemble,
     has not predicted is predicted now; `data` is the data set's folder where it moved. Raises UserError where there
-    is no test half.
+    is no test half, PartlyDone at the end where a test clip could not be read and has no row.
     """
     store, run = open_run(run_text) if run_text else _newest()
     return write_submission(store, run, out, data)
@@ -44,17 +48,21 @@ def write_submission(store: Store, run: Run, out: Path, data: Path | None = None
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from None
     store.log_text(run.id, text, "submission.csv")
-    _warn_of_missing(store, run)
     say(f"wrote {out}: {len(submission)} clips by {count(len(folds), 'fold')} of run {run.name} ({run.id})")
+    if missing := _missing(store, run):
+        for line in missing:
+            warn(line)
+        clips = count(len(submission) + len(missing), "test clip")
+        raise PartlyDone(f"{len(submission)} of {clips} have a row in the submission; the others are named above")
     return submission
 
 
-def _warn_of_missing(store: Store, run: Run) -> None:
-    """Name the test clips that --skip-unreadable left out: the submission has no row for them."""
-    if store.has_file(run.id, "data/warnings.txt"):
-        for line in store.read_text(run.id, "data/warnings.txt").splitlines():
-            if line.startswith("left out: ") and "/test/" in line:
-                warn(f"no row in the submission for a clip that was {line}")
+def _missing(store: Store, run: Run) -> list[str]:
+    """Return what the run keeps of test clips that --skip-unreadable left out: the submission has no row for them."""
+    if not store.has_file(run.id, WARNINGS):
+        return []
+    lines = store.read_text(run.id, WARNINGS).splitlines()
+    return [line for line in lines if (half := _HALF.match(line)) and half[1] == "test"]
 
 
 def _newest() -> tuple[Store, Run]:

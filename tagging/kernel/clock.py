@@ -59,6 +59,22 @@ class Pace:
         return sum(self.expected(name) for name, _ in jobs)
 
 
+class Reading:
+    """Says now and then how far the reading of sound is, and how long it will take."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = self._said = clock.now()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take note of `done` clips of `total`."""
+        now = self._clock.now()
+        if now - self._said > QUIET_S:
+            self._said = now
+            left = (now - self._began) / done * (total - done)
+            print(f"sound: {done} of {total} clips; {duration(left)} to go", flush=True)
+
+
 class Watch:
     """Watches one job from its batches: measures it, says how long all will take, stops it where that is too long."""
 

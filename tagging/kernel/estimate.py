@@ -10,10 +10,9 @@ from pathlib import Path
 import torch
 
 from tagging.features.table import LogMels
-from tagging.kernel.clock import Clock
 from tagging.kernel.networks import best_device, count_tiles, on_device, predict_clips, restored
 from tagging.kernel.plan import Network, Plan
-from tagging.kernel.sound import Listing, Look, read_sounds
+from tagging.kernel.sound import Look, read_sounds
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,8 @@ def measure(plan: Plan, weights: Path, files: Sequence[Path]) -> Estimate:
     """Tag a few clips with one fold of each network of a plan, and say what that took."""
     device = best_device()
     looks = list(dict.fromkeys(map(Look.of, plan.networks)))
-    listing = Listing([path.name for path in files], list(files), plan.classes)
     began = time.monotonic()
-    sound = read_sounds(listing, looks, Clock(began))
+    sound = read_sounds(files, looks, lambda done, total: None)
     sound_seconds = (time.monotonic() - began) / len(files)
     tile_seconds, clip_seconds = {}, sound_seconds
     for network in plan.networks:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from tagging.commandline import exit_status, minutes
+from tagging.data.findings import limited
 from tagging.errors import UserError
 from tagging.inference.blend import Probabilities, check_finite
 from tagging.kernel.blending import blended
-from tagging.kernel.clock import Clock, Job, label
+from tagging.kernel.clock import Clock, Job, Reading, label
 from tagging.kernel.networks import best_device, on_device, run_networks
 from tagging.kernel.plan import Plan
 from tagging.kernel.sound import Listing, Look, Sound, list_clips, read_sounds
@@ -25,7 +26,8 @@ from tagging.report.wording import count, span
 def main(plan: Plan, folder: Path, started: float, arguments: Sequence[str] | None = None) -> int:
     """Tag the sound that the command line names; return 0, 2 for an error the user can mend, 130 when interrupted.
 
-    The weights lie in `folder`/weights. `started` is when the process began, by time.monotonic.
+    A clip that cannot be read has a row too, so it changes no status. The weights lie in `folder`/weights. `started` is
+    when the process began, by time.monotonic.
     """
     parsed = parser(plan).parse_args(arguments)
     limit = None if parsed.time_limit is None else 60 * parsed.time_limit
@@ -63,9 +65,10 @@ def hear(plan: Plan, listing: Listing, clock: Clock) -> Sound:
     """Read the clips as the plan's networks hear them, and name those that cannot be read."""
     began = clock.elapsed
     looks = list(dict.fromkeys(map(Look.of, plan.networks)))
-    sound = read_sounds(listing, looks, clock)
-    for problem in sound.problems:
-        print(f"warning: {problem}; its row is the mean of all others", flush=True)
+    sound = read_sounds(listing.paths, looks, Reading(clock))
+    if not sound.tables:
+        raise UserError(*limited(sound.problems, str, "clips"), "no clip can be read; mend the sound")
+    tell_unreadable(sound)
     read, seconds = sound.readable.sum(), clock.elapsed - began
     print(f"sound: {read} of {len(sound.readable)} clips in {span(seconds)}", flush=True)
     return sound
@@ -81,6 +84,9 @@ def tag(plan: Plan, weights: Path, listing: Listing, sound: Sound, out: Path, cl
     write(rows, listing, plan.classes, out)
     tell_dropped(plan, dropped)
     tell_late(clock)
+    if sound.problems:
+        tell_unreadable(sound)
+        print(f"warning: {sound.readable.sum()} of {len(rows)} clips tagged; the others are named above", flush=True)
     print(f"wrote {out}: {len(rows)} clips by {count(len(done), 'network')} in {span(clock.elapsed)}", flush=True)
 
 
@@ -118,6 +124,12 @@ def write(rows: Probabilities, listing: Listing, classes: Sequence[str], out: Pa
         writer.writerow(["fname", *listing.columns])
         for fname, row in zip(listing.fnames, rows[:, order].tolist(), strict=True):
             writer.writerow([fname, *(f"{value:.8g}" for value in row)])
+
+
+def tell_unreadable(sound: Sound) -> None:
+    """Name the clips that have no tags of their own."""
+    for problem in sound.problems:
+        print(f"warning: {problem}; its row is the mean of all others", flush=True)
 
 
 def tell_dropped(plan: Plan, dropped: Sequence[Job]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from tagging.data import audio
-from tagging.data.findings import apart, limited
+from tagging.data.findings import apart
 from tagging.data.listing import SOUND_SUFFIXES, SoundFolder, spelt_otherwise
 from tagging.data.tables import read_table
 from tagging.errors import UnreadableSound, UserError
@@ -19,9 +19,7 @@ from tagging.features.logmel import LogMel, trim_waveform
 from tagging.features.reading import ahead_of
 from tagging.features.settings import LogMelSettings
 from tagging.features.table import LogMels
-from tagging.kernel.clock import QUIET_S, Clock
 from tagging.kernel.plan import Network
-from tagging.report.wording import duration
 
 _GROUP = 32  # clips whose log-mels are computed at once
 
@@ -41,7 +39,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Sound:
-    """Clips to be tagged: `readable` [N] bool says which of them the tables hold; `problems` is why not the others."""
+    """Sound to be tagged: `readable` [N] bool says which of the files the tables hold, `problems` why not the others.
+
+    There is no table where no file can be read.
+    """
 
     readable: np.ndarray
     tables: Mapping[Look, LogMels]
@@ -87,17 +88,16 @@ def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Lis
     return Listing(fnames, paths, columns)
 
 
-def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:
-    """Decode all clips and return their log-mels; one that cannot be used is left out.
+def read_sounds(paths: Sequence[Path], looks: Sequence[Look], progress: Callable[[int, int], None]) -> Sound:
+    """Decode files and return their log-mels for each look; one that cannot be used is left out.
 
-    Raises UserError where none can be used.
+    `progress` is told how many files are done, and of how many.
     """
     front_ends = {look: LogMel(look.settings, "cpu") for look in looks}
     clips: dict[Look, list[torch.Tensor]] = {look: [] for look in looks}
     readable: list[bool] = []
     problems: list[str] = []
-    began = said = clock.now()
-    sounds = ahead_of(lambda path: _read(path, [look.settings for look in looks]), listing.paths, ahead=_GROUP)
+    sounds = ahead_of(lambda path: _read(path, [look.settings for look in looks]), paths, ahead=_GROUP)
     while group := list(islice(sounds, _GROUP)):
         readable += [isinstance(sound, list) for sound in group]
         used = [sound for sound in group if isinstance(sound, list)]
@@ -106,13 +106,8 @@ def read_sounds(listing: Listing, looks: Sequence[Look], clock: Clock) -> Sound:
             logmels = front_end([waveforms[place] for waveforms in used])
             clips[look] += [torch.from_numpy(logmel.numpy().astype(dtype)) for logmel in logmels]
         problems += [sound for sound in group if isinstance(sound, str)]
-        if clock.now() - said > QUIET_S:
-            said = clock.now()
-            left = (said - began) / len(readable) * (len(listing.paths) - len(readable))
-            print(f"sound: {len(readable)} of {len(listing.paths)} clips; {duration(left)} to go", flush=True)
-    if not any(readable):
-        raise UserError(*limited(problems, str, "clips"), "no clip can be read; mend the sound")
-    tables = {look: LogMels.from_clips(some) for look, some in clips.items()}
+        progress(len(readable), len(paths))
+    tables = {look: LogMels.from_clips(some) for look, some in clips.items() if some}
     return Sound(np.array(readable), tables, problems)
 
 

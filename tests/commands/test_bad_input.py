@@ -65,8 +65,13 @@ def test_unreadable_files_can_be_left_out_and_are_listed(project: Project, broke
         assert any(line.startswith(f"left out: {path}: ") for line in recorded)
         assert f"warning: left out: {path}: " in done.stderr
     assert run.tags["warnings"] == str(len(recorded))
-    project.run("submit", "--run", "tiny")
+    done = project.run("submit", "--run", "tiny", code=3)
     assert len(read_csv(project.folder / "submission.csv")) == 7
+    (lacking,) = (line for line in recorded if line.startswith(f"left out: {cut}: "))
+    assert done.stderr == (
+        f"submission of run tiny\nwarning: {lacking}\n"
+        "error: 7 of 8 test clips have a row in the submission; the others are named above\n"
+    )
 
 
 @pytest.mark.parametrize(

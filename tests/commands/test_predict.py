@@ -73,14 +73,18 @@ def test_new_sound_is_tagged_as_the_test_set_was(trained: Trained, store_of: Con
     shutil.copytree(demo_folder(project) / "test", folder)
     (folder / "notes.txt").write_text("no sound")
     (folder / "broken.wav").write_text("no sound either")
-    done = project.run("predict", str(tmp_path / "sound"), "--run", "tiny", "--out", str(tmp_path / "tags.csv"))
+    sound, out = str(tmp_path / "sound"), str(tmp_path / "tags.csv")
+    done = project.run("predict", sound, "--run", "tiny", "--out", out, code=3)
     written = read_csv(tmp_path / "tags.csv")
     project.run("submit", "--run", "tiny")
     submission = read_csv(project.folder / "submission.csv").sort_values("fname")
     assert list(written["fname"]) == [f"deeper/{fname}" for fname in submission["fname"]]
     # the store holds float16 log-mels, new sound is not rounded
     assert np.allclose(written.iloc[:, 1:], submission.iloc[:, 1:], atol=2e-3)
-    assert re.search(r"^warning: .*/deeper/broken.wav: ", done.stderr, re.MULTILINE)
+    named = f"warning: left out: {folder}/broken.wav: cannot be decoded as sound (Format not recognised)\n"
+    told = f"{named}error: 8 of 9 files tagged; the others are named above\n"
+    assert done.stderr == f"tagging {sound} as run tiny does\n{named}{told}"
+    assert done.stdout.endswith(f"wrote {out}: 8 clips, {len(written.columns) - 1} classes\n")
     first = written.iloc[0]
     best = written.columns[1:][np.argsort(-first.iloc[1:].to_numpy(float), kind="stable")[:3]]
     shown = next(line for line in done.stdout.splitlines() if line.startswith(first["fname"]))
@@ -160,7 +164,10 @@ def test_a_folder_without_sound_says_what_it_looked_for(trained: Trained, tmp_pa
     )
     (tmp_path / "a.wav").write_text("no sound either")
     done = trained.project.run("predict", str(tmp_path), "--run", "tiny", code=2)
-    assert done.stderr.endswith(f"error: {tmp_path}: no sound that can be read in 1 file\n")
+    assert done.stderr.endswith(
+        f"error: {tmp_path}/a.wav: cannot be decoded as sound (Format not recognised)\n"
+        f"error: {tmp_path}: no sound that can be read in 1 file\n"
+    )
 
 
 def test_other_data_than_the_runs_is_refused(trained: Trained, tmp_path: Path) -> None:

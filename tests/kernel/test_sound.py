@@ -10,10 +10,10 @@ import torch
 from tagging.data import audio
 from tagging.data.audio import read_sound
 from tagging.features.logmel import LogMel, trim_waveform
-from tagging.kernel.clock import Clock
 from tagging.kernel.sound import Listing, Look, list_clips, read_sounds
 from tests.kernel.parts import CLASSES, RATE, SETTINGS, write_sound
 
+UNREAD = Path("/sys/class/net/lo/speed")  # a regular file of 4,096 bytes; reading it fails, for root too
 OTHER = replace(SETTINGS, n_mels=16, trim_db=40.0)
 SLOWER = replace(SETTINGS, sample_rate=RATE // 2, fmax=RATE / 4)
 
@@ -21,6 +21,7 @@ SLOWER = replace(SETTINGS, sample_rate=RATE // 2, fmax=RATE / 4)
 def test_each_file_is_decoded_once_for_all_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = write_sound(tmp_path / "sound", 5)
     decoded: list[Path] = []
+    seen: list[tuple[int, int]] = []
     decode = audio._decode
 
     def counted(path: Path) -> tuple[np.ndarray, int]:
@@ -29,8 +30,9 @@ def test_each_file_is_decoded_once_for_all_networks(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(audio, "_decode", counted)
     looks = [Look(SETTINGS, "float32"), Look(OTHER, "float16"), Look(SLOWER, "float32")]
-    found = read_sounds(Listing([path.name for path in paths], paths, CLASSES), looks, Clock(0.0))
+    found = read_sounds(paths, looks, lambda done, total: seen.append((done, total)))
     assert sorted(decoded) == paths
+    assert seen == [(5, 5)]
     for look in looks:
         table = found.tables[look]
         for row, path in enumerate(paths):
@@ -41,16 +43,21 @@ def test_each_file_is_decoded_once_for_all_networks(tmp_path: Path, monkeypatch:
             assert table.frames.dtype == stored.dtype
 
 
+@pytest.mark.skipif(not UNREAD.exists(), reason="no file here whose bytes the system refuses to give")
 def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path: Path) -> None:
     paths = write_sound(tmp_path / "sound", 3)
     paths[1].write_text("no sound")
     paths.append(tmp_path / "sound" / "none.wav")
-    found = read_sounds(Listing(list("abcd"), paths, CLASSES), [Look(SETTINGS, "float32")], Clock(0.0))
-    assert found.readable.tolist() == [True, False, True, False]
+    paths.append(tmp_path / "sound" / "unread.wav")
+    paths[4].symlink_to(UNREAD)
+    found = read_sounds(paths, [Look(SETTINGS, "float32")], lambda done, total: None)
+    assert found.readable.tolist() == [True, False, True, False, False]
     assert len(found.tables[Look(SETTINGS, "float32")]) == 2
-    broken, missing = found.problems
-    assert broken.startswith(f"{paths[1]}: cannot be decoded as sound (")
-    assert missing == f"{paths[3]}: there is no such file"
+    assert found.problems == [
+        f"{paths[1]}: cannot be decoded as sound (Format not recognised)",
+        f"{paths[3]}: there is no such file",
+        f"{paths[4]}: cannot be read (Invalid argument)",
+    ]
 
 
 def test_clips_come_in_the_order_of_the_sample_with_its_columns(tmp_path: Path) -> None:

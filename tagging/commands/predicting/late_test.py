@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.commands.predicting.tagger import Tagger, classes_of, hears, no_checkpoints, with_members
-from tagging.commands.runs.files import half_path
+from tagging.commands.runs.files import LEFT_OUT, WARNINGS, half_path
 from tagging.commands.runs.folds import fold_numbers
 from tagging.commands.runs.halves import has_half
 from tagging.commands.training.reading import data_folder, dataset_name, logmel_settings
@@ -22,9 +21,8 @@ from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.features.table import LogMels
 from tagging.inference.blend import check_finite
-from tagging.kernel.clock import Clock
-from tagging.kernel.sound import Listing, Look, read_sounds
-from tagging.progress import say, warn
+from tagging.kernel.sound import Look, read_sounds
+from tagging.progress import Bar, say
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 
@@ -52,6 +50,7 @@ def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
             continue
         for fold, probabilities in zip(folds[each.id], tagger.folds(each), strict=True):
             store.log_table(each.id, half.table(fold, probabilities), half_path("test", fold))
+        _keep(store, each, half.left_out)
         say(f"{each.name} ({each.id[:8]}) had not predicted the test half: {count(len(half.fnames), 'clip')}, done now")
 
 
@@ -63,6 +62,7 @@ class _Half:
     fnames: list[str]
     classes: list[str]
     logmels: Mapping[Look, LogMels]
+    left_out: list[str]
 
     def listen(self, experiment: Experiment) -> tuple[LogMels, np.ndarray]:
         return self.logmels[_look_of(experiment)], np.arange(len(self.fnames))
@@ -91,16 +91,19 @@ def _read(store: Store, run: Run, asked: Sequence[Run], data: Path | None) -> _H
     classes = classes_of(store, run)
     dataset = _read_dataset(run, experiments[0], classes)
     clips = dataset.test
-    looks = dict.fromkeys(map(_look_of, experiments))
-    sound = read_sounds(
-        Listing(list(clips.fnames), list(clips.paths), dataset.classes), list(looks), Clock(time.monotonic())
-    )
-    if sound.problems and not all(each.data.skip_unreadable for each in experiments):
+    with Bar("features", "clip") as bar:
+        sound = read_sounds(clips.paths, list(dict.fromkeys(map(_look_of, experiments))), bar.reach)
+    if sound.problems and not (sound.tables and all(each.data.skip_unreadable for each in experiments)):
         raise UserError(*sound.problems, f"{count(len(sound.problems), 'file')} cannot be used; mend them")
-    for problem in sound.problems:
-        warn(f"left out: {problem}")
     fnames = [fname for fname, usable in zip(clips.fnames, sound.readable, strict=True) if usable]
-    return _Half(dataset, fnames, classes, sound.tables)
+    return _Half(dataset, fnames, classes, sound.tables, [f"{LEFT_OUT}{problem}" for problem in sound.problems])
+
+
+def _keep(store: Store, run: Run, left_out: Sequence[str]) -> None:
+    """Keep with a run which test clips it has no predictions of, as a training does."""
+    known = store.read_text(run.id, WARNINGS).splitlines() if store.has_file(run.id, WARNINGS) else []
+    if lines := [line for line in left_out if line not in known]:
+        store.log_text(run.id, "\n".join([*known, *lines]) + "\n", WARNINGS)
 
 
 def _read_dataset(run: Run, experiment: Experiment, classes: Sequence[str]) -> Dataset:

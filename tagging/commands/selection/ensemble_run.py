@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION, project
-from tagging.commands.runs.files import FOLDS, OOF, half_folder, half_path
+from tagging.commands.runs.files import FOLDS, LEFT_OUT, OOF, WARNINGS, half_folder, half_path
 from tagging.commands.runs.halves import blend_half, has_half
 from tagging.commands.runs.members import FILE, Ensemble
 from tagging.commands.runs.out_of_fold import PER_CLIP, OutOfFold
@@ -30,7 +30,6 @@ from tagging.tracking.store import Run, Store
 
 CONFUSIONS_SHOWN = 20
 DATA_TAGS = ("data.classes", "data.clips", "data.folds")
-WARNINGS = "data/warnings.txt"
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ def _log_warnings(store: Store, run: Run, ensemble: Ensemble) -> None:
     for member in ensemble.runs:
         if store.has_file(member.id, WARNINGS):
             lines |= dict.fromkeys(store.read_text(member.id, WARNINGS).splitlines())
-    if left_out := [line for line in lines if line.startswith("left out: ")]:
+    if left_out := [line for line in lines if line.startswith(LEFT_OUT)]:
         store.log_text(run.id, "\n".join(left_out) + "\n", WARNINGS)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from tagging import project
+from tagging.commands.runs.files import LEFT_OUT
 from tagging.commands.training.folded import Folded, bits, check_folds_to_run
 from tagging.commands.training.lessons import Lessons
 from tagging.commands.training.reading import (
@@ -201,7 +202,7 @@ def _readable(
     usable = np.array([row not in features.errors for row in range(len(paths))], dtype=bool)
     ends = np.cumsum([len(clips) for clips in halves.values()])
     masks = dict(zip(halves, np.split(usable, ends[:-1]), strict=True))
-    return masks, [f"left out: {problem}" for problem in problems]
+    return masks, [f"{LEFT_OUT}{problem}" for problem in problems]
 
 
 def _folds(experiment: Experiment, curated: Clips) -> np.ndarray:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 import pandas as pd
 
 from tagging import RECIPE_VERSION, project
-from tagging.commands.runs.files import FOLDS
+from tagging.commands.runs.files import FOLDS, WARNINGS
 from tagging.commands.training.folded import Folded
 from tagging.config import flatten, told_apart
 from tagging.config.load import leaf_text, to_yaml
@@ -45,7 +45,7 @@ def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
     store.log_table(run.id, folds, FOLDS)
     store.log_json(run.id, environment(), "environment.json")
     if prepared.warnings:
-        store.log_text(run.id, "\n".join(prepared.warnings) + "\n", "data/warnings.txt")
+        store.log_text(run.id, "\n".join(prepared.warnings) + "\n", WARNINGS)
     for path in prepared.label_lists:
         store.log_file(run.id, path, "labels")
     git = git_state(project.root())

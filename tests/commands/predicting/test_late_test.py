@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tagging.commands.runs.files import WARNINGS
 from tagging.commands.submit import submit
 from tagging.data import audio
-from tagging.errors import UserError
+from tagging.errors import PartlyDone, UserError
 from tests.commands.conftest import Inside, the_run
 from tests.commands.selection.test_ensemble_run import write
 
@@ -75,6 +76,30 @@ def test_a_test_clip_that_cannot_be_decoded_is_named(pool: Inside, tmp_path: Pat
         submit(run.id, tmp_path / "submission.csv", moved)
     assert error.value.problems == (f"{broken}: the file is empty (0 bytes)", "1 file cannot be used; mend them")
     submit(run.id, tmp_path / "submission.csv")
+
+
+def test_a_run_that_leaves_such_clips_out_names_them_whenever_it_submits(
+    pool: Inside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = the_run(pool.store, "lean")
+    config = pool.store.fetch(run.id, "config.yaml").read_text()
+    pool.store.log_text(run.id, config.replace("skip_unreadable: false", "skip_unreadable: true"), "config.yaml")
+    (demo,) = (pool.folder / "data").glob("demo-*")
+    moved = tmp_path / "test" / "moved"
+    shutil.copytree(demo, moved)
+    broken = sorted((moved / "test").iterdir())[2]
+    broken.write_bytes(b"")
+    drop_test(pool, ["lean"])
+    for _ in range(2):
+        capsys.readouterr()
+        with pytest.raises(PartlyDone) as error:
+            submit(run.id, tmp_path / "submission.csv", moved)
+        assert error.value.problems == ("7 of 8 test clips have a row in the submission; the others are named above",)
+        assert capsys.readouterr().err == f"warning: left out: {broken}: the file is empty (0 bytes)\n"
+    pool.store.log_text(run.id, config, "config.yaml")
+    pool.store.log_text(run.id, f"left out: {moved}/train_noisy/a.wav: the file is empty (0 bytes)\n", WARNINGS)
+    drop_test(pool, ["lean"])
+    assert len(submit(run.id, tmp_path / "submission.csv")) == 8
 
 
 def test_an_ensembles_members_predict_what_they_lack(pool: Inside, tmp_path: Path) -> None:
