@@ -19,7 +19,8 @@ from tagging.signals import interrupting
 def exit_status(command: Callable[[], None], stopped: str) -> int:
     """Run a command; return 0, 2 for an error the user can mend, 3 where something is left out, 130 after a signal.
 
-    The signals are those of `tagging.signals`. `stopped` is said when it is interrupted, how to go on, unless the interrupt itself says so.
+    The signals are those of `tagging.signals`. `stopped` is said when it is interrupted, how to go on, unless the
+    interrupt itself says so.
     """
     try:
         with interrupting():

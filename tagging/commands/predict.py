@@ -142,7 +142,7 @@ def tag_folder(
     if out is not None:
         _write(table, out)
     if sound.problems:
-        _warn_of(sound.problems)
+        _warn_of(limited(sound.problems, str, "files"))
         raise PartlyDone(f"{len(table)} of {count(len(files), 'file')} tagged; the others are named above")
     return table
 
@@ -157,7 +157,7 @@ def _write(table: pd.DataFrame, out: Path) -> None:
         table.to_csv(out, index=False, float_format="%.6f")
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
-    say(f"wrote {out}: {len(table)} clips, {table.shape[1] - 1} classes")
+    say(f"wrote {out}: {count(len(table), 'clip')}, {table.shape[1] - 1} classes")
 
 
 def _show(table: pd.DataFrame, classes: list[str], top: int) -> None:

@@ -66,8 +66,6 @@ def hear(plan: Plan, listing: Listing, clock: Clock) -> Sound:
     began = clock.elapsed
     looks = list(dict.fromkeys(map(Look.of, plan.networks)))
     sound = read_sounds(listing.paths, looks, Reading(clock))
-    if not sound.tables:
-        raise UserError(*limited(sound.problems, str, "clips"), "no clip can be read; mend the sound")
     tell_unreadable(sound)
     read, seconds = sound.readable.sum(), clock.elapsed - began
     print(f"sound: {read} of {len(sound.readable)} clips in {span(seconds)}", flush=True)
@@ -75,7 +73,15 @@ def hear(plan: Plan, listing: Listing, clock: Clock) -> Sound:
 
 
 def tag(plan: Plan, weights: Path, listing: Listing, sound: Sound, out: Path, clock: Clock) -> None:
-    """Run the networks on sound that is read, and write the submission."""
+    """Run the networks on sound that is read, and write the submission; where there is none, one of equal rows."""
+    if not sound.tables:
+        rows = np.full((len(listing.fnames), len(plan.classes)), 1 / len(plan.classes), np.float32)
+        write(rows, listing, plan.classes, out)
+        left = "all rows are equal" if len(rows) else "the table has a header alone"
+        print(
+            f"warning: there is no clip that can be read; {left}\nwrote {out}: {count(len(rows), 'clip')}", flush=True
+        )
+        return
     device = best_device()
     tables = {look: on_device(table, device) for look, table in sound.tables.items()}
     done, dropped = run_networks(plan, tables, weights, device, clock)
@@ -128,8 +134,9 @@ def write(rows: Probabilities, listing: Listing, classes: Sequence[str], out: Pa
 
 def tell_unreadable(sound: Sound) -> None:
     """Name the clips that have no tags of their own."""
-    for problem in sound.problems:
-        print(f"warning: {problem}; its row is the mean of all others", flush=True)
+    row = "; its row is the mean of all others" if sound.tables else ""
+    for line in limited(sound.problems, lambda problem: f"{problem}{row}", "such clips"):
+        print(f"warning: {line}", flush=True)
 
 
 def tell_dropped(plan: Plan, dropped: Sequence[Job]) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from tagging.data import audio
 from tagging.data.findings import apart
-from tagging.data.listing import SOUND_SUFFIXES, SoundFolder, spelt_otherwise
+from tagging.data.listing import SoundFolder, spelt_otherwise
 from tagging.data.tables import read_table
 from tagging.errors import UnreadableSound, UserError
 from tagging.features.logmel import LogMel, trim_waveform
@@ -61,16 +61,14 @@ class Listing:
 def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Listing:
     """Return the clips of `sample`, a table whose columns are fname and the classes, else all sound of a folder.
 
-    Raises UserError where the folder is missing or holds no sound, or the table is of other classes.
+    There may be none: a competition has a notebook run on an empty folder or table first. Raises UserError where the
+    folder or the table is missing, or the table is of other classes.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; give the folder of the sound with --sound")
     found = SoundFolder(folder)
     if sample is None:
         _warn(found.left_out())
-        if not found.sound:
-            endings = ", ".join(sorted(SOUND_SUFFIXES))
-            raise UserError(f"{folder}: no sound in it; looked for files ending in {endings}")
         return Listing(found.sound, [folder / name for name in found.sound], tuple(classes))
     if not sample.is_file():
         raise UserError(f"{sample}: there is no such table; give the sample submission with --sample")
@@ -80,8 +78,6 @@ def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Lis
         differences = apart(columns, classes, "it has", "it lacks")
         raise UserError(f"{sample}: its columns are not the {len(classes)} classes of this kernel: {differences}")
     fnames = list(table.columns["fname"])
-    if not fnames:
-        raise UserError(f"{sample}: the table lists no clip; add a line for each sound file")
     matches = [found.match(fname) for fname in fnames]
     _warn([*spelt_otherwise(folder, fnames, matches), *found.left_out(fnames)])
     paths = [folder / (match.file or fname) for fname, match in zip(fnames, matches, strict=True)]
@@ -108,7 +104,7 @@ def read_sounds(paths: Sequence[Path], looks: Sequence[Look], progress: Callable
         problems += [sound for sound in group if isinstance(sound, str)]
         progress(len(readable), len(paths))
     tables = {look: LogMels.from_clips(some) for look, some in clips.items() if some}
-    return Sound(np.array(readable), tables, problems)
+    return Sound(np.array(readable, dtype=bool), tables, problems)
 
 
 def _warn(lines: Sequence[str]) -> None:

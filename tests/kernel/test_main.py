@@ -139,25 +139,47 @@ def test_sound_that_is_not_there_is_said(plan: Plan, capsys: pytest.CaptureFixtu
     assert said(plan, capsys, "--sound", "none") == (
         "error: none: there is no such folder; give the folder of the sound with --sound\n"
     )
-    Path("text").mkdir()
-    Path("text/notes.txt").write_text("no sound")
-    assert said(plan, capsys, "--sound", "text").startswith(
-        "error: text: no sound in it; looked for files ending in .aif, .aifc, .aiff, .au, "
+
+
+def test_without_any_sound_a_submission_is_written_all_the_same(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    nothing = "warning: there is no clip that can be read; "
+    Path("none").mkdir()
+    Path("header.csv").write_text("fname,Moo,Bark,Meow\n")
+    for sound, sample, columns in (
+        ("none", [], "Bark,Meow,Moo"),
+        ("none", ["--sample", "header.csv"], "Moo,Bark,Meow"),
+        ("sound", ["--sample", "header.csv"], "Moo,Bark,Meow"),
+    ):
+        assert main(plan, Path.cwd(), 0.0, ["--sound", sound, *sample]) == 0
+        assert Path("submission.csv").read_text() == f"fname,{columns}\n"
+        assert capsys.readouterr().out == (
+            f"sound: 0 of 0 clips in 0 s\n{nothing}the table has a header alone\nwrote submission.csv: 0 clips\n"
+        )
+    Path("none/1.wav").write_text("no sound")
+    Path("rows.csv").write_text(
+        "fname,Bark,Meow,Moo\n1.wav,0,0,0\n" + "".join(f"{n}.wav,0,0,0\n" for n in range(2, 24))
     )
-    Path("text/broken.wav").write_text("no sound")
-    first, second = said(plan, capsys, "--sound", "text").splitlines()
-    assert first.startswith("error: text/broken.wav: cannot be decoded as sound (")
-    assert second == "error: no clip can be read; mend the sound"
+    assert main(plan, Path.cwd(), 0.0, ["--sound", "none", "--sample", "rows.csv"]) == 0
+    written = pd.read_csv("submission.csv")
+    assert written["fname"].tolist() == [f"{n}.wav" for n in range(1, 24)]
+    assert np.allclose(written[list(CLASSES)], 1 / 3)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "warning: none/1.wav: cannot be decoded as sound (Format not recognised)",
+        "warning: none/2.wav: there is no such file",
+    ]
+    assert lines[-4:] == [
+        "warning: ... and 3 more such clips",
+        "sound: 0 of 23 clips in 0 s",
+        f"{nothing}all rows are equal",
+        "wrote submission.csv: 23 clips",
+    ]
 
 
 def test_a_sample_of_other_classes_is_refused(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     Path("other.csv").write_text("fname,Bark,Dog\na.wav,0,0\n")
     assert said(plan, capsys, "--sound", "sound", "--sample", "other.csv") == (
         "error: other.csv: its columns are not the 3 classes of this kernel: it has Dog; it lacks Meow, Moo\n"
-    )
-    Path("empty.csv").write_text("fname,Bark,Meow,Moo\n")
-    assert said(plan, capsys, "--sound", "sound", "--sample", "empty.csv") == (
-        "error: empty.csv: the table lists no clip; add a line for each sound file\n"
     )
     assert said(plan, capsys, "--sound", "sound", "--sample", "none.csv") == (
         "error: none.csv: there is no such table; give the sample submission with --sample\n"
