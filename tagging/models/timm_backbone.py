@@ -7,10 +7,12 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from tagging.errors import UserError
 from tagging.models.blocks import float32_logits
+from tagging.models.weights_file import misfit, part_of, read_weights
 
 
 class TimmBackbone(nn.Module):
@@ -82,6 +84,11 @@ def _config(name: str) -> Any:
 
 
 def _with_downloaded_weights(name: str, size: tuple[int, int], in_channels: int) -> Any:
+    if not _config(name).has_weights:
+        raise UserError(
+            f"model.download: timm has no weights of {name}; give --set model.download=false for random ones, or a "
+            "network of `python -c 'import timm; print(*timm.list_pretrained())'`"
+        )
     try:
         return _create(name, size, in_channels, pretrained=True)
     except Exception as error:  # the network, its servers and each library on the way have their own
@@ -92,48 +99,34 @@ def _with_downloaded_weights(name: str, size: tuple[int, int], in_channels: int)
 
 
 def _with_weights_of(path: Path, name: str, size: tuple[int, int], in_channels: int) -> Any:
-    state = _read(path)
+    with torch.device("meta"):  # names and shapes alone
+        bare: dict[str, Tensor] = _create(name, size, in_channels).state_dict()
     config = _config(name)
     classifiers = [config.classifier] if isinstance(config.classifier, str) else config.classifier or []
-    for classifier in classifiers:
-        state.pop(f"{classifier}.weight", None)
-        state.pop(f"{classifier}.bias", None)
-    first = state.get(f"{config.first_conv}.weight")
-    channels = config.input_size[0] if first is None or first.ndim != 4 else first.shape[1]
+    state = {
+        weight: tensor
+        for weight, tensor in part_of(read_weights(path), bare, path).items()
+        if weight.rpartition(".")[0] not in classifiers
+    }
+    if not state:
+        raise UserError(f"model.weights: {path} does not fit {name}: it holds a classifier alone")
+    stem = f"{config.first_conv}.weight"
+    fitted = stem in state and state[stem].ndim == 4  # to the input channels, by timm
     # with no classifier to be left out, timm asks for the weights of the whole network and no others
     described = {
-        "state_dict": state,
+        "state_dict": dict(state),
         "classifier": None,
         "num_classes": 0,
-        "input_size": (channels, *config.input_size[1:]),
+        "input_size": (state[stem].shape[1] if fitted else config.input_size[0], *config.input_size[1:]),
         "custom_load": False,
-        "url": None,  # timm would go on to these if the file held a classifier alone
-        "hf_hub_id": None,
     }
     try:
         network = _create(name, size, in_channels, pretrained=True, pretrained_cfg_overlay=described)
     except Exception as error:  # timm fits each family of networks by code of its own
-        raise UserError(f"model.weights: {path} does not fit {name}: {one_line(error)}") from None
+        why = misfit(state, bare, stem) or one_line(error)
+        raise UserError(f"model.weights: {path} does not fit {name}: {why}") from None
     del network.pretrained_cfg["state_dict"]  # else every copy of the network holds them too
     return network
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    from timm.models import load_state_dict
-
-    if not path.is_file():
-        raise UserError(f"model.weights: {path}: there is no such file; its path is relative to the project's root")
-    try:
-        state: dict[str, Tensor] = load_state_dict(str(path))
-        known = all(isinstance(weight, Tensor) for weight in state.values())
-    except Exception:  # of safetensors, zip archives and pickle, by what is wrong
-        known = False
-    if not known:
-        raise UserError(
-            f"model.weights: {path} cannot be read as weights; it must be a state dict saved by torch.save, "
-            "or by safetensors if its name ends in .safetensors"
-        )
-    return state
 
 
 def _take_stem_pool_out(network: Any, name: str) -> None:
@@ -147,5 +140,5 @@ def _take_stem_pool_out(network: Any, name: str) -> None:
 
 def one_line(error: Exception) -> str:
     """Return what an error says as a part of a sentence of at most 300 characters."""
-    text = " ".join(str(error).split()) or f"no reason is given ({type(error).__name__})"
+    text = " ".join(str(error).split()).rstrip(".") or f"no reason is given ({type(error).__name__})"
     return textwrap.shorten(text, 300, placeholder=" …")

@@ -28,6 +28,7 @@ from tagging.training.history import EpochRecord, best_epoch
 from tagging.training.parts import Parts
 
 T = TypeVar("T")
+_MEND = "bring the file back from a copy, or train its run again"
 
 
 class Checkpoints:
@@ -141,15 +142,23 @@ def weights_of(checkpoints: Checkpoints, which: str) -> Path:
 def load_weights(model: nn.Module, path: Path) -> None:
     """Set the weights of a network to those of a safetensors file; averaged ones are unwrapped.
 
-    Raises UserError where the file is damaged, RuntimeError where it is of another network.
+    Raises UserError where the file is damaged or of another network.
     """
-    model.load_state_dict(read_state(path))
+    state = read_state(path)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError:  # it names every tensor
+        raise UserError(f"{path}: the weights are those of another network; {_MEND}") from None
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """Return the weights of a safetensors file, averaged ones unwrapped; UserError where the file is damaged."""
     with _readable(path):
-        return _unwrapped(load_file(path), path)
+        state = _unwrapped(load_file(path), path)
+    broken = next((name for name, weight in state.items() if not weight.isfinite().all()), None)
+    if broken:
+        raise UserError(f"{path}: the weights are damaged ({broken} is not finite); {_MEND}")
+    return state
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -174,9 +183,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except SafetensorError as error:
-        raise UserError(
-            f"{path}: the weights are damaged ({error}); bring the file back from a copy, or train its run again"
-        ) from None
+        raise UserError(f"{path}: the weights are damaged ({error}); {_MEND}") from None
 
 
 def _unwrapped(state: dict[str, T], path: Path) -> dict[str, T]:

@@ -110,8 +110,7 @@ def test_nothing_is_downloaded_unless_asked(monkeypatch, tmp_path):
     backbone(weights=tmp_path / "weights.pth")
     torch.save({"fc.weight": torch.zeros(5, 96)}, tmp_path / "weights.pth")
     assert message(weights=tmp_path / "weights.pth") == (
-        f"model.weights: {tmp_path}/weights.pth does not fit test_resnet: "
-        "No pretrained weights exist for test_resnet. Use `pretrained=False` for random init."
+        f"model.weights: {tmp_path}/weights.pth does not fit test_resnet: it holds a classifier alone"
     )
     with pytest.raises(Refused):
         backbone(download=True)
@@ -128,8 +127,15 @@ def test_weights_that_cannot_be_downloaded_are_a_users_error(monkeypatch, tmp_pa
     assert message(download=True) == (
         "model.download: no weights of test_resnet could be had: An error happened while trying to locate the file on "
         "the Hub and we cannot find the requested files in the local cache. Please check your connection and try again "
-        "or make sure your Internet connection is on.; give --set model.download=false for random weights, or name a "
+        "or make sure your Internet connection is on; give --set model.download=false for random weights, or name a "
         "file in model.weights"
+    )
+
+
+def test_a_network_that_timm_has_no_weights_of_is_told():
+    assert message(name="darknet17", download=True) == (
+        "model.download: timm has no weights of darknet17; give --set model.download=false for random ones, or a "
+        "network of `python -c 'import timm; print(*timm.list_pretrained())'`"
     )
 
 
@@ -179,30 +185,68 @@ def test_a_file_of_something_else_is_named(ending, content, tmp_path):
     )
 
 
-def test_weights_of_another_network_are_named(tmp_path):
+@pytest.mark.parametrize(
+    "before", ["backbone.", "model.", "net.", "encoder.", "module.", "model.backbone.", "_orig_mod.module.", "a.b."]
+)
+def test_what_stands_before_all_names_is_left_out(before, tmp_path):
+    state = saved(tmp_path / "weights.pth")
+    torch.save({f"{before}{name}": weight for name, weight in state.items()}, tmp_path / "weights.pth")
+    own = backbone(weights=tmp_path / "weights.pth").backbone.state_dict()
+    assert all(torch.equal(weight, state[name]) for name, weight in own.items())
+
+
+def test_a_network_within_another_and_a_state_dict_within_a_checkpoint_are_found(tmp_path):
+    run = backbone()
+    within = {f"student.{name}": weight for name, weight in run.state_dict().items()} | {"loss.scale": torch.zeros(1)}
+    for content in (run.state_dict(), within, {"epoch": 3, "model_state_dict": within, "optimizer": {"lr": 0.1}}):
+        torch.save(content, tmp_path / "weights.pth")
+        own = backbone(weights=tmp_path / "weights.pth").backbone.state_dict()
+        assert all(torch.equal(weight, own[name]) for name, weight in run.backbone.state_dict().items())
+
+
+def test_a_network_that_is_there_twice_is_told(tmp_path):
     path = tmp_path / "weights.pth"
-    saved(path, "test_convnext")
-    said = message(weights=path)
-    assert said.startswith(f"model.weights: {path} does not fit test_resnet: ")
-    assert said.endswith(" …")
-    assert "\n" not in said
-    assert len(said) < 450
+    state = saved(path)
+    torch.save({f"{part}.{name}": weight for name, weight in state.items() for part in ("student", "teacher")}, path)
+    assert message(weights=path) == (
+        f"model.weights: {path} holds the network 2 times, its names behind 'student.' and behind 'teacher.'; "
+        "save the state dict of one of them"
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
+def test_numbers_that_are_not_finite_are_named_by_tensor_and_file(value, tmp_path):
+    path = tmp_path / "weights.pth"
+    state = saved(path) | {"layer1.0.bn1.bias": torch.full((32,), value, dtype=torch.float64)}
+    torch.save(state, path)
+    assert message(weights=path) == (
+        f"model.weights: {path} holds NaN, or numbers that are infinite in float32, in 1 of its 92 tensors "
+        "(layer1.0.bn1.bias); give another file"
+    )
+
+
+@pytest.mark.parametrize("before", ["", "model."])
+def test_weights_of_another_network_are_named_in_one_short_line(before, tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save({f"{before}{name}": weight for name, weight in saved(path, "test_convnext").items()}, path)
+    assert message(weights=path) == (
+        f"model.weights: {path} does not fit test_resnet: it lacks 75 of the network's 75 tensors (conv1.0.weight, …) "
+        f"and holds 101 that the network has not ({before}stem.0.weight, …)"
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("other", 'Unexpected key(s) in state_dict: "other".'),
-        (
-            "bn1.bias",
-            "size mismatch for bn1.bias: copying a param with shape torch.Size([2]) from checkpoint, the shape in "
-            "current model is torch.Size([32]).",
-        ),
+        ("other", "it holds 1 that the network has not (other)"),
+        ("\x1b[31m\n", r"it holds 1 that the network has not ('\x1b[31m\n')"),
+        ("bn1.bias", "shapes differ in 1 of 75 tensors (bn1.bias: [2], not [32])"),
     ],
 )
 def test_one_weight_that_does_not_fit_is_named(name, said, tmp_path):
     path = tmp_path / "weights.pth"
     torch.save(saved(path) | {name: torch.zeros(2)}, path)
-    assert message(weights=path) == (
-        f"model.weights: {path} does not fit test_resnet: Error(s) in loading state_dict for ResNet: {said}"
-    )
+    for channels in (3, 4):  # the input's, to which timm fits the first convolution
+        assert message(weights=path, in_channels=channels) == (
+            f"model.weights: {path} does not fit test_resnet: {said}"
+        )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tagging.errors import UserError
@@ -194,6 +194,21 @@ def test_weights_fit_a_network_of_the_same_names_and_shapes(tmp_path: Path) -> N
     for name in ("model.safetensors", "ema.safetensors"):
         assert fits(training.parts.model, last / name)
         assert not fits(larger, last / name)
+
+
+def test_weights_of_another_network_or_not_finite_are_refused_in_one_line(tmp_path: Path) -> None:
+    training = Training(tmp_path, epochs=1)
+    path = tmp_path / "model.safetensors"
+    wrong = {
+        "the weights are those of another network": {"other": torch.zeros(2)},
+        "the weights are damaged (conv1.first.0.weight is not finite)": weights(training)
+        | {"conv1.first.0.weight": torch.full((2, 3, 3, 3), torch.nan)},
+    }
+    for what, state in wrong.items():
+        save_file({name: weight.contiguous() for name, weight in state.items()}, path)
+        with pytest.raises(UserError) as error:
+            load_weights(training.parts.model, path)
+        assert str(error.value) == f"{path}: {what}; bring the file back from a copy, or train its run again"
 
 
 def test_no_checkpoint_is_no_history(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def check_model(experiment: Experiment) -> None:
     except Exception as error:  # each network of timm has its own
         raise UserError(
             f"model.name {section.name} does not take {size[0]} bands (features.n_mels) by {size[1]} frames "
-            f"(sampling.frames): {one_line(error).removesuffix('.')}; "
+            f"(sampling.frames): {one_line(error)}; "
             "give another sampling.frames or features.n_mels, or another network"
         ) from None
     if section.weights or section.download:
