@@ -18,9 +18,10 @@ from pydantic import (
 )
 
 from tagging.config.load import origin_of
-from tagging.config.sections.fields import Count, Name, Probability, Section
-from tagging.config.tree import Origins
+from tagging.config.sections.fields import Count, CountOrZero, Name, Probability, Section
+from tagging.config.tree import Origins, short
 
+WIDEST = 10**12  # of a range of whole numbers, either way
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -65,8 +66,8 @@ class Int(Bounds):
     """Any whole number from one to another, in steps."""
 
     kind: Literal["int"] = "int"
-    low: int = Field(description="the lowest value")
-    high: int = Field(description="the highest value")
+    low: int = Field(ge=-WIDEST, le=WIDEST, description="the lowest value")
+    high: int = Field(ge=-WIDEST, le=WIDEST, description="the highest value")
     step: Count = Field(1, description="from one value to the next")
     log: bool = Field(False, description="each order of magnitude is as likely as another")
 
@@ -157,7 +158,7 @@ class Asha(Section):
 
     kind: Literal["asha"] = "asha"
     grace: Count = Field(5, description="epochs before a trial may be stopped")
-    reduction: int = Field(3, ge=2, description="one in so many goes on at a rung, and rungs lie so far apart")
+    reduction: int = Field(3, ge=2, le=1000, description="one in so many goes on at a rung, and rungs lie so far apart")
 
 
 class Median(Section):
@@ -180,10 +181,10 @@ class Resources(Section):
     """What one trial takes of the machine, and how many run at once."""
 
     cpu: Count = Field(1, description="CPU cores of a trial, and its threads")
-    gpu: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["auto"] = Field(
+    gpu: Annotated[float, Field(ge=0, le=1024, allow_inf_nan=False)] | Literal["auto"] = Field(
         0, description="GPUs of a trial; 0.25: four share one; auto: as few as the first trial shows to be enough"
     )
-    at_once: int = Field(0, ge=0, description="trials at a time; 0: as many as fit")
+    at_once: CountOrZero = Field(0, description="trials at a time; 0: as many as fit")
 
     @field_validator("gpu", mode="wrap")
     @classmethod
@@ -191,7 +192,7 @@ class Resources(Section):
         try:
             return handler(gpu)
         except ValidationError:  # one sentence in place of one for each half of the union
-            raise ValueError(f"it is {gpu!r}; it must be a number, 0 or more, or auto") from None
+            raise ValueError(f"it is {short(repr(gpu))}; it must be a number, 0 to 1024, or auto") from None
 
     @model_validator(mode="after")
     def _whole_above_one(self) -> Self:
@@ -215,7 +216,7 @@ class Space(Section):
     scheduler: Annotated[NoScheduler | Asha | Median | Pbt, Field(discriminator="kind")] = NoScheduler()
     objectives: tuple[Objective, ...] = Field(("lwlrap",), min_length=1, description="more than one: a Pareto front")
     trials: Count = Field(description="at most this many")
-    folds: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="folds of each trial, as [0]; []: all")
+    folds: tuple[CountOrZero, ...] = Field((), description="folds of each trial, as [0]; []: all")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of the searcher")
     keep: Count = Field(3, description="checkpoints of so many best trials are kept")
     resources: Resources = Resources()

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -212,11 +212,11 @@ def rest_of(bounds: Rest, known: Mapping[str, Any]) -> float:
     return round(1 - sum(known[path] for path in bounds.of), 12) + 0.0  # no -0.0
 
 
-def _countable(bounds: Uniform | LogUniform | Int | Choice) -> list[Any]:
+def _countable(bounds: Uniform | LogUniform | Int | Choice) -> Sequence[Any]:
     if isinstance(bounds, Choice):
-        return list(bounds.told)
+        return bounds.told
     assert isinstance(bounds, Int)
-    return list(range(bounds.low, bounds.high + 1, bounds.step))
+    return range(bounds.low, bounds.high + 1, bounds.step)  # counted without being made
 
 
 def uncountable(space: Space) -> list[str]:

@@ -106,8 +106,13 @@ def _type(annotation: Any) -> str:
 
 def _bounds(items: Iterable[Any]) -> list[str]:
     return [
-        f"{sign} {getattr(item, name):g}"
+        f"{sign} {_number(getattr(item, name))}"
         for item in items
         for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
         if hasattr(item, name)
     ]
+
+
+def _number(bound: float) -> str:
+    """Return a bound as a user would write it; the largest by its power."""
+    return f"{bound:g}" if isinstance(bound, float) or bound > 10**9 else str(bound)

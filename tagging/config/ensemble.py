@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -13,7 +13,7 @@ from tagging import project
 from tagging.config.lineage import lineage
 from tagging.config.load import AnyRecipe, as_experiment, find, load, problems_of
 from tagging.config.schema import Experiment
-from tagging.config.sections.fields import Section, is_nothing
+from tagging.config.sections.fields import Count, Section, is_nothing
 from tagging.config.stacker import Stacker
 from tagging.config.tree import Origins, Tree, read_yaml
 from tagging.errors import UserError
@@ -27,9 +27,7 @@ class EnsembleRecipe(Section):
     method: Literal["geometric", "arithmetic"] = Field("geometric", description="mean that joins the members")
     members: tuple[str, ...] = Field(min_length=1, description="experiments by name, in the order of stackers' inputs")
     stackers: tuple[str, ...] = Field((), description="stackers by name; they learn from all of the members")
-    weights: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (), description="how often each counts, the members first; []: all the same"
-    )
+    weights: tuple[Count, ...] = Field((), description="how often each counts, the members first; []: all the same")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tagging.config.renamed import with_new_names
 from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment, Recipe
 from tagging.config.sections.fields import Section, is_nothing
 from tagging.config.stacker import Stacker
-from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml
+from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml, short
 from tagging.errors import UserError
 
 AnyRecipe = Experiment | Stacker
@@ -157,7 +157,7 @@ def find(name: str, folder: Path, what: str = "experiment") -> Path:
     names = experiment_names(folder)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise UserError(f"no {what} is called {name!r}; {hint}There are: {', '.join(names)}")
+    raise UserError(f"no {what} is called {short(repr(name))}; {hint}There are: {', '.join(names)}")
 
 
 def base_path(path: Path, folder: Path) -> Path | None:
@@ -216,7 +216,8 @@ def origin_of(dotted: str, origins: Origins, path: Path) -> str:
 
 
 def _message(item: Any, dotted: str, section: type[BaseModel], kinds: list[str]) -> str:
-    given, kind, context = item["input"], item["type"], item.get("ctx", {})
+    given, kind, context = short(repr(item["input"])), item["type"], item.get("ctx", {})
+    dotted = short(dotted)
     if kind == "extra_forbidden":
         fields = list(section.model_fields)
         near = difflib.get_close_matches(dotted.rpartition(".")[2], fields, n=1, cutoff=0.5)
@@ -228,24 +229,26 @@ def _message(item: Any, dotted: str, section: type[BaseModel], kinds: list[str])
         allowed = context["expected_tags"]
         near = difflib.get_close_matches(context["tag"], allowed.strip("'").split("', '"), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
-        return f"{dotted}.kind is {context['tag']!r}; {hint}allowed: {allowed}"
+        return f"{dotted}.kind is {short(repr(context['tag']))}; {hint}allowed: {allowed}"
     if kind == "union_tag_not_found":
         return f"{dotted} has no kind; allowed: {', '.join(map(repr, kinds))}"
     if kind in ("model_type", "model_attributes_type"):
         holds = f"a kind: {', '.join(kinds)}" if kinds else f"the fields {', '.join(section.model_fields)}"
-        return f"{dotted} is {given!r}, but it is a section with {holds}"
+        return f"{dotted} is {given}, but it is a section with {holds}"
     if kind == "missing":
         return f"{dotted} is missing"
     if kind == "dict_type":
-        return f"{dotted} is {given!r}, but it is a mapping, such as {{optimizer.lr: ...}}"
+        return f"{dotted} is {given}, but it is a mapping, such as {{optimizer.lr: ...}}"
     if kind == "string_too_short":
         return f"{dotted} must not be empty"
     if kind == "too_short":
         return f"{dotted} has {context['actual_length']} entries; it must have {context['min_length']} or more"
     if kind == "tuple_type":
-        return f"{dotted} is {given!r}; it must be a list such as {_example(section, dotted.rpartition('.')[2])}"
+        return f"{dotted} is {given}; it must be a list such as {_example(section, dotted.rpartition('.')[2])}"
+    if kind == "int_parsing_size":
+        return f"{dotted} is {given}; it must be a number of fewer digits"
     wanted = item["msg"].removeprefix("Input should be ").split(", unable to ")[0]
-    return f"{dotted} is {given!r}; it must be {wanted}"
+    return f"{dotted} is {given}; it must be {wanted}"
 
 
 def _example(section: type[BaseModel], field: str) -> str:

@@ -40,7 +40,7 @@ class Recipe(Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(
         "auto", description="auto, cpu, cuda or cuda:N"
     )
-    threads: int = Field(0, ge=0, description="CPU threads; 0: all cores")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: all cores")
     data: Annotated[FolderData | DemoData, Field(discriminator="kind")] = FolderData()
     demo: Demo = Demo()
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
+from yaml.composer import ComposerError
+from yaml.error import Mark
+from yaml.reader import ReaderError
 
 from tagging.errors import UserError
 
@@ -15,6 +18,49 @@ Origins = dict[str, str]  # dotted path -> "file:line" or the override as given
 
 # an override ends where the next one begins, so that a value may hold spaces; one in quotation marks ends with them
 _OVERRIDE = re.compile(r"""\s*([\w.]+=(?:"[^"]*"|'[^']*')|\S.*?)(?=\s+[A-Za-z_][\w.]*=|\s*$)""", re.DOTALL)
+_PATH = re.compile(r"[A-Za-z_]\w{,99}(\.\w{1,99}){,9}")
+_LEVELS = 20  # of a file; the schema has five
+_VALUES = 10_000  # in a file, its aliases written out; the longest of the project has three hundred
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes a tree of nodes that is no deeper and no larger than a file of fields can be, aliases written out."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._level = 0
+        self._values = 0
+        self._sizes: dict[yaml.Node, int] = {}  # of what is composed to its end
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose the next node; raises ComposerError, which knows the line, where it is too much or holds itself."""
+        event = self.peek_event()
+        if self._level > _LEVELS:
+            raise ComposerError(None, None, f"nested more than {_LEVELS} deep", event.start_mark)
+        before = self._values
+        self._values += 1
+        self._level += 1
+        node = super().compose_node(parent, index)
+        self._level -= 1
+        if isinstance(event, yaml.AliasEvent):
+            if node not in self._sizes:
+                raise ComposerError(None, None, f"*{event.anchor} stands inside what it names", event.start_mark)
+            self._values = before + self._sizes[node]
+        elif node is not None:
+            self._sizes[node] = self._values - before
+        if self._values > _VALUES:
+            raise ComposerError(None, None, f"more than {_VALUES:,} values", event.start_mark)
+        return node
+
+
+def _compose(text: str) -> yaml.Node | None:
+    """Return the tree of nodes of a YAML text; raises YAMLError."""
+    loader = _Loader(text)
+    try:
+        return loader.get_single_node()
+    except (OverflowError, ValueError):  # of "\U00110000"
+        mark = cast(Mark, loader.get_mark())  # libyaml has another, and is not used here
+        raise ComposerError(None, None, "an escape that is no character", mark) from None
 
 
 def read_yaml(path: Path) -> tuple[Tree, Origins]:
@@ -27,10 +73,15 @@ def read_yaml(path: Path) -> tuple[Tree, Origins]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as text: {error}") from None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _compose(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(f"{path}:{line}: not valid YAML: {error.problem or error.context}") from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise UserError(
+            f"{path}:{line}: not valid YAML: the character {chr(error.character)!r} is none of a text"
+        ) from None
     if node is None:
         return {}, {}
     if not isinstance(node, yaml.MappingNode):
@@ -39,23 +90,25 @@ def read_yaml(path: Path) -> tuple[Tree, Origins]:
     return _mapping(node, path, "", origins), origins
 
 
-def _mapping(node: yaml.MappingNode, path: Path, prefix: str, origins: Origins) -> Tree:
+def _mapping(node: yaml.MappingNode, place: Path | str, prefix: str, origins: Origins) -> Tree:
     tree: Tree = {}
     for key_node, value_node in node.value:
         key = str(key_node.value)
-        where = f"{path}:{key_node.start_mark.line + 1}"
+        where = f"{place}:{key_node.start_mark.line + 1}"
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise UserError(f"{where}: a key must be the name of a field")
         if key in tree:
             raise UserError(f"{where}: {prefix}{key} is given twice")
         origins[prefix + key] = where
-        tree[key] = _value(value_node, path, f"{prefix}{key}.", origins)
+        tree[key] = _value(value_node, place, f"{prefix}{key}.", origins)
     return tree
 
 
-def _value(node: yaml.Node, path: Path, prefix: str, origins: Origins) -> Any:
+def _value(node: yaml.Node, place: Path | str, prefix: str, origins: Origins) -> Any:
     if isinstance(node, yaml.MappingNode):
-        return _mapping(node, path, prefix, origins)
+        return _mapping(node, place, prefix, origins)
     if isinstance(node, yaml.SequenceNode):
-        return [_value(item, path, prefix, origins) for item in node.value]
+        return [_value(item, place, prefix, origins) for item in node.value]
     return str(node.value)
 
 
@@ -69,31 +122,38 @@ def read_overrides(texts: list[str] | tuple[str, ...]) -> tuple[Tree, Origins]:
     problems = []
     for text in (part for given in texts for part in _OVERRIDE.findall(given)):
         path, equals, value = text.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", path):
-            problems.append(f"--set {text}: not of the form PATH=VALUE, such as optimizer.lr=1e-3")
+        shown = f"--set {short(text)}"
+        if not equals or not _PATH.fullmatch(path):
+            problems.append(f"{shown}: not of the form PATH=VALUE, such as optimizer.lr=1e-3")
             continue
         if value.startswith(("'", '"')):  # as `mlflow run -P set=...` hands them over
             if len(value) < 2 or value.find(value[0], 1) != len(value) - 1:
-                problems.append(f'--set {text}: quotation marks go around the whole value, as name="my set"')
+                problems.append(f'{shown}: quotation marks go around the whole value, as name="my set"')
                 continue
             value = value[1:-1]
         try:
-            parsed = yaml.load(value, Loader=yaml.BaseLoader) if value.startswith(("[", "{")) else value
+            node = _compose(value) if value.startswith(("[", "{")) else None
+            parsed = _value(node, f"--set {path}", "", {}) if node else value
         except yaml.YAMLError:
-            problems.append(f"--set {text}: the value is not a list such as [0, 2]")
+            problems.append(f"{shown}: the value is not a list such as [0, 2]")
             continue
         *sections, leaf = path.split(".")
         place = tree
         for section in sections:
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
-                problems.append(f"--set {text}: {section} was given a value before, it cannot hold {leaf}")
+                problems.append(f"{shown}: {section} was given a value before, it cannot hold {leaf}")
                 place = {}
         place[leaf] = parsed
         origins[path] = f"--set {path}"
     if problems:
         raise UserError(*problems)
     return tree, origins
+
+
+def short(text: str) -> str:
+    """Return a text for a message, cut where it is long."""
+    return text if len(text) <= 100 else f"{text[:60]}... ({len(text):,} characters)"
 
 
 def merge(below: Tree, above: Tree) -> Tree:

@@ -20,6 +20,7 @@ from tagging.data.labels import encode_labels, say_unknown
 from tagging.errors import UserError
 
 REMOVE = "remove"
+_FORM = 'a label list is one JSON object {"clip.wav": "remove" or "Bark,Run", ...}'
 
 
 def read_label_list(path: Path) -> dict[str, str]:
@@ -35,8 +36,10 @@ def read_label_list(path: Path) -> dict[str, str]:
         raise UserError(f"{path}: the label list is not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: not readable as JSON ({error.msg})") from None
+    except (RecursionError, ValueError):  # brackets in thousands of brackets, a number of thousands of digits
+        raise UserError(f'{path}: {_FORM}') from None
     if not isinstance(pairs, _Pairs):
-        raise UserError(f'{path}: a label list is one JSON object {{"clip.wav": "remove" or "Bark,Run", ...}}')
+        raise UserError(f"{path}: {_FORM}")
     _check_pairs(path, pairs)
     return dict(pairs)
 

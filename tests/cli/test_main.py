@@ -100,8 +100,8 @@ def test_show_schema_lists_every_field_and_variant(capsys: pytest.CaptureFixture
     assert "  optimizer.lr = 0.0009  (float, > 0)\n      learning rate\n" in text
     assert max(map(len, text.splitlines())) <= 80
     for line in (
-        "  early_stopping.patience = 18  (int, >= 1, or null)",
-        "  training.folds = []  (list of int, >= 0)",
+        "  early_stopping.patience = 18  (int, >= 1, <= 1000000, or null)",
+        "  training.folds = []  (list of int, >= 0, <= 1000000)",
         "  sampling.noisy_pool = all  (all or trusted)",
         "scheduler.kind = plateau: The learning rate is cut when val_lwlrap no longer\n    rises. The default.",
     ):

@@ -142,7 +142,7 @@ def test_all_problems_of_a_file_come_at_once_with_line_path_and_nearest_name(wri
         ),
         (
             HEAD + LR + "resources: {gpu: some}\n",
-            "/x.yaml:5: resources.gpu: it is 'some'; it must be a number, 0 or more, or auto",
+            "/x.yaml:5: resources.gpu: it is 'some'; it must be a number, 0 to 1024, or auto",
         ),
         (HEAD + LR + "folds: [1, 1]\n", "/x.yaml: folds names one of [1, 1] twice"),
         (

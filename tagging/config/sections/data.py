@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tagging.config.sections.fields import Count, Name, Section, Seed
+from tagging.config.sections.fields import Count, CountOrZero, Name, Section, Seed
 
 
 class FolderData(Section):
@@ -31,8 +31,8 @@ class Demo(Section):
 
     seed: Seed = Field(0, description="seed of the synthesis")
     curated: Count = Field(160, description="clips with right labels")
-    noisy: int = Field(80, ge=0, description="clips of which some have a wrong label")
-    test: int = Field(40, ge=0, description="clips without labels")
+    noisy: CountOrZero = Field(80, description="clips of which some have a wrong label")
+    test: CountOrZero = Field(40, description="clips without labels")
 
 
 class Corrections(Section):
@@ -51,7 +51,7 @@ class RandomFolds(Section):
     """scikit-learn's KFold, shuffled, over the rows of the table."""
 
     kind: Literal["random"] = "random"
-    count: int = Field(5, ge=2, description="number of folds")
+    count: int = Field(5, ge=2, le=1000, description="number of folds")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(42, description="seed of the shuffle")
     group: str = Field("", description="column whose equal values stay in one fold; empty: none")
 
@@ -60,7 +60,7 @@ class StratifiedFolds(Section):
     """Folds with equal shares of each label, for clips of several labels (Sechidis et al. 2011)."""
 
     kind: Literal["stratified"] = "stratified"
-    count: int = Field(5, ge=2, description="number of folds")
+    count: int = Field(5, ge=2, le=1000, description="number of folds")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(42, description="seed of the shuffle")
     group: str = Field("", description="column whose equal values stay in one fold; empty: none")
 

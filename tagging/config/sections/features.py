@@ -14,7 +14,7 @@ class Features(Section):
 
     sample_rate: int = Field(44100, ge=4000, le=384000, description="Hz; other rates are resampled")
     n_fft: int = Field(2560, ge=64, le=65536, multiple_of=2, description="samples of an analysis window, even")
-    hop: int = Field(690, ge=16, description="samples from one frame to the next")
+    hop: int = Field(690, ge=16, le=384000, description="samples from one frame to the next")
     n_mels: int = Field(128, ge=16, le=512, description="mel bands")
     fmin: float = Field(20, ge=0, description="Hz, lower edge of the lowest band")
     fmax: float = Field(22050, gt=0, description="Hz, upper edge of the highest band")

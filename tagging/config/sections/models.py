@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tagging.config.sections.fields import Name, Section
+from tagging.config.sections.fields import Count, Name, Section
 
 
 class Network(Section):
@@ -29,7 +29,7 @@ class AttentionNetwork(ConvNetwork):
     """What the networks with a CBAM attention have."""
 
     attended: ClassVar[int] = 8  # channels under attention, in base sizes
-    cbam_ratio: int = Field(16, ge=1, description="channels over hidden units of the channel attention")
+    cbam_ratio: Count = Field(16, description="channels over hidden units of the channel attention")
     spatial_kernel: Literal[3, 5, 7] = Field(7, description="kernel of the spatial attention")
 
     @model_validator(mode="before")
@@ -52,7 +52,7 @@ class SkipNetwork(AttentionNetwork):
     """What the networks with skips to the attention have."""
 
     attended: ClassVar[int] = 32
-    last_filters: int = Field(8, ge=1, description="channels after the merge, in base sizes")
+    last_filters: int = Field(8, ge=1, le=64, description="channels after the merge, in base sizes")
 
 
 class SkipAttentionModel(SkipNetwork):
@@ -60,21 +60,21 @@ class SkipAttentionModel(SkipNetwork):
 
     kind: Literal["skip_attention"] = "skip_attention"
     dropout: float = Field(0.2, ge=0, lt=1, description="before the head's first layer, half before its last")
-    last_fc: int = Field(2, ge=1, description="hidden units of the head, in base sizes")
+    last_fc: int = Field(2, ge=1, le=64, description="hidden units of the head, in base sizes")
 
 
 class AuxSkipAttentionModel(SkipNetwork):
     """Convolutions, skips to a CBAM attention, and auxiliary heads on the skips."""
 
     kind: Literal["aux_skip_attention"] = "aux_skip_attention"
-    last_fc: int = Field(4, ge=1, description="hidden units of a head, in base sizes")
+    last_fc: int = Field(4, ge=1, le=64, description="hidden units of a head, in base sizes")
 
 
 class RnnAuxSkipAttentionModel(SkipNetwork):
     """The same with a bidirectional LSTM along time in place of the main head's mean."""
 
     kind: Literal["rnn_aux_skip_attention"] = "rnn_aux_skip_attention"
-    last_fc: int = Field(4, ge=1, description="hidden units of a head, in base sizes")
+    last_fc: int = Field(4, ge=1, le=64, description="hidden units of a head, in base sizes")
 
 
 class SimpleAttentionModel(AttentionNetwork):
@@ -82,7 +82,7 @@ class SimpleAttentionModel(AttentionNetwork):
 
     kind: Literal["simple_attention"] = "simple_attention"
     dropout: float = Field(0.2, ge=0, lt=1, description="before the head's first layer, half before its last")
-    last_fc: int = Field(2, ge=1, description="hidden units of the head, in base sizes")
+    last_fc: int = Field(2, ge=1, le=64, description="hidden units of the head, in base sizes")
 
 
 class SimpleKaggleModel(ConvNetwork):
@@ -90,7 +90,7 @@ class SimpleKaggleModel(ConvNetwork):
 
     kind: Literal["simple_kaggle"] = "simple_kaggle"
     dropout: float = Field(0.2, ge=0, lt=1, description="before the head's first layer, half before its last")
-    last_fc: int = Field(2, ge=1, description="hidden units of the head, in base sizes")
+    last_fc: int = Field(2, ge=1, le=64, description="hidden units of the head, in base sizes")
 
 
 class FeatureExtractorModel(ConvNetwork):

@@ -38,7 +38,7 @@ class BoostingModel(Section):
 
     kind: Literal["boosting"] = "boosting"
     rounds: Count = Field(50, description="trees a class")
-    leaves: int = Field(8, ge=2, description="leaves of a tree, at most")
+    leaves: int = Field(8, ge=2, le=65536, description="leaves of a tree, at most")
     min_leaf: Count = Field(5, description="clips of a leaf, at least")
     rate: float = Field(0.1, gt=0, le=1, description="learning rate: what a tree counts")
 

@@ -6,7 +6,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tagging.config.sections.fields import OptionalCount, Positive, Probability, Section, Share, Weight
+from tagging.config.sections.fields import (
+    Count,
+    CountOrZero,
+    OptionalCount,
+    Positive,
+    Probability,
+    Section,
+    Share,
+    Weight,
+)
 
 
 class Init(Section):
@@ -42,8 +51,8 @@ class Teacher(Section):
 class Draws(Section):
     """How many clips a training epoch draws, with replacement."""
 
-    batch_size: int = Field(128, ge=2, description="clips in a step")
-    draws_per_epoch: int = Field(32768, ge=2, description="clips in an epoch, whatever the data's size")
+    batch_size: int = Field(128, ge=2, le=65536, description="clips in a step")
+    draws_per_epoch: int = Field(32768, ge=2, le=100_000_000, description="clips in an epoch, whatever the data's size")
 
     @property
     def steps(self) -> int:
@@ -60,7 +69,7 @@ class Draws(Section):
 class Sampling(Draws):
     """What a training epoch draws: each draw picks a source by probability, then one of its clips."""
 
-    frames: int = Field(256, ge=16, description="length of a crop, and of a tile in prediction")
+    frames: int = Field(256, ge=16, le=65536, description="length of a crop, and of a tile in prediction")
     curated: Probability = Field(0.8, description="probability that a draw is a curated clip")
     noisy: Probability = Field(0.2, description="probability that a draw is a noisy clip")
     trusted: Probability = Field(0.0, description="probability that a draw is a trusted noisy clip")
@@ -92,7 +101,7 @@ class Plateau(Section):
 
     kind: Literal["plateau"] = "plateau"
     factor: float = Field(0.6, gt=0, lt=1, description="the learning rate is multiplied by this")
-    patience: int = Field(6, ge=0, description="epochs without a rise that are borne")
+    patience: CountOrZero = Field(6, description="epochs without a rise that are borne")
     threshold: Weight = Field(1e-4, description="smallest relative rise that counts")
     min_lr: Weight = Field(1e-8, description="no lower than this")
 
@@ -107,8 +116,8 @@ class Cosine(Section):
     """The learning rate falls along a cosine, again and again (Loshchilov and Hutter 2017), a step an epoch."""
 
     kind: Literal["cosine"] = "cosine"
-    first: int = Field(10, ge=1, description="epochs until the first restart")
-    growth: int = Field(2, ge=1, description="each period is so many times as long as the one before")
+    first: Count = Field(10, description="epochs until the first restart")
+    growth: Count = Field(2, description="each period is so many times as long as the one before")
     min_lr: Weight = Field(1e-5, description="at the end of a period")
 
 
@@ -146,8 +155,8 @@ def check_schedule(schedule: Scheduler, lr: float, steps: int) -> None:
 class Epochs(Section):
     """The epoch loop."""
 
-    epochs: int = Field(700, ge=1, description="at most this many")
-    folds: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="folds to run, as [0, 2]; []: all")
+    epochs: Count = Field(700, description="at most this many")
+    folds: tuple[CountOrZero, ...] = Field((), description="folds to run, as [0, 2]; []: all")
 
 
 class Training(Epochs):
@@ -164,6 +173,6 @@ class Predict(Section):
     weights: Literal["best", "last", "ema"] = Field(
         "best", description="of the epoch with the best val_lwlrap, of the last epoch, or its average"
     )
-    tile_step: int = Field(64, ge=1, description="frames from one tile to the next")
-    batch_size: int = Field(256, ge=1, description="tiles in a batch")
+    tile_step: int = Field(64, ge=1, le=65536, description="frames from one tile to the next")
+    batch_size: int = Field(256, ge=1, le=65536, description="tiles in a batch")
     noisy: bool = Field(False, description="also predict the noisy clips, one file a fold")
