@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # a log file gets a line now and then, a terminal a bar that moves; neither gets one for a moment's work
 # without tqdm's rate, so that a fold's line fits 80 columns
 _FORMAT = "{l_bar}{bar}| {n_fmt}/{total_fmt} {unit}s [{elapsed}<{remaining}{postfix}]"
+_FORMAT_OF_ONE = "{l_bar}{bar}| [{elapsed}<{remaining}, all {whole}{postfix}]"
 _INTERVAL_S, _DELAY_S = (0.2, 0.5) if sys.stderr.isatty() else (20.0, 20.0)
 
 
@@ -27,20 +28,38 @@ def warn(text: str) -> None:
     tqdm.write(f"warning: {text}", file=sys.stderr)
 
 
-class Bar:
-    """A progress bar with an estimate of the time left; use it as a context."""
+class _OneOfSeveral(tqdm):
+    """A bar that knows how many steps come after its own, and the time left for all."""
 
-    def __init__(self, label: str, unit: str, total: int | None = None) -> None:
-        self._bar = tqdm(
+    after = 0
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """What a format may name: tqdm's own, and the time left for this bar and what comes after."""
+        known = dict(super().format_dict)
+        done, total = known["n"] - known["initial"], (known["total"] or 0) + self.after
+        left = (total - known["n"]) * known["elapsed"] / done if done else None
+        return known | {"whole": "?" if left is None else tqdm.format_interval(left)}
+
+
+class Bar:
+    """A progress bar with an estimate of the time left; use it as a context.
+
+    `after` steps follow those of this bar, in bars of their own: the time left for all is shown too.
+    """
+
+    def __init__(self, label: str, unit: str, total: int | None = None, after: int = 0) -> None:
+        self._bar = _OneOfSeveral(
             desc=label,
             unit=unit,
             total=total,
-            bar_format=_FORMAT,
+            bar_format=_FORMAT_OF_ONE if after else _FORMAT,
             mininterval=_INTERVAL_S,
             delay=_DELAY_S,
             dynamic_ncols=True,
             leave=False,
         )
+        self._bar.after = after
 
     def __enter__(self) -> Bar:
         return self

@@ -11,7 +11,7 @@ from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.folds import fold_runs
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.reading import Labelled, read_labelled
-from tagging.commands.training.run_tree import ending, fold_run, identity_tags, log_inputs, tell_apart
+from tagging.commands.training.run_tree import ending, fold_run, identity_tags, log_inputs, log_progress, tell_apart
 from tagging.config import AnyRecipe
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
@@ -107,12 +107,14 @@ def _train_missing(job: Job, run: Run, store: Store) -> None:
 
     prepared = job.prepared
     known = fold_runs(store, run)
-    todo = [fold for fold in prepared.folds_to_run if fold not in known or known[fold].status != "FINISHED"]
-    for fold in todo:
+    finished = {fold: child for fold, child in known.items() if child.status == "FINISHED"}
+    log_progress(store, run, finished, prepared.num_folds)
+    for fold in [fold for fold in prepared.folds_to_run if fold not in finished]:
         child = fold_run(store, run, fold, known.get(fold))
         deque(job.fold_epochs(fold, child, run), maxlen=0)
-        known[fold] = store.get(child.id)
-    summarise(prepared, run, {fold: child for fold, child in known.items() if child.status == "FINISHED"}, store)
+        finished[fold] = store.get(child.id)
+        log_progress(store, run, finished, prepared.num_folds)
+    summarise(prepared, run, finished, store)
 
 
 def _tell_done(run: Run, recipe: AnyRecipe) -> None:

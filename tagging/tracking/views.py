@@ -25,6 +25,8 @@ _RANKING_COLUMNS = {
     _NAME: 200,
     "metrics.`cv_lwlrap`": 95,
     "metrics.`nested_lwlrap`": 115,  # of ensembles alone
+    "tags.`folds`": 70,  # how many of all are finished: what a broken one has, and one that runs
+    "metrics.`fold_lwlrap_mean`": 130,
     "metrics.`fold_lwlrap_std`": 115,
     "tags.`teacher.leaks`": 115,  # of runs whose CV is too good: beside the others it says nothing
     "tags.`apart`": 400,
@@ -34,7 +36,6 @@ _RANKING_COLUMNS = {
     "tags.`worst`": 280,
     "tags.`error`": 280,
     "metrics.`cv_accuracy`": 100,
-    "metrics.`fold_lwlrap_mean`": 130,
 }
 _FOLDS_COLUMNS = {
     _NAME: 350,  # "Group: ", a name, the beginning of an id

@@ -164,10 +164,17 @@ def test_killed_in_the_second_fold_and_continued_it_ends_with_the_same_numbers(
     assert project.kill_when(second_fold, signal.SIGKILL, "train", "tiny") == -signal.SIGKILL
     store = store_of(project)
     assert {run.status for run in store.find([])} == {"RUNNING", "FINISHED"}
+    killed = the_run(store)
+    (score,) = (fold.metrics["fold_lwlrap"] for fold in store.children(killed.id) if fold.status == "FINISHED")
+    assert (killed.tags["folds"], killed.metrics) == ("1 of 3", {"fold_lwlrap_mean": score})
     done = project.run("train", "tiny")
     run = the_run(store)
     assert f"going on with run tiny ({run.id[:8]}), which was broken off or lacks folds" in done.stdout
     assert run.metrics == expected
+    assert run.tags["folds"] == "3 of 3"
+    for name in ("fold_lwlrap_mean", "fold_lwlrap_std"):
+        assert store.curve(run.id, name) == store_of(trained.project).curve(the_run(store_of(trained.project)).id, name)
+    assert list(store.curve(run.id, "fold_lwlrap_mean")) == [1, 2, 3]
     assert all_curves(store, project) == expected_curves
     assert len(store.find([])) == 1 + 3  # nothing is there twice
     assert {run.status for run in store.find([])} == {"FINISHED"}

@@ -90,6 +90,7 @@ def stacker_plan(shared: StackerStage, fold: int, predict: Callable[[torch.nn.Mo
             seed=stacker.seed,
             fold=fold,
         ),
+        folds=prepared.folds_to_run,
         predicting=prepared.predicting_epoch,
         predict=predict,
     )

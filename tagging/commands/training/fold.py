@@ -68,6 +68,7 @@ def fold_epochs(
             loss=build.loss_of(experiment).to(shared.device),
             validate=validation_of(shared, fold),
             settings=setup.loop_settings(build.fold_settings(experiment), fold, shared.device),
+            folds=shared.prepared.folds_to_run,
             predicting=experiment.predict.weights,
             predict=lambda model: predict_fold(shared, model, fold, run.id, parent.id, store),
         )

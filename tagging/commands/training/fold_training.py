@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -26,7 +26,8 @@ from tagging.training.parts import Parts
 class FoldPlan:
     """What is trained in a fold, by which settings, and what the network then does.
 
-    `predicting`: whose weights predict, best, last or ema; `predict` logs what the network predicts with them and
+    `folds` are all that the training asks for, in their order. `predicting`: whose weights predict, best, last or ema;
+    `predict` logs what the network predicts with them and
     returns the fold's lwlrap.
     """
 
@@ -35,6 +36,7 @@ class FoldPlan:
     loss: SourceLoss
     validate: Evaluate
     settings: LoopSettings
+    folds: Sequence[int]
     predicting: str
     predict: Callable[[torch.nn.Module], float]
 
@@ -51,7 +53,9 @@ def planned_epochs(make_plan: Callable[[], FoldPlan], fold: int, run: Run, store
     history: list[EpochRecord] = []
     with breaking_off(store.impatient(), run, checkpoints), EpochSender(store, run.id, work) as sender:
         plan = make_plan()
-        with Bar(f"fold {fold}", "step", plan.batches.steps * plan.settings.epochs) as bar:
+        steps = plan.batches.steps * plan.settings.epochs
+        place, number = plan.folds.index(fold) + 1, len(plan.folds)
+        with Bar(f"fold {fold} ({place} of {number})", "step", steps, steps * (number - place)) as bar:
             for record in epochs(
                 plan.parts, plan.batches, plan.loss, plan.validate, plan.settings, checkpoints, sender, bar
             ):

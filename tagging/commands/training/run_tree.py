@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION, project
@@ -70,6 +72,27 @@ def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
     tags = {"fold": fold, "parent": f"{parent.name} {parent.id[:8]}"}
     tags |= {tag: parent.tags[tag] for tag in ("fingerprint", LOCK) if tag in parent.tags}
     return store.start(parent.dataset, "fold", f"{parent.name} fold {fold}", tags, {}, parent)
+
+
+def fold_scores(folds: Mapping[int, Run]) -> dict[str, float]:
+    """Return the mean lwlrap of finished folds and, of two or more, the sample standard deviation."""
+    scores = [folds[fold].metrics["fold_lwlrap"] for fold in sorted(folds)]
+    metrics = {"fold_lwlrap_mean": float(np.mean(scores))}
+    if len(scores) > 1:
+        metrics["fold_lwlrap_std"] = float(np.std(scores, ddof=1))
+    return metrics
+
+
+def log_progress(store: Store, run: Run, finished: Mapping[int, Run], planned: int) -> None:
+    """Write with a parent what its finished folds score, at the step of their number, and how many of all they are.
+
+    What is written already is not written twice, so that a start after a kill adds the one that is missing.
+    """
+    step = len(finished)
+    scores = fold_scores(finished) if finished else {}
+    new = {name: value for name, value in scores.items() if store.curve(run.id, name).get(step) != value}
+    store.log_epochs(run.id, [{"epoch": step, "time_ms": time.time_ns() // 1_000_000, **new}])
+    store.set_tags(run.id, {"folds": f"{step} of {planned}"})
 
 
 def tell_apart(store: Store, run: Run) -> None:

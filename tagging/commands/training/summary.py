@@ -12,6 +12,7 @@ import pandas as pd
 from tagging.commands.runs.folds import fold_runs
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.leaks import LEAKS
+from tagging.commands.training.run_tree import fold_scores
 from tagging.config import Experiment
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.report import figures
@@ -29,7 +30,7 @@ def summarise(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: St
     mean and the sample standard deviation over the folds at hand are logged. `folds`: their runs as they are now.
     """
     parent = store.get(parent.id)
-    metrics = _fold_metrics([folds[fold] for fold in sorted(folds)])
+    metrics = fold_scores(folds)
     if prepared.predicting_epoch:
         histories = {fold: _history(store, folds[fold]) for fold in sorted(folds)}
         if prepared.predicting_epoch == "best":
@@ -48,14 +49,6 @@ def summarise(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: St
     summary = _words(prepared, parent, scores, metrics, _rival(prepared, parent, folds, store))
     store.set_tags(parent.id, {"mlflow.note.content": describe(summary), "worst": worst_classes(summary.class_lwlrap)})
     store.set_tags(parent.id, {"candidate": "yes"})  # last: whoever sees it finds all the rest
-    return metrics
-
-
-def _fold_metrics(folds: list[Run]) -> dict[str, float]:
-    scores = [fold.metrics["fold_lwlrap"] for fold in folds]
-    metrics = {"fold_lwlrap_mean": float(np.mean(scores))}
-    if len(scores) > 1:
-        metrics["fold_lwlrap_std"] = float(np.std(scores, ddof=1))
     return metrics
 
 
