@@ -1,4 +1,4 @@
-"""What the command lines share: arguments that are numbers, and how a command ends. Imports nothing heavy."""
+"""What the command lines share: arguments that are numbers, how a command begins and ends. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tagging.errors import UserError
+from tagging.output import guard, lost_words
 from tagging.signals import interrupting
 
 
@@ -20,11 +21,15 @@ def exit_status(command: Callable[[], None], stopped: str) -> int:
     """Run a command; return 0, 2 for an error the user can mend, 3 where something is left out, 130 after a signal.
 
     The signals are those of `tagging.signals`. `stopped` is said when it is interrupted, how to go on, unless the
-    interrupt itself says so.
+    interrupt itself says so. What is printed never fails the command (`tagging.output`); what a full disk did not take
+    of it is told at the end, by 2.
     """
+    guard()
     try:
         with interrupting():
             command()
+        if (lost := lost_words()) is not None:
+            raise UserError(f"what was printed is not whole: {lost.strerror}")
     except UserError as error:
         print(*(f"error: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
         return error.status

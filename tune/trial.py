@@ -12,6 +12,7 @@ from ray import tune
 
 from tagging.commandline import importing
 from tagging.errors import UserError
+from tagging.output import guard
 from tune.schema import Space
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class CrossValidation(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take the trial of `config`, to begin or to go on with."""
+        guard()
         self._config = config
         self._steps: Generator[Report] | None = None
         self._prepare: Preparing | None = None  # for all trials of this worker

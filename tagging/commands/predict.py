@@ -138,9 +138,13 @@ def tag_folder(
     root = folder if folder.is_dir() else folder.parent
     fnames = [path.relative_to(root).as_posix() for path, usable in zip(files, sound.readable, strict=True) if usable]
     table = pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(probabilities, columns=classes)], axis=1)
-    _show(table, classes, min(top, len(classes)))
+    try:  # the file first, whatever becomes of the words, which are said in any case
+        if out is not None:
+            _write(table, out)
+    finally:
+        _show(table, classes, min(top, len(classes)))
     if out is not None:
-        _write(table, out)
+        say(f"wrote {out}: {count(len(table), 'clip')}, {len(classes)} classes")
     if sound.problems:
         _warn_of(limited(sound.problems, str, "files"))
         raise PartlyDone(f"{len(table)} of {count(len(files), 'file')} tagged; the others are named above")
@@ -157,7 +161,6 @@ def _write(table: pd.DataFrame, out: Path) -> None:
         table.to_csv(out, index=False, float_format="%.6f")
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
-    say(f"wrote {out}: {count(len(table), 'clip')}, {table.shape[1] - 1} classes")
 
 
 def _show(table: pd.DataFrame, classes: list[str], top: int) -> None:

@@ -139,6 +139,18 @@ def test_one_file_is_enough(trained: Trained, tmp_path: Path) -> None:
     assert re.fullmatch(r"stereo\.flac  \w+ 0\.\d\d\n", done.stdout)
 
 
+def test_a_table_that_cannot_be_written_takes_no_word_along(trained: Trained, tmp_path: Path) -> None:
+    sound = tmp_path / "noise.wav"
+    soundfile.write(sound, np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+    written = trained.project.run("predict", str(sound), "--run", "tiny", "--out", str(tmp_path / "tags.csv"))
+    done = trained.project.run("predict", str(sound), "--run", "tiny", "--out", str(tmp_path), code=2)
+    tags, wrote = written.stdout.splitlines()
+    assert tags.startswith("noise.wav  ")
+    assert wrote == f"wrote {tmp_path}/tags.csv: 1 clip, {len(read_csv(tmp_path / 'tags.csv').columns) - 1} classes"
+    assert done.stdout == f"{tags}\n"
+    assert done.stderr == f"tagging {sound} as run tiny does\nerror: {tmp_path}: cannot be written: Is a directory\n"
+
+
 def test_a_folder_that_is_not_there_is_named(trained: Trained, tmp_path: Path) -> None:
     done = trained.project.run("predict", f"{tmp_path}/none", "--run", "tiny", code=2)
     assert done.stderr == f"tagging {tmp_path}/none as run tiny does\nerror: {tmp_path}/none: no such file or folder\n"
