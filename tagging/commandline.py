@@ -6,6 +6,7 @@ import argparse
 import errno
 import gc
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,16 @@ def exit_status(command: Callable[[], None], stopped: str) -> int:
         print(f"\nstopped; {str(interrupt) or stopped}", file=sys.stderr)
         return 130
     return 0
+
+
+def know_all_names() -> None:
+    """Start the process anew, in Python's UTF-8 mode, where it can name files in ASCII alone.
+
+    That is so with LC_ALL=C and PYTHONUTF8=0: a file whose name has another letter could not be opened.
+    """
+    if sys.getfilesystemencoding() == "ascii":
+        os.environ["PYTHONUTF8"] = "1"  # for the processes that are started below
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def begin(text: str) -> None:

@@ -1,4 +1,4 @@
-"""What a command says, on stdout and stderr: no reader or disk that fails words makes the command fail."""
+"""What a command says, on stdout and stderr: no reader, disk or encoding that fails words makes the command fail."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ _NOBODY_READS = (errno.EPIPE, errno.EIO)  # a pipe's reader has gone (`| head -1
 
 
 class Guarded:
-    """A text stream that drops what is written once nobody reads it, or its disk is full.
+    """A text stream that takes every text; what its encoding lacks is written as an escape, as `\\xe4`.
 
-    `failed` is then the reason, None where the reader went away, which is no failure.
+    Once nobody reads it, or its disk is full, what is written is dropped. `failed` is then the reason, None where the
+    reader went away, which is no failure.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.failed: OSError | None = None
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
         """Write a text, or drop it."""

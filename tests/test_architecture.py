@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "commandline.py": (set(), {"output", "signals"}),
     "output.py": (set(), set()),
     "signals.py": (set(), set()),
-    "__main__.py": (set(), {"cli"}),
+    "__main__.py": (set(), {"cli", "commandline"}),
     "__init__.py": (set(), set()),
 }
 COMMON = {"errors", "project", "seeds", "sources"}

@@ -1,4 +1,4 @@
-"""What a command prints, where nobody reads it, and where there is no room for it."""
+"""What a command prints, where nobody reads it, where there is no room for it, and where its encoding lacks letters."""
 
 from __future__ import annotations
 
@@ -72,3 +72,31 @@ def test_no_file_gets_what_is_printed_to_a_stdout_that_is_closed(tmp_path: Path)
     closed = ["bash", "-c", 'exec "$@" >&- 2>&-', "-", sys.executable, "-c", COMMAND, tmp_path / "a.txt"]
     assert subprocess.run(closed, cwd=ROOT).returncode == 0
     assert (tmp_path / "a.txt").read_text() == "done"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("ascii", b"Kr\\xe4he"), ("latin-1", b"Kr\xe4he"), ("utf-8", "Krähe".encode())]
+)
+def test_letters_that_an_encoding_lacks_are_escaped(encoding: str, said: bytes, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, tmp_path / "Krähe.txt"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"warning: " + said + b"\n")
+    assert done.stdout.splitlines()[0] == said + b" 0"
+
+
+def test_a_file_with_any_name_is_found_where_the_locale_knows_ascii_alone(tmp_path: Path) -> None:
+    file = tmp_path / "Krähe.yaml"
+    file.write_text("base: base\nnotes: A crow.\nlabels: {corrections: Krähe.csv}\n", "utf-8")
+    plain = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG", "PYTHON"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "tagging", "show", "experiment", file],
+        cwd=ROOT,
+        env=plain | {"LC_ALL": "C", "PYTHONUTF8": "0"},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "\n  corrections: Krähe.csv\n".encode() in done.stdout
