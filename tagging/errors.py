@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tagging.masking import showable
+
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 # for libraries that keep no error number: safetensors, SQLite
 _NO_SPACE_WORDS = ("No space left on device", "Disk quota exceeded", "database or disk is full")
@@ -16,13 +18,14 @@ _NO_SPACE_WORDS = ("No space left on device", "Disk quota exceeded", "database o
 class UserError(Exception):
     """Something the user gave cannot be used.
 
-    `problems` holds one line a problem, all that were found at once. The command line prints them
+    `problems` holds one line a problem, all that were found at once, without passwords. The command line prints them
     without a traceback and exits with `status`.
     """
 
     status = 2
 
     def __init__(self, *problems: str) -> None:
+        problems = tuple(map(showable, problems))
         super().__init__("\n".join(problems))
         self.problems = problems
 

@@ -1,4 +1,4 @@
-"""What a command says, on stdout and stderr: no reader, disk or encoding that fails words makes the command fail."""
+"""What a command says, on stdout and stderr: it holds no password, and where it cannot be said nothing else fails."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import io
 import os
 import sys
 from typing import Any, TextIO, cast
+
+from tagging.masking import showable
 
 _NOBODY_READS = (errno.EPIPE, errno.EIO)  # a pipe's reader has gone (`| head -1`); the terminal was closed
 
@@ -25,9 +27,9 @@ class Guarded:
             stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
-        """Write a text, or drop it."""
+        """Write a text without passwords, or drop it."""
         try:
-            self._stream.write(text)
+            self._stream.write(showable(text))
         except OSError as error:
             self._drop(error)
         return len(text)

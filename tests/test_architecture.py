@@ -39,19 +39,20 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "tracking": ({"mlflow", "pandas", "filelock", "psutil", "pynvml", "sqlalchemy"}, set()),
     "commands": ({"numpy", "pandas", "torch", "pydantic", "rich"}, None),
     "metrics.py": ({"numpy"}, set()),
-    "errors.py": (set(), set()),
+    "errors.py": (set(), {"masking"}),
+    "masking.py": (set(), set()),
     "project.py": (set(), set()),
     "seeds.py": ({"torch"}, set()),
     "sources.py": (set(), set()),
     "progress.py": ({"tqdm"}, {"training"}),
     "cli": (set(), {"config", "commands", "data", "ensemble", "tracking", "commandline", "progress"}),
     "commandline.py": (set(), {"output", "signals"}),
-    "output.py": (set(), set()),
+    "output.py": (set(), {"masking"}),
     "signals.py": (set(), set()),
     "__main__.py": (set(), {"cli", "commandline"}),
     "__init__.py": (set(), set()),
 }
-COMMON = {"errors", "project", "seeds", "sources"}
+COMMON = {"errors", "masking", "project", "seeds", "sources"}
 # what commands share, in the order in which they may know each other
 SHARED = ("runs", "training", "stacking", "predicting", "selection")
 

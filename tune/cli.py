@@ -28,8 +28,12 @@ _OF_A_NEW_SWEEP = ("experiment", "data", "set", "name", "seed", "folds")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
+    return exit_status(lambda: _carry_out(arguments), "start the same command again")
+
+
+def _carry_out(arguments: Sequence[str] | None) -> None:
     parsed = _parser().parse_args(arguments)
-    return exit_status(lambda: COMMANDS[parsed.command](parsed), "start the same command again")
+    COMMANDS[parsed.command](parsed)
 
 
 def _parser() -> argparse.ArgumentParser:

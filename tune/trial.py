@@ -12,6 +12,7 @@ from ray import tune
 
 from tagging.commandline import importing
 from tagging.errors import UserError
+from tagging.masking import showable
 from tagging.output import guard
 from tune.schema import Space
 
@@ -61,7 +62,7 @@ class CrossValidation(tune.Trainable):
         try:
             return next(self._steps)
         except Exception as error:
-            text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            text = str(error) if isinstance(error, UserError) else showable(f"{type(error).__name__}: {error}")
             return {"error": text, "broken_off": by_the_machine(error), tune.result.DONE: True}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

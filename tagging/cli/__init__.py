@@ -28,8 +28,12 @@ Train audio taggers over folds, with every run tracked in MLflow.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
+    return exit_status(lambda: _carry_out(arguments), "the same command goes on from what is finished")
+
+
+def _carry_out(arguments: Sequence[str] | None) -> None:
     parsed = parser().parse_args(arguments)
-    return exit_status(lambda: parsed.carry_out(parsed), "the same command goes on from what is finished")
+    parsed.carry_out(parsed)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tagging.cli.arguments import add_experiment, load_recipe
 from tagging.commandline import at_least, begin, folder, importing
-from tagging.tracking.place import tracking_uri, without_password
+from tagging.tracking.place import tracking_uri
 
 
 def add_parsers(commands: Any) -> None:
@@ -77,7 +77,7 @@ def _demo(parsed: argparse.Namespace) -> None:
 
 def _show(parsed: argparse.Namespace) -> None:
     if parsed.topic == "runs":
-        begin(f"runs of {without_password(tracking_uri())}")
+        begin(f"runs of {tracking_uri()}")
         with importing():
             from tagging.commands.show_runs import show_runs
 

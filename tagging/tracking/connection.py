@@ -22,7 +22,7 @@ from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from tagging.errors import DiskFull, UserError, is_disk_full
-from tagging.tracking.place import sqlite_file, sqlite_uri, without_password
+from tagging.tracking.place import sqlite_file, sqlite_uri
 
 # What these two say on the terminal comes again, in our words, in the error that we raise.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -84,13 +84,13 @@ class Connection:
         if isinstance(error, MlflowException) and error.error_code == "RESOURCE_ALREADY_EXISTS":
             return AlreadyThere(reason(error))
         what = "the tracking store does not answer" if passing else "the tracking store refuses"
-        return StoreError(f"{without_password(self.uri)}: {what}: {reason(error)}")
+        return StoreError(f"{self.uri}: {what}: {reason(error)}")
 
 
 @contextmanager
 def _telling(uri: str) -> Iterator[None]:
     """Say on the terminal that the block waits for the store, once it has done so for some seconds."""
-    waiting = f"{without_password(uri)}: the tracking store has not answered for {TELL_S:.0f} s"
+    waiting = f"{uri}: the tracking store has not answered for {TELL_S:.0f} s"
     text = f"warning: {waiting} (is it locked by another process?); waiting for it"
     timer = Timer(TELL_S, print, [text], {"file": sys.stderr})
     timer.daemon = True
@@ -107,14 +107,25 @@ def open_connection(uri: str) -> Connection:
     Raises StoreError, saying the address and what to do, where that fails; DiskFull where a SQLite file needs room.
     """
     path = sqlite_file(uri)
+    if path is None:
+        _check_login(uri)
     try:
         client = _open_sqlite(uri, path) if path else _probe(uri)
     except Exception as error:  # MLflow lets errors of SQLAlchemy, of drivers and of the disk through
         if full := _full_disk(uri, error):
             raise full from error
-        problem = f"{without_password(uri)}: cannot be used as tracking store: {reason(error)}"
+        problem = f"{uri}: cannot be used as tracking store: {reason(error)}"
         raise StoreError(problem, _advice(uri, error)) from error
     return Connection(uri, client)
+
+
+def _check_login(uri: str) -> None:
+    """Refuse an address of which libraries take a part of the password for the host, and show it in their errors."""
+    login = uri.partition("://")[2].rpartition("@")[0]
+    if "@" in login or (uri.startswith(("http://", "https://")) and set("/?#") & set(login)):
+        raise StoreError(
+            f"{uri}: cannot be read as an address; write @ / ? # in a user or a password as %40 %2F %3F %23"
+        )
 
 
 def _full_disk(uri: str, error: Exception) -> DiskFull | None:
@@ -168,7 +179,7 @@ def _probe(uri: str) -> MlflowClient:
 
 def _advice(uri: str, error: Exception) -> str:
     if "out-of-date database schema" in str(error):
-        upgrade = f"python -m mlflow db upgrade {without_password(uri)}"
+        upgrade = f"python -m mlflow db upgrade {uri}"
         return f"it was made by an older MLflow: copy it, then bring it up to date with `{upgrade}`"
     if uri.startswith(("http://", "https://")):
         return "start that server, or unset MLFLOW_TRACKING_URI to use the project's own store"

@@ -11,7 +11,6 @@ from mlflow.exceptions import MlflowException
 from tagging.errors import UserError
 from tagging.tracking.connection import Connection, StoreError, reason
 from tagging.tracking.files import Files
-from tagging.tracking.place import without_password
 from tagging.tracking.resolve import WITH_PREDICTIONS, resolve
 from tagging.tracking.run import NAME, PARENT, Run, clause
 
@@ -36,7 +35,7 @@ class Finder(Files):
             if not isinstance(cause, MlflowException) or cause.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             gone = "one that was deleted is gone for good after `mlflow gc`"
-            raise StoreError(f"there is no run {run_id} in {without_password(self.uri)}: {gone}") from None
+            raise StoreError(f"there is no run {run_id} in {self.uri}: {gone}") from None
         if found.info.lifecycle_stage != "active":
             raise StoreError(restore(run_id))
         return self._run(found)

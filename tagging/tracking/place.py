@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from tagging import project
 
@@ -36,12 +36,6 @@ def sqlite_file(uri: str) -> Path | None:
 def sqlite_uri(path: Path) -> str:
     """Return the address of a SQLite file."""
     return SQLITE + str(path).replace("%", "%25").replace("?", "%3F")
-
-
-def without_password(uri: str) -> str:
-    """Return an address that can be shown on a screen: a password in it is replaced by stars."""
-    password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@", 1) if password else uri
 
 
 def artifact_folder(dataset: str) -> Path:

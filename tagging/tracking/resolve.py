@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from tagging.errors import UserError
-from tagging.tracking.place import without_password
 from tagging.tracking.run import NAME, Run, clause
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def _unknown(store: Finder, text: str, kinds: Sequence[str], unfinished: bool) -
     wanted = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
     near = get_close_matches(text, sorted(names), n=3, cutoff=0.5)
     return UserError(
-        f"{text}: no such run in {without_password(store.uri)}; give a run id, four or more of its first "
+        f"{text}: no such run in {store.uri}; give a run id, four or more of its first "
         f"characters, or the name of a {'' if unfinished else 'finished '}{wanted}",
         *([f"nearest names: {', '.join(near)}"] if near else []),
         "`python -m tagging show runs` lists what there is",

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from mlflow.entities import Experiment, Metric, Param, RunTag
 
 from tagging import project
+from tagging.masking import showable
 from tagging.tracking.connection import AlreadyThere, Connection, StoreError, open_connection
 from tagging.tracking.environment import git_commit
 from tagging.tracking.finder import Finder
@@ -58,14 +59,14 @@ class Store(Finder):
     ) -> Run:
         """Start a run in the MLflow experiment of a data set (made if new) and return it.
 
-        `tags` join the store's own: kind, owner, parent, description, source, git commit and user.
+        `tags`, without passwords, join the store's own: kind, owner, parent, description, source, git commit and user.
         """
         own = {"kind": kind, "owner": owner_tag(), "mlflow.user": _user(), **_source()}
         if parent is not None:
             own[PARENT] = parent.id if isinstance(parent, Run) else parent
         if description:
-            own["mlflow.note.content"] = description
-        all_tags = {key: str(value) for key, value in {**tags, **own}.items()}
+            tags = {**tags, "mlflow.note.content": description}
+        all_tags = {key: showable(str(value)) for key, value in tags.items()} | own
         experiment = self._experiment(dataset)
         call, client = self.connection.call, self._client
         try:
@@ -99,13 +100,13 @@ class Store(Finder):
         self.drop_drafts(run_id)
 
     def set_tags(self, run_id: str, tags: Mapping[str, object]) -> None:
-        """Set tags of a run; one that is there is overwritten."""
-        for chunk in _chunks([RunTag(key, str(value)) for key, value in tags.items()], 100):
+        """Set tags of a run, without passwords; one that is there is overwritten."""
+        for chunk in _chunks([RunTag(key, showable(str(value))) for key, value in tags.items()], 100):
             self.connection.call(self._client.log_batch, run_id, tags=chunk)
 
     def log_params(self, run_id: str, params: Mapping[str, object]) -> None:
-        """Log params; a value that is too long for MLflow is shortened and says so."""
-        for chunk in _chunks([Param(key, param_value(value)) for key, value in params.items()], 100):
+        """Log params, without passwords; a value that is too long for MLflow is shortened and says so."""
+        for chunk in _chunks([Param(key, param_value(showable(str(value)))) for key, value in params.items()], 100):
             self.connection.call(self._client.log_batch, run_id, params=chunk)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:

@@ -112,7 +112,9 @@ def _announce(store: Store, address: str, open_browser: bool) -> None:
     page = f"/#/experiments/{experiment}/runs?{query}" if experiment else ""
     print(f"MLflow UI: {address}{page}", flush=True)
     if open_browser and _has_display():
-        webbrowser.open(address + page)
+        scheme, _, place = address.partition("://")
+        # without a login, since everybody on the machine can read a browser's command line
+        webbrowser.open(f"{scheme}://{place.rpartition('@')[2]}{page}")
 
 
 def _has_display() -> bool:

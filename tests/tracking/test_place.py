@@ -44,11 +44,6 @@ def test_a_folder_with_signs_that_mean_something_in_an_address_holds_a_store(
     assert (project / "mlruns" / "demo" / run.id / "artifacts" / "a.txt").exists()
 
 
-def test_a_password_is_not_shown() -> None:
-    assert place.without_password("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
-    assert place.without_password("http://host:5000") == "http://host:5000"
-
-
 @pytest.mark.parametrize(
     ("dataset", "folder"),
     [("esc10", "esc10"), ("my sound/2", "my_sound_2"), ("..", "_"), ("work", "work_"), ("Vögel", "Vögel")],

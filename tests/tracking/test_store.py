@@ -125,6 +125,33 @@ SET_OR_UNSET = (
 )
 
 
+def test_no_secret_goes_to_the_store(store: Store) -> None:
+    url = "http://me:secret@host/a?token=secret"
+    run = store.start("demo", "experiment", "a", {"base": url}, {"data.folder": url}, description=f"From {url}.")
+    store.set_tags(run.id, {"error": url})
+    run = store.get(run.id)
+    hidden = "http://***@host/a?token=***"
+    assert (run.tags["base"], run.tags["error"], run.params["data.folder"]) == (hidden, hidden, hidden)
+    assert run.tags["mlflow.note.content"] == f"From {hidden}."
+
+
+@pytest.mark.parametrize(
+    ("uri", "hidden"),
+    [
+        ("http://me:se/cret@host:5000", "http://***@host:5000"),
+        ("https://se?cret@host", "https://***@host"),
+        ("http://me:se@cret@host", "http://***@host"),
+        ("postgresql://me:se@cret@host/db", "postgresql://me:***@host/db"),
+    ],
+)
+def test_an_address_of_which_no_password_can_be_told_is_refused_without_it(uri: str, hidden: str) -> None:
+    with pytest.raises(StoreError) as error:
+        open_connection(uri)
+    assert error.value.problems == (
+        f"{hidden}: cannot be read as an address; write @ / ? # in a user or a password as %40 %2F %3F %23",
+    )
+
+
 def test_a_folder_of_files_is_refused_as_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as error:
         open_connection(f"{tmp_path}/mlruns")

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import psutil
 import pytest
 
+from tagging.commandline import exit_status
 from tagging.errors import UserError
 from tagging.tracking.store import Store
 from tagging.tracking.ui import serve
@@ -38,6 +40,19 @@ def test_a_taken_port_is_named_with_a_free_one(store: Store, taken: int) -> None
         rf"http://127\.0\.0\.1:{taken}; port \d+ is free",
         problem,
     )
+
+
+def test_neither_the_screen_nor_the_browser_is_told_the_login_of_a_server(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setenv("DISPLAY", ":0")
+    remote = Store(replace(store.connection, uri="http://me:secret@host:5000/"))
+    monkeypatch.setattr(Store, "connect", lambda: remote)
+    assert exit_status(lambda: serve(5000, open_browser=True), "stopped") == 0
+    assert capsys.readouterr().out == "MLflow UI: http://***@host:5000\n"
+    assert opened == ["http://host:5000"]
 
 
 @pytest.mark.long

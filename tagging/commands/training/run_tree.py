@@ -15,6 +15,7 @@ from tagging.commands.training.folded import Folded
 from tagging.config import flatten, told_apart
 from tagging.config.load import leaf_text, to_yaml
 from tagging.errors import UserError
+from tagging.masking import showable
 from tagging.tracking.environment import environment, git_state
 from tagging.tracking.ownership import LOCK, work_folder
 from tagging.tracking.store import Run, Store
@@ -42,7 +43,7 @@ def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
     params = {path: leaf_text(value) for path, value in flatten(experiment).items()}
     store.log_params(run.id, {path: text for path, text in params.items() if path not in run.params})
     if not store.has_file(run.id, "config.yaml"):
-        store.log_text(run.id, to_yaml(experiment), "config.yaml")
+        store.log_text(run.id, showable(to_yaml(experiment)), "config.yaml")
     folds = pd.DataFrame({"fname": prepared.dataset.curated.fnames, "fold": prepared.folds})
     store.log_table(run.id, folds, FOLDS)
     store.log_json(run.id, environment(), "environment.json")
