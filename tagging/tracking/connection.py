@@ -33,6 +33,7 @@ PATIENCE_S = 120.0
 TELL_S = 5.0  # MLflow itself waits 20 seconds for a SQLite file that another process has locked
 WAL_ROOM = 2**20  # bytes; its index alone takes 32 kB
 PASSING = {"TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED"}
+LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,8 +62,9 @@ class Connection:
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call one of the client's methods, again and again while the store blinks.
 
-        Returns what the method returns. Raises StoreError with the store's address and the reason. Does not wait
-        for room on a full disk: raises DiskFull where that of a SQLite file is, OSError where that of a run's files.
+        What does not pass by waiting is told at once: a table that is missing, a text that cannot be stored. Returns
+        what the method returns. Raises StoreError with the store's address and the reason. Does not wait for room on a
+        full disk: raises DiskFull where that of a SQLite file is, OSError where that of a run's files.
         """
         deadline, pause = time.monotonic() + self.patience, 0.5
         with _telling(self.uri) if self.patience else nullcontext():
@@ -70,7 +72,7 @@ class Connection:
                 try:
                     return function(*args, **kwargs)
                 except (MlflowException, OSError) as error:
-                    passing = isinstance(error, MlflowException) and error.error_code in PASSING
+                    passing = _passes(error)
                     if isinstance(error, OSError) and is_disk_full(error):
                         raise
                     if full := _full_disk(self.uri, error):
@@ -87,11 +89,31 @@ class Connection:
         return StoreError(f"{self.uri}: {what}: {reason(error)}")
 
 
+def _passes(error: BaseException) -> bool:
+    """Say whether a failure may go by waiting: a lock, a server that is away; not what will be refused again."""
+    if not isinstance(error, MlflowException) or error.error_code not in PASSING:
+        return False
+    causes = list(_causes(error))
+    for below in causes:
+        if isinstance(below, sqlite3.Error):
+            # the low byte is the kind, the rest its details; an error of the module itself has none
+            return getattr(below, "sqlite_errorcode", 0) & 0xFF in LOCKED
+    return not isinstance(causes[-1], ValueError)  # a text or an address that cannot be sent, a certificate
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from, down to the bottom."""
+    inner: BaseException | None = error
+    while inner:
+        yield inner
+        inner = inner.__cause__ or inner.__context__
+
+
 @contextmanager
 def _telling(uri: str) -> Iterator[None]:
     """Say on the terminal that the block waits for the store, once it has done so for some seconds."""
-    waiting = f"{uri}: the tracking store has not answered for {TELL_S:.0f} s"
-    text = f"warning: {waiting} (is it locked by another process?); waiting for it"
+    why = "is it locked by another process?" if sqlite_file(uri) else "is it down, or busy?"
+    text = f"warning: {uri}: the tracking store has not answered for {TELL_S:.0f} s ({why}); waiting for it"
     timer = Timer(TELL_S, print, [text], {"file": sys.stderr})
     timer.daemon = True
     timer.start()
@@ -140,9 +162,8 @@ def _full_disk(uri: str, error: Exception) -> DiskFull | None:
 
 def reason(error: BaseException) -> str:
     """Return what lies at the bottom of an error, "Connection refused", without its wrappings."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    *_, bottom = _causes(error)
+    line = next(iter(str(bottom).splitlines()), "") or type(bottom).__name__
     return re.sub(r"^\[Errno \d+\] ", "", line)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from tagging.errors import UserError
 
 PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
@@ -63,6 +66,24 @@ def param_value(value: object) -> str:
         return text
     note = f" … (shortened here: {len(text)} characters, in full in config.yaml)"
     return text[: LONGEST_PARAM - len(note)] + note
+
+
+def check_texts(texts: Mapping[str, object]) -> None:
+    """Raise UserError for every text, by its name, that no store can keep, since UTF-8 does not hold it.
+
+    Half of a character, as YAML takes it by "\\ud800", or a byte of the command line that is no UTF-8.
+    """
+    problems = []
+    for name, value in texts.items():
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            letter = ascii(error.object[error.start])
+            problems.append(
+                f"{name}: {letter} (character {error.start + 1}) is no text that a store can keep; leave it out"
+            )
+    if problems:
+        raise UserError(*problems)
 
 
 def clause(field: str, value: str, comparison: str = "=") -> str:

@@ -20,7 +20,7 @@ from tagging.tracking.environment import git_commit
 from tagging.tracking.finder import Finder
 from tagging.tracking.ownership import owner_tag
 from tagging.tracking.place import artifact_folder, sqlite_file, tracking_uri
-from tagging.tracking.run import PARENT, Run, metric_name, param_value
+from tagging.tracking.run import PARENT, Run, check_texts, metric_name, param_value
 
 __all__ = ["Ending", "Run", "Store", "StoreError", "metric_name", "tracking_uri"]
 
@@ -60,10 +60,12 @@ class Store(Finder):
         """Start a run in the MLflow experiment of a data set (made if new) and return it.
 
         `tags`, without passwords, join the store's own: kind, owner, parent, description, source, git commit and user.
+        Raises UserError where a text is none that a store can keep.
         """
         own = {"kind": kind, "owner": owner_tag(), "mlflow.user": _user(), **_source()}
         if parent is not None:
             own[PARENT] = parent.id if isinstance(parent, Run) else parent
+        check_texts({"data.name": dataset, "name": name, "notes": description, **tags, **own})
         if description:
             tags = {**tags, "mlflow.note.content": description}
         all_tags = {key: showable(str(value)) for key, value in tags.items()} | own
@@ -105,7 +107,11 @@ class Store(Finder):
             self.connection.call(self._client.log_batch, run_id, tags=chunk)
 
     def log_params(self, run_id: str, params: Mapping[str, object]) -> None:
-        """Log params, without passwords; a value that is too long for MLflow is shortened and says so."""
+        """Log params, without passwords; a value that is too long for MLflow is shortened and says so.
+
+        Raises UserError where a value is none that a store can keep.
+        """
+        check_texts(params)
         for chunk in _chunks([Param(key, param_value(showable(str(value)))) for key, value in params.items()], 100):
             self.connection.call(self._client.log_batch, run_id, params=chunk)
 

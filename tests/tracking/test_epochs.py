@@ -96,7 +96,7 @@ def test_a_failing_store_is_reported_once_and_gets_its_epochs_later(
             sender.log_epoch(record)
         sender._thread.submit(int).result()  # the queue is empty
     assert capsys.readouterr().err == (
-        f"warning: {store.uri}: the tracking store does not answer: no such table: metrics\n"
+        f"warning: {store.uri}: the tracking store refuses: no such table: metrics\n"
         "warning: the training goes on; its curves follow when the store is back\n"
     )
     sender.log_epoch(records(4)[3])
@@ -112,7 +112,7 @@ def test_close_says_where_the_training_is_safe_when_the_store_stays_away(store: 
     with outage(project), pytest.raises(UserError) as error:
         sender.close(records(2))
     assert error.value.problems == (
-        f"{store.uri}: the tracking store does not answer: no such table: metrics",
+        f"{store.uri}: the tracking store refuses: no such table: metrics",
         f"the training is safe in {project}/mlruns/work/{run.id}; start the same command again when the store is back",
     )
 

@@ -5,11 +5,15 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
-from tagging.tracking import finder
+from tagging.errors import UserError
+from tagging.tracking import connection, finder
 from tagging.tracking.connection import open_connection
 from tagging.tracking.ownership import owner_tag
 from tagging.tracking.store import Run, Store, StoreError
@@ -133,6 +137,82 @@ def test_no_secret_goes_to_the_store(store: Store) -> None:
     hidden = "http://***@host/a?token=***"
     assert (run.tags["base"], run.tags["error"], run.params["data.folder"]) == (hidden, hidden, hidden)
     assert run.tags["mlflow.note.content"] == f"From {hidden}."
+
+
+def test_a_text_that_no_store_can_keep_is_named_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", None)  # nothing waits
+    with pytest.raises(UserError) as error:
+        store.start("demo", "experiment", "Kr\udce4he", {}, {}, description="From \ud800.")
+    assert error.value.problems == (
+        "name: '\\udce4' (character 3) is no text that a store can keep; leave it out",
+        "notes: '\\ud800' (character 6) is no text that a store can keep; leave it out",
+    )
+    run = begin(store)
+    with pytest.raises(UserError) as error:
+        store.log_params(run.id, {"data.folder": "\udce4"})
+    assert error.value.problems == (
+        "data.folder: '\\udce4' (character 1) is no text that a store can keep; leave it out",
+    )
+    store.set_tags(run.id, {"error": "cannot read Kr\udce4he.wav"})  # what the run's end says fails nothing
+    assert store.get(run.id).tags["error"] == "cannot read Kr\\udce4he.wav"
+
+
+def test_what_will_not_pass_by_waiting_is_told_at_once(
+    store: Store, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", None)
+    run = begin(store)
+    with pytest.raises(StoreError) as error:
+        store.connection.call(store.connection.client.create_experiment, "\ud800")
+    assert error.value.problems == (
+        f"{store.uri}: the tracking store refuses: 'utf-8' codec can't encode character '\\ud800' in position 0: "
+        "surrogates not allowed",
+    )
+    with closing(sqlite3.connect(project / "mlflow.db")) as database:
+        database.execute("DROP TABLE metrics")
+    with pytest.raises(StoreError) as error:
+        store.log_metrics(run.id, {"cv_lwlrap": 0.5})
+    assert error.value.problems == (f"{store.uri}: the tracking store refuses: no such table: metrics",)
+
+
+def test_a_lock_is_waited_for(store: Store, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = project / "mlflow.db"
+
+    def write() -> str:  # as MLflow does, which itself would wait for 20 seconds
+        try:
+            with closing(sqlite3.connect(path, timeout=0)) as database:
+                database.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise MlflowException(str(error), TEMPORARILY_UNAVAILABLE) from error
+        return "written"
+
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr("time.sleep", lambda seconds: other.rollback())
+        assert store.connection.call(write) == "written"
+
+
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("sqlite:////a/mlflow.db", "is it locked by another process?"),
+        ("http://host:5000", "is it down, or busy?"),
+        ("postgresql://host/db", "is it down, or busy?"),
+    ],
+)
+def test_a_store_that_is_waited_for_is_told_by_what_it_is(
+    store: Store, uri: str, why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(connection, "TELL_S", 0.0)
+    said = ""
+
+    def wait() -> None:
+        nonlocal said
+        while not said.endswith("\n"):
+            said += capsys.readouterr().err
+
+    replace(store.connection, uri=uri).call(wait)
+    assert said == f"warning: {uri}: the tracking store has not answered for 0 s ({why}); waiting for it\n"
 
 
 @pytest.mark.parametrize(
