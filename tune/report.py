@@ -33,7 +33,7 @@ def summarise_sweep(
     `log_scaled` are the searched fields that are drawn on a logarithmic axis; a front is drawn for each of several
     `objectives`; `notes` are those of the space. `experiment.yaml` and `best_lwlrap` need a finished trial.
     """
-    store.log_table(sweep.id, trial_table(trials), "tables/trials.parquet")
+    store.log_shown_table(sweep.id, trial_table(trials), "tables/trials.parquet")
     pictures = {
         "history": figures.history(sweep.name, trials),
         "parallel_coordinates": figures.parallel_coordinates(sweep.name, trials, log_scaled),

@@ -159,8 +159,8 @@ def _log(store: Store, run: Run, truth: Truth, evaluation: Evaluation) -> None:
         table["clips"].to_numpy(),
         table[["lwlrap_low", "lwlrap_high"]].to_numpy().T,
     )
-    store.log_table(run.id, evaluation.scores, "tables/test_scores.parquet")
-    store.log_table(run.id, table, "tables/test_per_class.parquet")
+    store.log_shown_table(run.id, evaluation.scores, "tables/test_scores.parquet")
+    store.log_shown_table(run.id, table, "tables/test_per_class.parquet")
     store.log_figure(run.id, figure, "figures/test_class_lwlrap.png")
     # MLflow cannot take a metric back
     store.log_metrics(run.id, metrics | dict.fromkeys(stale, np.nan))

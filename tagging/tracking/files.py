@@ -76,6 +76,12 @@ class Files:
             table.to_parquet(local, index=False)
             self.log_file(run_id, local, _folder(path))
 
+    def log_shown_table(self, run_id: str, table: pd.DataFrame, path: str) -> None:
+        """Write a table that people look at: as Parquet, and as CSV beside it, since the UI shows no Parquet."""
+        self.log_table(run_id, table, path)
+        text = table.to_csv(index=False, float_format="%.6g")
+        self.log_text(run_id, text, str(PurePosixPath(path).with_suffix(".csv")))
+
     def log_figure(self, run_id: str, figure: Figure, path: str) -> None:
         """Write a picture into the run; the suffix of `path` names the format."""
         with _staged(run_id, path) as local:

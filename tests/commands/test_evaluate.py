@@ -77,7 +77,9 @@ def test_a_run_is_scored_by_the_mean_over_its_folds_and_keeps_all_it_has(
     assert after.tags == run.tags | {"test.truth": after.tags["test.truth"], "test.clips": "8"}
     assert set(inside.store.list_files(run.id)) - before == {
         "figures/test_class_lwlrap.png",
+        "tables/test_per_class.csv",
         "tables/test_per_class.parquet",
+        "tables/test_scores.csv",
         "tables/test_scores.parquet",
     }
     scores = inside.store.read_table(run.id, "tables/test_scores.parquet")

@@ -32,7 +32,9 @@ PARENT_FILES = {
     *(f"predictions/{half}/fold_{fold}.parquet" for half in ("test", "noisy") for fold in range(3)),
     "predictions/oof.parquet",
     "predictions/oof_tiles.parquet",
+    "tables/per_class.csv",
     "tables/per_class.parquet",
+    "tables/per_clip.csv",
     "tables/per_clip.parquet",
 }
 FOLD_FILES = {

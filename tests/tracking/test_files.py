@@ -45,6 +45,14 @@ def test_a_table_comes_back_as_it_went_in(store: Store, run: Run) -> None:
     pd.testing.assert_frame_equal(store.read_table(run.id, "predictions/test/fold_0.parquet"), table)
 
 
+def test_a_table_that_people_look_at_has_a_form_that_the_ui_shows(store: Store, run: Run) -> None:
+    table = pd.DataFrame({"label": ["Bark, dog", "Ü"], "clips": [3, 0], "lwlrap": [2 / 3, np.nan]})
+    store.log_shown_table(run.id, table, "tables/per_class.parquet")
+    assert store.list_files(run.id) == ["tables/per_class.csv", "tables/per_class.parquet"]
+    assert store.read_text(run.id, "tables/per_class.csv") == 'label,clips,lwlrap\n"Bark, dog",3,0.666667\nÜ,0,\n'
+    pd.testing.assert_frame_equal(store.read_table(run.id, "tables/per_class.parquet"), table)
+
+
 def test_text_json_and_pictures_go_in(store: Store, run: Run) -> None:
     store.log_text(run.id, "kind: ä\n", "config.yaml")
     store.log_json(run.id, {"a": [1, "ü"]}, "inner/a.json")

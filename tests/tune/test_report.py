@@ -83,6 +83,7 @@ def test_a_sweep_gets_its_table_pictures_experiment_and_numbers(store: Store, sw
     assert store.list_files(sweep.id) == [
         "experiment.yaml",
         *(f"figures/{name}.png" for name in PICTURES),
+        "tables/trials.csv",
         "tables/trials.parquet",
     ]
     table = store.read_table(sweep.id, "tables/trials.parquet")

@@ -163,8 +163,8 @@ def _log_tables_and_figures(store: Store, run: Run, oof: OutOfFold, scores: np.n
     classes, truth = oof.classes, oof.truth
     by_class, _ = lwlrap_per_class(truth, scores)
     pairs = [(classes[true], classes[wrong], n) for true, wrong, n in confused_pairs(truth, scores, CONFUSIONS_SHOWN)]
-    store.log_table(run.id, per_class_table(classes, truth, scores), "tables/per_class.parquet")
-    store.log_table(run.id, per_clip_table(oof.fnames, oof.folds, classes, truth, scores), PER_CLIP)
+    store.log_shown_table(run.id, per_class_table(classes, truth, scores), "tables/per_class.parquet")
+    store.log_shown_table(run.id, per_clip_table(oof.fnames, oof.folds, classes, truth, scores), PER_CLIP)
     counts = truth.sum(axis=0).astype(int)
     bars = figures.class_lwlrap(run.name, "out of fold", classes, by_class, counts)
     store.log_figure(run.id, bars, "figures/class_lwlrap.png")
@@ -183,7 +183,7 @@ def _log_warnings(store: Store, run: Run, ensemble: Ensemble) -> None:
 
 def _log_account(store: Store, run: Run, account: Account) -> None:
     for name, table in account.tables.items():
-        store.log_table(run.id, table, f"tables/{name}.parquet")
+        store.log_shown_table(run.id, table, f"tables/{name}.parquet")
     for name, figure in account.figures.items():
         store.log_figure(run.id, figure, f"figures/{name}.png")
 

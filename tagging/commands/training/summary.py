@@ -95,9 +95,9 @@ def _log_tables_and_figures(prepared: Folded, scores: np.ndarray, parent: Run, s
     pairs = confused_pairs(curated.labels, scores, CONFUSIONS_SHOWN)
     named = [(classes[true], classes[wrong], count) for true, wrong, count in pairs]
     per_class = per_class_table(classes, curated.labels, scores, corrected if prepared.label_lists else None)
-    store.log_table(parent.id, per_class, "tables/per_class.parquet")
+    store.log_shown_table(parent.id, per_class, "tables/per_class.parquet")
     per_clip = per_clip_table(curated.fnames, prepared.folds, classes, curated.labels, scores)
-    store.log_table(parent.id, per_clip, "tables/per_clip.parquet")
+    store.log_shown_table(parent.id, per_clip, "tables/per_clip.parquet")
     bars = figures.class_lwlrap(name, "out of fold", classes, by_class, counts)
     store.log_figure(parent.id, bars, "figures/class_lwlrap.png")
     store.log_figure(parent.id, figures.confusions(name, named), "figures/confusions.png")

@@ -42,7 +42,9 @@ PARENT_FILES = {
     "figures/learning_curves.png",
     *(f"predictions/{half}/fold_{fold}.parquet" for half in ("test", "noisy") for fold in range(3)),
     "predictions/oof.parquet",
+    "tables/per_class.csv",
     "tables/per_class.parquet",
+    "tables/per_clip.csv",
     "tables/per_clip.parquet",
 }
 FOLD_FILES = {
