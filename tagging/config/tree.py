@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from yaml.composer import ComposerError
-from yaml.error import Mark
 from yaml.reader import ReaderError
 
 from tagging.errors import UserError
@@ -35,8 +34,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose the next node; raises ComposerError, which knows the line, where it is too much or holds itself."""
         event = self.peek_event()
+        mark: Any = event.start_mark  # typed as one of libyaml's too, which this loader does not use
         if self._level > _LEVELS:
-            raise ComposerError(None, None, f"nested more than {_LEVELS} deep", event.start_mark)
+            raise ComposerError(None, None, f"nested more than {_LEVELS} deep", mark)
         before = self._values
         self._values += 1
         self._level += 1
@@ -44,12 +44,12 @@ class _Loader(yaml.SafeLoader):
         self._level -= 1
         if isinstance(event, yaml.AliasEvent):
             if node not in self._sizes:
-                raise ComposerError(None, None, f"*{event.anchor} stands inside what it names", event.start_mark)
+                raise ComposerError(None, None, f"*{event.anchor} stands inside what it names", mark)
             self._values = before + self._sizes[node]
         elif node is not None:
             self._sizes[node] = self._values - before
         if self._values > _VALUES:
-            raise ComposerError(None, None, f"more than {_VALUES:,} values", event.start_mark)
+            raise ComposerError(None, None, f"more than {_VALUES:,} values", mark)
         return node
 
 
@@ -59,8 +59,7 @@ def _compose(text: str) -> yaml.Node | None:
     try:
         return loader.get_single_node()
     except (OverflowError, ValueError):  # of "\U00110000"
-        mark = cast(Mark, loader.get_mark())  # libyaml has another, and is not used here
-        raise ComposerError(None, None, "an escape that is no character", mark) from None
+        raise ComposerError(None, None, "an escape that is no character", loader.get_mark()) from None
 
 
 def read_yaml(path: Path) -> tuple[Tree, Origins]:
