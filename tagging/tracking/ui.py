@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import urllib.request
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from tagging import project
 from tagging.errors import UserError
@@ -21,7 +21,6 @@ from tagging.tracking.views import RANKING, missing_views
 
 HOST = "127.0.0.1"
 START_S = 90.0  # the server was seen to take 6 to 18 seconds
-STOP_S = 10.0
 
 
 def serve(port: int, open_browser: bool, host: str = HOST) -> None:
@@ -69,26 +68,23 @@ def _server(uri: str, host: str, port: int, output: int) -> Iterator[subprocess.
     command = [sys.executable, "-m", "mlflow", "ui", "--host", host, "--port", str(port), "--workers", "1"]
     # by the environment, since everybody on the machine can read a command line
     environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri}
-    # A session of its own: the server's processes are ended together, and by nobody but us.
+    # A session of its own: the server's processes are ended together, by the keeper alone, once this process lets go.
     server = subprocess.Popen(
-        command, cwd=project.root(), env=environment, stdout=output, stderr=output, start_new_session=True
+        [sys.executable, "-I", Path(__file__).with_name("keeper.py"), *command],
+        cwd=project.root(),
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
     )
     try:
         try:
             yield server
         finally:
-            _stop(server)
+            server.communicate()  # which closes the pipe, and waits
     except KeyboardInterrupt:
         print("\nthe MLflow UI has ended", flush=True)
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            server.wait(STOP_S)
-            return
 
 
 def _wait_until_up(server: subprocess.Popen[bytes], port: int, output: int) -> None:

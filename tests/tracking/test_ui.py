@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 from tagging.commandline import exit_status
 from tagging.errors import UserError
+from tagging.tracking import ui
 from tagging.tracking.store import Store
 from tagging.tracking.ui import serve
 from tagging.tracking.views import views
@@ -84,3 +86,60 @@ def test_the_ui_shows_the_newest_data_set_and_ends_on_a_signal(
     assert process.communicate(timeout=30) == ("\nthe MLflow UI has ended\n", "starting the MLflow UI ...\n")
     assert process.returncode == 0
     assert not any(child.is_running() for child in children)
+
+
+@pytest.mark.long
+def test_a_ui_that_is_killed_leaves_nothing_on_its_port(
+    store: Store, python: Callable[..., subprocess.Popen[str]], taken: int
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+    process = python(SERVE, str(port))
+    assert process.stdout
+    assert process.stdout.readline() == f"MLflow UI: http://127.0.0.1:{port}\n"
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate()
+    assert psutil.wait_procs(children, timeout=60)[1] == []
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+
+
+# starts a process that heeds no SIGTERM, says its number, and goes on
+COMMAND = """
+import signal, subprocess, sys, time
+code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
+below = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+below.stdout.readline()
+print(below.pid, flush=True)
+{then}
+"""
+
+
+@pytest.mark.parametrize("then", ["time.sleep(600)", "sys.exit(3)"], ids=["the parent ends", "the command ends"])
+def test_a_kept_command_and_all_below_it_end_with_their_parent_or_their_own(then: str) -> None:
+    keeper = subprocess.Popen(
+        [
+            sys.executable,
+            "-I",
+            ui.__file__.replace("ui.py", "keeper.py"),
+            sys.executable,
+            "-c",
+            COMMAND.format(then=then),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert keeper.stdout
+    below = psutil.Process(int(keeper.stdout.readline()))
+    tree = [psutil.Process(keeper.pid), *psutil.Process(keeper.pid).children(recursive=True), below]
+    if then.startswith("time"):
+        assert keeper.stdin
+        keeper.stdin.close()  # as the end of the process that holds it does
+    assert keeper.wait(60) == -signal.SIGKILL
+    keeper.stdout.close()
+    assert psutil.wait_procs(tree, timeout=60)[1] == []
