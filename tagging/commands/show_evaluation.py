@@ -6,10 +6,8 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from tagging.commands.printing import print_rows
 from tagging.progress import say
 from tagging.report.comparison import Scored
 from tagging.report.evaluation import ALL, rank_correlation
@@ -18,11 +16,17 @@ from tagging.report.wording import count
 
 def show_classes(classes: pd.DataFrame, groups: Sequence[str]) -> None:
     """Print a line a class of a `class_table`, the worst first, those without clips last."""
-    table = _table("class", "clips", "lwlrap", "95 % interval", *groups)
-    for row in classes.sort_values("lwlrap", kind="stable").to_dict("records"):
-        parts = [_number(row[f"lwlrap_in_{name}"]) for name in groups]
-        table.add_row(escape(row["label"]), str(row["clips"]), _number(row["lwlrap"]), _bounds(row), *parts)
-    Console().print(table)
+    rows = [
+        [
+            row["label"],
+            str(row["clips"]),
+            _number(row["lwlrap"]),
+            _bounds(row),
+            *(_number(row[f"lwlrap_in_{name}"]) for name in groups),
+        ]
+        for row in classes.sort_values("lwlrap", kind="stable").to_dict("records")
+    ]
+    print_rows(["class", "clips", "lwlrap", "95 % interval", *groups], rows)
 
 
 def say_scores(title: str, scores: pd.DataFrame, metrics: Mapping[str, float]) -> None:
@@ -40,26 +44,20 @@ def say_scores(title: str, scores: pd.DataFrame, metrics: Mapping[str, float]) -
 def show_runs(title: str, runs: Sequence[Scored]) -> None:
     """Print a line a run, the best on the test clips first, and how far CV ranks them as each group does."""
     groups = list(runs[0].scores["group"])
-    table = _table("run", "id", "CV lwlrap", "test lwlrap", "95 % interval", *groups[1:])
+    names = [run.name for run in runs]
+    rows = []
     for run in sorted(runs, key=lambda run: -run.scores["lwlrap"][0]):
         whole, *parts = run.scores.to_dict("records")
-        numbers = [_number(part["lwlrap"]) for part in parts]
-        cv = _cv(run.cv_lwlrap, run.spread)
-        table.add_row(escape(run.name), run.id[:8], cv, _number(whole["lwlrap"]), _bounds(whole), *numbers)
+        name = run.name if names.count(run.name) == 1 else f"{run.name} {run.id[:8]}"
+        scores = [_cv(run.cv_lwlrap, run.spread), _number(whole["lwlrap"]), _bounds(whole)]
+        rows.append([name, *scores, *(_number(part["lwlrap"]) for part in parts)])
     say(title)
-    Console().print(table)
+    print_rows(["run", "CV lwlrap", "test", "95 % interval", *groups[1:]], rows)
     known = [run for run in runs if not np.isnan(run.cv_lwlrap)]
     for row, group in enumerate(groups):
         correlation = rank_correlation([run.cv_lwlrap for run in known], [run.scores["lwlrap"][row] for run in known])
         if not np.isnan(correlation):
             say(f"rank correlation (Spearman) of CV and test, {group}: {correlation:.3f} over {len(known)} runs")
-
-
-def _table(first: str, *numbers: str) -> Table:
-    table = Table(escape(first), box=None, pad_edge=False)
-    for name in numbers:
-        table.add_column(escape(name), justify="right")
-    return table
 
 
 def _number(value: float) -> str:

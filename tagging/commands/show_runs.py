@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from tagging.commands.printing import print_rows
 from tagging.commands.training.leaks import LEAKS
+from tagging.progress import say
 from tagging.tracking.ownership import close_abandoned
 from tagging.tracking.store import Store
 
@@ -16,12 +14,15 @@ def show_runs(limit: int) -> None:
     store = Store.connect()
     close_abandoned(store)
     runs = [run for kind in ("experiment", "sweep", "ensemble", "stacker") for run in store.search({"kind": kind})]
-    table = Table("run", "id", "data set", "state", "CV lwlrap", "folds", box=None, pad_edge=False)
+    rows = []
     for run in sorted(runs, key=lambda run: -run.start_time)[:limit]:
         metrics = run.metrics
         spread = f"{metrics['fold_lwlrap_mean']:.4f}" if "fold_lwlrap_mean" in metrics else ""
         if "fold_lwlrap_std" in metrics:
             spread += f" ± {metrics['fold_lwlrap_std']:.4f}"
         score = f"{metrics['cv_lwlrap']:.4f}{' (leaks)' if LEAKS in run.tags else ''}" if "cv_lwlrap" in metrics else ""
-        table.add_row(escape(run.name), run.id[:8], escape(run.dataset), run.status, score, spread)
-    Console().print(table if runs else "no runs yet; `make train` makes the first")
+        rows.append([run.name, run.id[:8], run.dataset, run.status, score, spread])
+    if rows:
+        print_rows(["run", "id", "data set", "state", "CV lwlrap", "folds"], rows, left=6)
+    else:
+        say("no runs yet; `make train` makes the first")

@@ -58,11 +58,15 @@ def describe_ensemble(summary: EnsembleSummary) -> str:
     """Return the run's description in Markdown."""
     ranked = ranked_classes(summary.class_lwlrap)
     best = max(summary.members, key=lambda member: member.cv_lwlrap)
-    together = beside(summary.metrics["cv_lwlrap"] - best.cv_lwlrap)
+    together = (
+        f"; the best of them alone, {linked(best)}, has {best.cv_lwlrap:.4f}: together "
+        f"{beside(summary.metrics['cv_lwlrap'] - best.cv_lwlrap)} it"
+        if len(summary.members) > 1
+        else ""
+    )
     paragraphs = [
         f"## {headline(summary.metrics)}",
-        f"**{summary.method.capitalize()} mean** of {count(len(summary.members), 'member')}; the best of them alone, "
-        f"{linked(best)}, has {best.cv_lwlrap:.4f}: together {together} it",
+        f"**{summary.method.capitalize()} mean** of {count(len(summary.members), 'member')}{together}",
         *([f"**Gain** {summary.gain}"] if summary.gain else []),
         f"**Chosen** {summary.how}",
         *([LEAK] if summary.leaks else []),

@@ -101,6 +101,10 @@ class Store(Finder):
             self.connection.call(self._client.delete_tag, run_id, tag)
         self.drop_drafts(run_id)
 
+    def rename(self, run_id: str, name: str) -> None:
+        """Give a run another name."""
+        self.connection.call(self._client.update_run, run_id, name=name)
+
     def set_tags(self, run_id: str, tags: Mapping[str, object]) -> None:
         """Set tags of a run, without passwords; one that is there is overwritten."""
         for chunk in _chunks([RunTag(key, showable(str(value))) for key, value in tags.items()], 100):

@@ -24,12 +24,12 @@ _NAME = "attributes.`Run Name`"
 _RANKING_COLUMNS = {
     _NAME: 200,
     "metrics.`cv_lwlrap`": 95,
-    "metrics.`nested_lwlrap`": 115,  # of ensembles alone
-    "tags.`folds`": 70,  # how many of all are finished: what a broken one has, and one that runs
-    "metrics.`fold_lwlrap_mean`": 130,
     "metrics.`fold_lwlrap_std`": 115,
     "tags.`teacher.leaks`": 115,  # of runs whose CV is too good: beside the others it says nothing
     "tags.`apart`": 400,
+    "tags.`folds`": 70,  # how many of all are finished: what a broken one has, and one that runs
+    "metrics.`fold_lwlrap_mean`": 130,
+    "metrics.`nested_lwlrap`": 115,  # of ensembles alone
     "metrics.`test_lwlrap`": 95,  # these three of runs that were evaluated; the groups are FSDKaggle2019's
     "metrics.`test_lwlrap_public`": 140,
     "metrics.`test_lwlrap_private`": 140,

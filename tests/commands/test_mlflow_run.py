@@ -43,7 +43,7 @@ def test_it_trains_and_submits_through_mlflow(
     assert run.parent_id is None
     (launch,) = store.search({"kind": "launch"})
     assert (launch.dataset, launch.status) == ("Default", "FINISHED")
-    assert launch.tags["launch.run"] == run.id
+    assert (launch.name, launch.tags["launch.run"]) == ("train by_mlflow", run.id)
     assert {found.kind for found in store.find([])} == {"launch", "experiment", "fold"}
     done = mlflow_run(project, "-e", "submit", "-P", "run=by_mlflow")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -84,6 +84,11 @@ def test_a_headline_has_what_is_known() -> None:
     assert headline({"cv_lwlrap": 0.5}) == "CV lwlrap 0.5000"
 
 
+def test_one_member_is_not_held_against_itself() -> None:
+    alone = describe_ensemble(replace(SUMMARY, members=[BEST]))
+    assert "**Geometric mean** of 1 member\n\n" in alone
+
+
 def test_many_members_fit_into_what_mlflow_keeps() -> None:
     longest = replace(BEST, differs="sampling.noisy=0.01 " * 50)
     many = describe_ensemble(replace(SUMMARY, members=[longest] * 60, test=0))

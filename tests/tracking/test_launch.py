@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
+
+import pytest
 
 from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
 from tagging.tracking.ownership import owner_tag
@@ -32,6 +35,21 @@ def test_a_launch_is_marked_and_points_to_its_run(store: Store) -> None:
     assert float(tags["pid.start"]) > 0
     assert (tags["launch.run"], tags["fingerprint"]) == (run.id, "f" * 64)
     assert tags["mlflow.note.content"] == f"Launched [smoke](#/experiments/{run.experiment_id}/runs/{run.id})."
+
+
+def test_a_launch_is_named_after_what_it_does(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/x/tagging/__main__.py", "train", "smoke", "--set", "seed=1"])
+    run = store.start("demo", "experiment", "smoke", {}, {})
+    launch = store.start("Default", "", "bemused-cod-199", {}, {})
+    mark_launch(store, launch.id)
+    assert store.get(launch.id).name == "train"
+    for _ in range(2):  # once as it starts and once as it ends
+        link_launch(store, launch.id, run)
+        assert store.get(launch.id).name == "train smoke"
+    named = store.start("Default", "", "my own", {}, {})
+    mark_launch(store, named.id)
+    link_launch(store, named.id, run)
+    assert store.get(named.id).name == "my own"
 
 
 def test_a_launch_that_is_gone_is_left_alone(store: Store) -> None:
