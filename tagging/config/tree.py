@@ -37,6 +37,8 @@ class _Loader(yaml.SafeLoader):
         mark: Any = event.start_mark  # typed as one of libyaml's too, which this loader does not use
         if self._level > _LEVELS:
             raise ComposerError(None, None, f"nested more than {_LEVELS} deep", mark)
+        if isinstance(event, yaml.ScalarEvent) and any("\ud800" <= sign <= "\udfff" for sign in event.value):
+            raise ComposerError(None, None, "an escape that is half of a character", mark)  # no store keeps it
         before = self._values
         self._values += 1
         self._level += 1
