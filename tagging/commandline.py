@@ -78,7 +78,7 @@ def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
     allowed = f"{least} or more" if most is None else f"{least} to {most}"
 
     def number(text: str) -> int:
-        if not text.isdigit() or int(text) < least or (most is not None and int(text) > most):
+        if not text.isdecimal() or len(text) > 18 or int(text) < least or (most is not None and int(text) > most):
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {allowed}")
         return int(text)
 

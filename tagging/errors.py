@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,3 +82,11 @@ def is_disk_full(error: BaseException) -> bool:
             return True
         inner = inner.__cause__ or inner.__context__
     return False
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Return the allowed name that a misspelt one means, whatever its case; empty where none is near enough."""
+    by_lowered = {candidate.lower(): candidate for candidate in allowed}
+    # below 0.6 a guess misleads more than it helps: "nosuch" is not "noisy", nor "labels" "secondary_labels"
+    near = difflib.get_close_matches(name.lower(), by_lowered, n=1, cutoff=0.6)
+    return by_lowered[near[0]] if near else ""

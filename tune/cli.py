@@ -9,6 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from tagging.cli.arguments import Parser, add_version
 from tagging.commandline import at_least, begin, exit_status, folder, given, importing
 from tagging.errors import UserError
 from tagging.report.wording import count
@@ -37,10 +38,16 @@ def _carry_out(arguments: Sequence[str] | None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tune", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(
+        prog="python -m tune",
+        usage="python -m tune [-h] [--version] COMMAND ...",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    add_version(parser)
+    commands = parser.add_subparsers(
+        prog=parser.prog, dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS
+    )
 
     search = commands.add_parser("search", description="Begin a sweep over a space, or go on with one.")
     search.add_argument(
@@ -168,8 +175,8 @@ def _promote(parsed: argparse.Namespace) -> None:
         from tagging.tracking.store import Store
         from tune.promote import promote
 
-    path = promote(Store.connect(), parsed.sweep, parsed.trial, parsed.name)
-    print(f"wrote {path}; train it with `python -m tagging train {path.stem}`")
+    path, command = promote(Store.connect(), parsed.sweep, parsed.trial, parsed.name)
+    print(f"wrote {path}; train it with `{command}`")
 
 
 def _spaces(_: argparse.Namespace) -> None:

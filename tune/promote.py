@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from tagging import project
 from tagging.config import AnyRecipe
 from tagging.config.load import find, flatten, leaf_text, load, load_any_stored
 from tagging.config.renamed import with_new_names
+from tagging.config.sections.data import FolderData
 from tagging.config.tree import read_overrides
 from tagging.errors import UserError
 from tagging.report.wording import count
@@ -27,8 +29,10 @@ NOT_PROMOTED = frozenset(
 )
 
 
-def promote(store: Store, sweep_text: str, trial: str = "best", name: str = "", folder: Path | None = None) -> Path:
-    """Write a trial of a sweep as an experiment file and return its path.
+def promote(
+    store: Store, sweep_text: str, trial: str = "best", name: str = "", folder: Path | None = None
+) -> tuple[Path, str]:
+    """Write a trial of a sweep as an experiment file; return its path and the command that trains it on the same data.
 
     `sweep_text` is an id, the beginning of one, or a name; `trial` a number or `best`; an empty `name` becomes
     SWEEP_NUMBER. The file resolves to the trial's own settings but for its name, notes, device, threads and folds.
@@ -51,11 +55,15 @@ def promote(store: Store, sweep_text: str, trial: str = "best", name: str = "", 
     except FileExistsError:
         raise UserError(f"{path} is there already; give another --name, or remove the file") from None
     try:
-        _compare(load(path, folder=folder), _config(store, chosen), base, chosen)
+        written, trained = load(path, folder=folder), _config(store, chosen)
+        _compare(written, trained, base, chosen)
     except UserError:
         path.unlink()
         raise
-    return path
+    data = ""
+    if isinstance(trained.data, FolderData) and trained.data != written.data:
+        data = f" --data {shlex.quote(trained.data.folder)}"
+    return path, f"python -m tagging train {path.stem}{data}"
 
 
 def experiment_text(store: Store, sweep: Run, trials: Sequence[TrialRecord], chosen: TrialRecord) -> str:

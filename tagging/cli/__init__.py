@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from tagging.cli import ensembles, project, results, training
+from tagging.cli.arguments import Parser, add_version
 from tagging.commandline import exit_status
 
 DESCRIPTION = """\
@@ -21,7 +22,7 @@ Train audio taggers over folds, with every run tracked in MLflow.
   kernel --run RUN      pack it into one file, for a machine without internet
   download NAME         fetch a public data set: fsdkaggle2019
   demo FOLDER           write synthetic sound to try things on
-  show ...              experiment NAME, schema, runs
+  show ...              experiment NAME, schema [FIELD], runs
   ui                    open the MLflow UI on the project's store
 """
 
@@ -38,12 +39,16 @@ def _carry_out(arguments: Sequence[str] | None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; what it returns has `carry_out`, which calls the command with it."""
-    whole = argparse.ArgumentParser(
+    whole = Parser(
         prog="python -m tagging",
+        usage="python -m tagging [-h] [--version] COMMAND ...",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    add_version(whole)
+    commands = whole.add_subparsers(
+        prog=whole.prog, dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS
+    )
     for group in (training, results, ensembles, project):
         group.add_parsers(commands)
     return whole

@@ -3,16 +3,54 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
+from tagging import RECIPE_VERSION, VERSION
 from tagging.commandline import begin, folder
-from tagging.errors import UserError
+from tagging.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from tagging.config import AnyRecipe
 
 RUN_HELP = "a run's id, the beginning of it, or its name (the newest finished)"
 SEVERAL = "one by one or with commas between them"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says which of its commands there are, and what an argument that it does not know may mean."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse the arguments; argparse would leave those of a command that are unknown to the parser above it."""
+        if self._subparsers and not (sys.argv[1:] if args is None else args):
+            self.print_help(sys.stderr)
+            self.exit(2)
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"there is no argument {unknown[0]}{self._meant(unknown[0].partition('=')[0])}")
+        return parsed, unknown
+
+    def _meant(self, unknown: str) -> str:
+        options = self._option_string_actions
+        if "--set" in options and unknown.startswith("--"):
+            from tagging.config.load import experiment_fields
+
+            name = unknown.removeprefix("--").replace("-", "_")
+            paths = [path for path in experiment_fields() if name in (path, path.rpartition(".")[2])]
+            if paths:
+                return f"; give the field as --set {' or '.join(f'{path}=VALUE' for path in paths[:3])}"
+        near = nearest(unknown.strip("-"), (option.strip("-") for option in options if option.startswith("--")))
+        return f"; did you mean --{near}?" if near else f"; {self.prog} --help lists them"
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says which version of the project this is."""
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"audio-tagging {VERSION}, recipe {RECIPE_VERSION}",
+        help="say which version this is, and of which recipe",
+    )
 
 
 def add_experiment(parser: argparse.ArgumentParser) -> None:

@@ -40,7 +40,8 @@ def _add_show(commands: Any) -> None:
     parser.set_defaults(carry_out=_show)
     topics = parser.add_subparsers(dest="topic", required=True, metavar="TOPIC")
     add_experiment(topics.add_parser("experiment", help="every field of an experiment, as YAML"))
-    topics.add_parser("schema", help="every field there is, with its range and meaning")
+    schema = topics.add_parser("schema", help="every field there is, with its range and meaning")
+    schema.add_argument("field", nargs="?", default="", help="only this field or section, as model or optimizer.lr")
     runs = topics.add_parser("runs", help="the newest runs and their scores")
     runs.add_argument("--limit", type=at_least(1), default=20, metavar="N", help="how many (default 20)")
 
@@ -88,7 +89,7 @@ def _show(parsed: argparse.Namespace) -> None:
     if parsed.topic == "experiment":
         show_experiment(load_recipe(parsed))
     else:
-        show_schema()
+        show_schema(parsed.field)
 
 
 def _ui(parsed: argparse.Namespace) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
 from tagging.config import Experiment, Recipe, Stacker, flatten
-from tagging.config.load import leaf_text, sections_of, to_yaml
+from tagging.config.load import leaf_paths, leaf_text, sections_of, to_yaml
+from tagging.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -20,14 +22,42 @@ def show_experiment(experiment: Recipe) -> None:
     print(to_yaml(experiment), end="")
 
 
-def show_schema() -> None:
-    """Print every field with its type, default and meaning, and every variant of a kind."""
-    for line in schema_lines(Experiment, ""):
-        print(line)
+def show_schema(field: str = "") -> None:
+    """Print every field with its type, default and meaning, and every variant of a kind.
+
+    With `field`, of that field or section alone; UserError with the nearest where there is none.
+    """
     shared = [name for name, field in Stacker.model_fields.items() if _same(field, Experiment.model_fields.get(name))]
     head = f"kind = stacker, at the top of a file: {_sentence(Stacker)} As of an experiment are {', '.join(shared)}."
-    for line in ["", *_wrapped(head, 4), *schema_lines(Stacker, "", leaving_out=shared)]:
+    experiment, stacker = schema_lines(Experiment, ""), schema_lines(Stacker, "", leaving_out=shared)
+    if field:
+        experiment, stacker = _of_field(experiment, field), _of_field(stacker, field)
+        head = "kind = stacker:"
+    if not experiment + stacker:
+        raise UserError(f"show schema: there is no field {field!r}{_meant(field)}")
+    for line in [*experiment, *(["", *_wrapped(head, 4), *stacker] if stacker else [])]:
         print(line)
+
+
+def _of_field(lines: Sequence[str], field: str) -> list[str]:
+    """Return those of the schema's lines, each with what is wrapped below it, that are of a field or section."""
+    of_path = re.compile(rf"  {re.escape(field)}[. ]|{re.escape(field)}(\.\S+)?[: ]")
+    found: list[str] = []
+    taking = False
+    for line in lines:
+        if not line.startswith("    "):
+            taking = bool(of_path.match(line))
+        if taking:
+            found.append(line)
+    return found
+
+
+def _meant(field: str) -> str:
+    fields = {**leaf_paths(Stacker), **leaf_paths(Experiment)}
+    sections = {path.rpartition(".")[0] for path in fields} - {""}
+    same = [path for path in fields if path.rpartition(".")[2] == field]
+    near = " or ".join(same[:3]) or nearest(field, [*fields, *sections])
+    return f"; did you mean {near}?" if near else ""
 
 
 def _same(field: FieldInfo, other: FieldInfo | None) -> bool:

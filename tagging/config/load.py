@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import types
@@ -19,7 +18,7 @@ from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment, Recipe
 from tagging.config.sections.fields import Section, is_nothing
 from tagging.config.stacker import Stacker
 from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml, short
-from tagging.errors import UserError
+from tagging.errors import UserError, nearest
 
 AnyRecipe = Experiment | Stacker
 R = TypeVar("R", bound=AnyRecipe)
@@ -99,8 +98,8 @@ def _schema_of(tree: Tree, origins: Origins) -> type[Experiment] | type[Stacker]
         return Experiment
     if kind == "stacker":
         return Stacker
-    near = difflib.get_close_matches(str(kind), ["stacker"], n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = nearest(str(kind), ["stacker"])
+    hint = f"did you mean {near}? " if near else ""
     raise UserError(f"{origins['kind']}: kind is {kind!r}; {hint}allowed: 'stacker', and none for an experiment")
 
 
@@ -155,8 +154,8 @@ def find(name: str, folder: Path, what: str = "experiment") -> Path:
     if path.is_file():
         return path
     names = experiment_names(folder)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = nearest(name, names)
+    hint = f"did you mean {near}? " if near else ""
     raise UserError(f"no {what} is called {short(repr(name))}; {hint}There are: {', '.join(names)}")
 
 
@@ -198,7 +197,7 @@ def problems_of(error: ValidationError, origins: Origins, path: Path, root: type
         section, kinds, names = _without_tags(item["loc"], root)
         dotted = ".".join(names)
         written = f"{dotted}.kind" if item["type"] == "union_tag_invalid" else dotted
-        problems.append(f"{origin_of(written, origins, path)}: {_message(item, dotted, section, kinds)}")
+        problems.append(f"{origin_of(written, origins, path)}: {_message(item, names, section, kinds, root)}")
     return problems
 
 
@@ -215,20 +214,19 @@ def origin_of(dotted: str, origins: Origins, path: Path) -> str:
     return str(path)
 
 
-def _message(item: Any, dotted: str, section: type[BaseModel], kinds: list[str]) -> str:
+def _message(item: Any, names: Sequence[str], section: type[BaseModel], kinds: list[str], root: type[BaseModel]) -> str:
     given, kind, context = short(repr(item["input"])), item["type"], item.get("ctx", {})
-    dotted = short(dotted)
+    dotted = short(".".join(names))
     if kind == "extra_forbidden":
         fields = list(section.model_fields)
-        near = difflib.get_close_matches(dotted.rpartition(".")[2], fields, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = _meant(".".join(names), fields, root)
         return f"{dotted} is not a field; {hint}There are: {', '.join(fields)}"
     if kind == "value_error":
         return f"{dotted + ': ' if dotted else ''}{context['error']}"
     if kind == "union_tag_invalid":
         allowed = context["expected_tags"]
-        near = difflib.get_close_matches(context["tag"], allowed.strip("'").split("', '"), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = nearest(context["tag"], allowed.strip("'").split("', '"))
+        hint = f"did you mean {near}? " if near else ""
         return f"{dotted}.kind is {short(repr(context['tag']))}; {hint}allowed: {allowed}"
     if kind == "union_tag_not_found":
         return f"{dotted} has no kind; allowed: {', '.join(map(repr, kinds))}"
@@ -249,6 +247,37 @@ def _message(item: Any, dotted: str, section: type[BaseModel], kinds: list[str])
         return f"{dotted} is {given}; it must be a number of fewer digits"
     wanted = item["msg"].removeprefix("Input should be ").split(", unable to ")[0]
     return f"{dotted} is {given}; it must be {wanted}"
+
+
+def _meant(dotted: str, siblings: Sequence[str], root: type[BaseModel]) -> str:
+    """Say what a field that there is not may mean: one of this name elsewhere, else one of a like name beside it."""
+    below = dotted.rpartition(".")[2]
+    there = leaf_paths(root)
+    if dotted in there:
+        return f"it is one of {there[dotted]}. "
+    named = [path for path in there if path.rpartition(".")[2] in (below, f"{below}s")]
+    meant = named or [near for near in [nearest(below, siblings)] if near]
+    return f"did you mean {' or '.join(meant[:3])}? " if meant else ""
+
+
+def leaf_paths(section: type[BaseModel], prefix: str = "", kind: str = "") -> dict[str, str]:
+    """Return the dotted path of each field below a section, with the kind of section that has it, the last of several.
+
+    As `scheduler.first`: `scheduler.kind cosine`; empty for a field that is always there.
+    """
+    found: dict[str, str] = {}
+    for name, field in section.model_fields.items():
+        variants = sections_of(field.annotation)
+        if not variants:
+            found[prefix + name] = kind
+        for other, variant in variants.items():
+            found |= leaf_paths(variant, f"{prefix}{name}.", f"{prefix}{name}.kind {other}" if other else kind)
+    return found
+
+
+def experiment_fields() -> list[str]:
+    """Return the dotted path of each field that an experiment can have."""
+    return list(leaf_paths(Experiment))
 
 
 def _example(section: type[BaseModel], field: str) -> str:

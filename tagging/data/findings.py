@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tagging.data.spelling import spelled
-from tagging.errors import UserError
+from tagging.errors import UserError, nearest
 
 SHOWN = 20  # lines of one kind on the screen; beyond that the same mistake only repeats itself
-SIMILAR = 0.5  # of difflib's 0..1; below it a guess confuses more than it helps
 
 T = TypeVar("T")
 
@@ -65,6 +63,5 @@ def apart(theirs: Sequence[str], ours: Sequence[str], there: str = "only there",
 
 def did_you_mean(name: str, allowed: Sequence[str]) -> str:
     """Return "; did you mean 'X'?" with the nearest allowed name, or nothing where none is near."""
-    by_lowered = {candidate.lower(): candidate for candidate in allowed}
-    near = difflib.get_close_matches(name.lower(), by_lowered, n=1, cutoff=SIMILAR)
-    return f"; did you mean {spelled(by_lowered[near[0]], [name])}?" if near else ""
+    near = nearest(name, allowed)
+    return f"; did you mean {spelled(near, [name])}?" if near else ""

@@ -81,13 +81,13 @@ def _records(path: Path, text: str) -> list[tuple[int, list[str]]]:
 
 
 def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
+    if len(header) == 1 and required[0] not in header and any(mark in header[0] for mark in ";\t|"):
+        raise UserError(f"{path}, line 1: columns must be separated by commas; the header is {header[0]!r}")
     missing = [name for name in required if name not in header]
     problems = [
         f"{path}, line 1: no column {name!r}; the header is {','.join(header)!r}{did_you_mean(name, header)}"
         for name in missing
     ]
-    if missing and len(header) == 1 and any(mark in header[0] for mark in ";\t"):
-        problems.append(f"{path}, line 1: columns must be separated by commas")
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         problems.append(f"{path}, line 1: columns named twice: {quoted(twice)}; each needs a name of its own")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tagging.errors import UserError
+from tagging.errors import UserError, nearest
 from tagging.models.blocks import float32_logits
 from tagging.models.weights_file import misfit, part_of, read_weights
 
@@ -59,9 +58,8 @@ def _check_name(name: str) -> None:
 
     if name in timm.list_models() or name in timm.list_pretrained():
         return
-    by_lowered = {known.lower(): known for known in timm.list_models()}
-    near = difflib.get_close_matches(name.lower(), by_lowered, n=1, cutoff=0.5)
-    hint = f"did you mean {by_lowered[near[0]]}? " if near else ""
+    near = nearest(name, timm.list_models())
+    hint = f"did you mean {near}? " if near else ""
     raise UserError(
         f"model.name is {name!r}; {hint}There are {len(timm.list_models())}, listed by "
         "`python -c 'import timm; print(*timm.list_models())'`"

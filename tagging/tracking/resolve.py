@@ -45,7 +45,7 @@ def _unknown(store: Finder, text: str, kinds: Sequence[str], unfinished: bool) -
     found = store.find([] if unfinished else ["attributes.status = 'FINISHED'"])
     names = {run.name for run in found if run.kind in kinds}
     wanted = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
-    near = get_close_matches(text, sorted(names), n=3, cutoff=0.5)
+    near = get_close_matches(text, sorted(names), n=3, cutoff=0.6)
     return UserError(
         f"{text}: no such run in {store.uri}; give a run id, four or more of its first "
         f"characters, or the name of a {'' if unfinished else 'finished '}{wanted}",

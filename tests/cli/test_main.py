@@ -66,7 +66,7 @@ def test_a_port_that_there_cannot_be_is_refused(capsys: pytest.CaptureFixture[st
 
 
 def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def refuse() -> None:
+    def refuse(_: str) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
 
     with pytest.MonkeyPatch.context() as patch:

@@ -59,7 +59,7 @@ def test_all_problems_come_at_once_with_line_path_and_nearest_name(folder: Path)
         "training: {precision: bf16}\nmember: [a]\n"
     )
     assert problems(folder, text, "model.kind=fcnett") == [
-        "/x.yaml:6: labels.noisy_selection is not a field; did you mean corrections? There are: corrections",
+        "/x.yaml:6: labels.noisy_selection is not a field; There are: corrections",
         "/x.yaml:5: augment.crop_prob is '2'; it must be less than or equal to 1",
         "--set model.kind: model.kind is 'fcnett'; did you mean fcnet? allowed: 'fcnet', 'logistic', 'boosting'",
         "/x.yaml:7: training.precision is not a field; There are: epochs, folds",

@@ -38,8 +38,9 @@ def test_the_best_trial_is_written_with_its_differences_and_its_origin(
     add_trial(0, {"optimizer.lr": 0.002}, 0.7)
     chosen = add_trial(1, values, 0.81234, overrides, cv_lwlrap=0.80123)
     add_trial(2, {"optimizer.lr": 0.003}, 0.9, state="PRUNED")
-    path = promote(store, "lr_mixup", name="mine", folder=experiments)
+    path, command = promote(store, "lr_mixup", name="mine", folder=experiments)
     assert path == experiments / "mine.yaml"
+    assert command == "python -m tagging train mine --data /sound"
     assert path.read_text() == (
         "base: base\n"
         "notes: >-\n"
@@ -66,7 +67,7 @@ def test_a_base_given_by_its_path_is_named_by_it(
     store.set_tags(sweep.id, {"space.experiment": str(experiments / "base.yaml")})
     folder = tmp_path / "others"
     folder.mkdir()
-    path = promote(store, "lr_mixup", name="mine", folder=folder)
+    path, _ = promote(store, "lr_mixup", name="mine", folder=folder)
     assert path.read_text().startswith(f"base: {experiments}/base\n")
     assert (load(path, folder=folder).seed, load(path, folder=folder).optimizer.lr) == (5, 1e-3)
     # by its name where it lies among the experiments
@@ -83,7 +84,7 @@ def test_a_trial_is_named_by_its_number_and_the_file_after_it(
     add_trial(0, {"seed": 5}, 0.75)
     add_trial(1, {"seed": 6}, 0.8)
     add_trial(2, {"seed": 7}, 0.6, state="PRUNED")
-    assert promote(store, sweep.id, "0", folder=experiments).name == "lr_mixup_0.yaml"
+    assert promote(store, sweep.id, "0", folder=experiments)[0].name == "lr_mixup_0.yaml"
     assert load("lr_mixup_0", folder=experiments).notes == (
         f"Trial 0 of the sweep lr_mixup ({sweep.id}) of {TODAY} on demo: search_lwlrap 0.7500 "
         "(the best, trial 1, has 0.8000); one of 3 trials, 2 of them finished."
@@ -101,7 +102,7 @@ def test_what_a_tree_cannot_hold_as_a_plain_word_survives(
         0.5,
         "early_stopping.patience=null labels.corrections=no training.compile=true",
     )
-    path = promote(store, "lr_mixup", folder=experiments)
+    path, _ = promote(store, "lr_mixup", folder=experiments)
     assert yaml.safe_load(path.read_text())["labels"] == {"corrections": "no"}
     experiment = load(path, folder=experiments)
     assert (experiment.early_stopping.patience, experiment.training.compile) == (None, True)

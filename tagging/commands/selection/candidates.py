@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from statistics import stdev
 
 from tagging.config.schema import WHERE
-from tagging.errors import UserError
+from tagging.errors import UserError, nearest
 from tagging.report.wording import count
 from tagging.tracking.resolve import WITH_PREDICTIONS
 from tagging.tracking.store import Run, Store
@@ -125,8 +124,8 @@ def required(store: Store, pool: Candidates, texts: Sequence[str]) -> list[int]:
 def _check_dataset(store: Store, dataset: str) -> None:
     names = [found.name for found in store.data_sets()]
     if dataset not in names:
-        near = get_close_matches(dataset, names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = nearest(dataset, names)
+        hint = f"did you mean {near}? " if near else ""
         there = ", ".join(names) or "none"
         raise UserError(f"--data-set {dataset}: no run is of this data set; {hint}There are: {there}")
 

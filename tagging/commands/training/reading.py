@@ -12,6 +12,7 @@ import numpy as np
 
 from tagging import project
 from tagging.config import AnyRecipe, Experiment, Recipe
+from tagging.config.sections.data import FolderData
 from tagging.config.sections.features import Features
 from tagging.config.sections.models import TimmModel
 from tagging.data.dataset import Dataset
@@ -66,7 +67,14 @@ def read_labelled(recipe: AnyRecipe) -> Labelled:
 
     Raises UserError for a bad folder, table or list, all problems of a step at once.
     """
-    dataset = read_dataset(data_folder(recipe), dataset_name(recipe))
+    folder = data_folder(recipe)
+    published = project.root() / FolderData().folder
+    if folder == published and not folder.exists():
+        raise UserError(
+            f"{folder}: there is no such folder; `python -m tagging download {folder.name}` fetches the data set, "
+            "and --data FOLDER names one of your own"
+        )
+    dataset = read_dataset(folder, dataset_name(recipe))
     _check_classes(dataset)
     return Labelled(dataset, read_lists(recipe, dataset) if isinstance(recipe, Experiment) else None)
 
