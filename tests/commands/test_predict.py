@@ -109,7 +109,8 @@ def test_nothing_that_is_not_finite_is_written(moved: Project, store_of: Connect
     store = store_of(moved)
     run = the_run(store)
     path = store.fetch(store.children(run.id)[0].id, "checkpoints/best/model.safetensors")
-    broken = {name: part * torch.nan if part.is_floating_point() else part for name, part in load_file(path).items()}
+    # finite weights, of which no finite output comes: NaN among them is refused where they are read
+    broken = {name: -torch.ones_like(part) if "running_var" in name else part for name, part in load_file(path).items()}
     save_file(broken, path)
     test, out = demo_folder(moved) / "test", moved.folder / "tags.csv"
     for arguments in ([str(test), "--out", str(out)], []):
