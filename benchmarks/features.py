@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from benchmarks.timing import best_of, use_one_core
-from tagging.features.logmel import LogMel, trim_waveform
+from tagging.features.logmel import LogMel
 from tagging.features.settings import LogMelSettings
+from tagging.features.trim import trim_waveform
 
 CLIPS, SECONDS = 32, 5
 

@@ -124,7 +124,7 @@ def tag_folder(
     heard = [below for below in with_members(store, run) if hears(below)]
     experiments = [stored_experiment(store, below, overrides) for below in heard]
     device, files = device_of(experiments[0]), files or sound_at(folder, warn)
-    with Bar("features", "clip") as bar:
+    with Bar("features", "second") as bar:
         sound = read_sounds(files, list(dict.fromkeys(map(look_of, experiments))), bar.reach)
     if not sound.tables:
         nothing = f"{folder}: no sound that can be read in {count(len(files), 'file')}"

@@ -1,8 +1,9 @@
-"""Decodes one sound file in full, or says why it cannot be used: a broken file never becomes silence."""
+"""Decodes sound files in blocks, or says why one cannot be used: a broken file never becomes silence."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from tagging.errors import UnreadableSound
 SILENT_PEAK = 1e-4  # -80 dBFS
 SHORT_SECONDS = 0.5
 LOUDEST = 2.0**31  # integers of 32 bits under a float header; beyond that lies no sound, and at 1e16 powers overflow
+BLOCK = 2**20  # samples, of all channels together, that are decoded at once: 4 MB
 LONGEST = 2**31  # frames, 13 hours at 44.1 kHz: beyond that a header says that the length is not known
+NOT_FINITE = "not finite (NaN or infinite)"
+TOO_LARGE = "beyond 2^31 (sound lies in -1..1): damaged, or no floats"
 NO_FRAME = 7  # libsndfile's error for an MP3 without one whole frame; its text says that there is no file
 MP3_GRANULE = 576  # samples; MP3 comes in whole granules
 
@@ -27,6 +31,76 @@ class Sound:
 
     samples: np.ndarray  # [n] float32, mono, at the sample rate asked for; integer formats lie in -1..1
     notes: tuple[str, ...]  # short clauses: "resampled from 48000 Hz", "silent"
+
+
+class SoundFile:
+    """A file that libsndfile reads: `rate` in Hz, `channels`, and the `frames` that its header announces.
+
+    Raises UnreadableSound for a file that is no sound, or shorter than its header says.
+    """
+
+    def __init__(self, path: Path) -> None:
+        _check_header(path)
+        self.path = path
+        with _opened(path) as file:
+            self.rate, self.channels, self.frames = file.samplerate, file.channels, file.frames
+            self._container = file.format
+        if self.frames > LONGEST:
+            raise UnreadableSound(path, "its header does not say how long it is; encode it again")
+
+    @property
+    def seconds(self) -> float:
+        """The length that the header announces."""
+        return self.frames / self.rate
+
+    def mono(self) -> Iterator[np.ndarray]:
+        """Decode the file from its start: yield blocks [n] float32, its channels averaged.
+
+        Raises UnreadableSound, at the end at the latest, where it is shorter than its header says or holds samples that
+        are not finite or beyond 2^31; from the first such sample on nothing is yielded.
+        """
+        decoded, flaws = 0, [_Flaw(_not_finite, NOT_FINITE), _Flaw(_too_large, TOO_LARGE)]
+        with _opened(self.path) as file:
+            # some codecs want the number of frames
+            while size := min(max(1, BLOCK // self.channels), self.frames - decoded):
+                block = file.read(size, dtype="float32", always_2d=True)
+                if not len(block):
+                    break
+                for flaw in flaws:
+                    flaw.look_at(block, decoded)
+                decoded += len(block)
+                if not any(flaw.samples for flaw in flaws):
+                    yield block.mean(axis=1, dtype=np.float64).astype(np.float32)
+        _check_length(self.path, self.frames, decoded, self._container)
+        for flaw in flaws:
+            if flaw.samples:
+                samples = "1 sample is" if flaw.samples == 1 else f"{flaw.samples} samples are"
+                reason = f"{samples} {flaw.what}, the first at {flaw.first / self.rate:.2f} s"
+                raise UnreadableSound(self.path, reason)
+
+    def resampled(self, sample_rate: int) -> Iterator[np.ndarray]:
+        """Yield what `mono` does at `sample_rate` Hz, by soxr HQ: to the bit what it makes of the whole file."""
+        if self.rate == sample_rate:
+            yield from self.mono()
+            return
+        resampler = soxr.ResampleStream(self.rate, sample_rate, 1, dtype="float32", quality="HQ")
+        for block in self.mono():
+            yield resampler.resample_chunk(block)
+        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+    def read(self, sample_rates: Collection[int]) -> dict[int, Sound]:
+        """Decode the file as a whole, once for several sample rates in Hz; errors as `read_sound`."""
+        mono, length = np.empty(self.frames, np.float32), 0
+        for block in self.mono():
+            mono[length : length + len(block)] = block
+            length += len(block)
+        return {wanted: self._sound(mono[:length], wanted) for wanted in sample_rates}
+
+    def _sound(self, mono: np.ndarray, sample_rate: int) -> Sound:
+        samples = soxr.resample(mono, self.rate, sample_rate, quality="HQ") if self.rate != sample_rate else mono
+        if not len(samples):
+            raise UnreadableSound(self.path, "holds no sample of sound")
+        return Sound(samples, _notes(mono, self.rate, sample_rate, self.channels))
 
 
 def read_sound(path: Path, sample_rate: int) -> Sound:
@@ -40,18 +114,36 @@ def read_sound(path: Path, sample_rate: int) -> Sound:
 
 def read_sounds(path: Path, sample_rates: Collection[int]) -> dict[int, Sound]:
     """Decode a file once for several sample rates in Hz; otherwise as `read_sound`."""
-    _check_header(path)
-    channels, rate = _decode(path)
-    _check_samples(path, channels, rate)
-    mono = channels.mean(axis=1, dtype=np.float64).astype(np.float32)
-    return {wanted: _resampled(path, mono, rate, wanted, channels.shape[1]) for wanted in sample_rates}
+    return SoundFile(path).read(sample_rates)
 
 
-def _resampled(path: Path, mono: np.ndarray, rate: int, sample_rate: int, channel_count: int) -> Sound:
-    samples = soxr.resample(mono, rate, sample_rate, quality="HQ") if rate != sample_rate else mono
-    if not len(samples):
-        raise UnreadableSound(path, "holds no sample of sound")
-    return Sound(samples, _notes(mono, rate, sample_rate, channel_count))
+def announced_seconds(path: Path) -> float:
+    """Return how long a file says it is, 0 where it does not say so or is no sound."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            return file.frames / file.samplerate if file.frames <= LONGEST else 0.0
+    except (OSError, soundfile.SoundFileError, TypeError):
+        return 0.0
+
+
+class _FromStartToEnd(soundfile.SoundFile):
+    """A file that is never sought in: soundfile does so after each block, and an MP3 then decodes in other last bits."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open a file for decoding, and turn what libsndfile says of it into UnreadableSound."""
+    try:
+        with _FromStartToEnd(path) as file:
+            yield file
+    except soundfile.LibsndfileError as error:
+        said = "not one whole frame of MP3" if error.code == NO_FRAME else error.error_string.rstrip(".")
+        raise UnreadableSound(path, f"cannot be decoded as sound ({said})") from None
+    except TypeError:  # soundfile's answer to a suffix that stands for sound without a header
+        raise UnreadableSound(path, "raw sound has no header; save it as WAV or FLAC") from None
 
 
 def _check_header(path: Path) -> None:
@@ -70,23 +162,6 @@ def _check_header(path: Path) -> None:
         raise UnreadableSound(path, "broken off: it ends in the middle of an Ogg page")
 
 
-def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """Return all samples [n, channels] float32 and the sample rate in Hz."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            announced, rate, container = file.frames, file.samplerate, file.format
-            if announced > LONGEST:
-                raise UnreadableSound(path, "its header does not say how long it is; encode it again")
-            channels = file.read(announced, dtype="float32", always_2d=True)  # some codecs want the number
-    except soundfile.LibsndfileError as error:
-        said = "not one whole frame of MP3" if error.code == NO_FRAME else error.error_string.rstrip(".")
-        raise UnreadableSound(path, f"cannot be decoded as sound ({said})") from None
-    except TypeError:  # soundfile's answer to a suffix that stands for sound without a header
-        raise UnreadableSound(path, "raw sound has no header; save it as WAV or FLAC") from None
-    _check_length(path, announced, len(channels), container)
-    return channels, rate
-
-
 def _check_length(path: Path, announced: int, decoded: int, container: str) -> None:
     if container == "MP3" and not mp3_announces_length(path):
         # libsndfile estimates the length and stops there: an end inside a granule is such a stop
@@ -99,15 +174,30 @@ def _check_length(path: Path, announced: int, decoded: int, container: str) -> N
         )
 
 
-def _check_samples(path: Path, channels: np.ndarray, rate: int) -> None:
-    for broken, what in (
-        (~np.isfinite(channels), "not finite (NaN or infinite)"),
-        (np.abs(channels) > LOUDEST, "beyond 2^31 (sound lies in -1..1): damaged, or no floats"),
-    ):
-        rows = broken.any(axis=1)
+@dataclass
+class _Flaw:
+    """Samples of a kind that makes a file unusable: how many there are, and the number of the first."""
+
+    found: Callable[[np.ndarray], np.ndarray]
+    what: str
+    samples: int = 0
+    first: int = 0
+
+    def look_at(self, block: np.ndarray, position: int) -> None:
+        """Count those of a block [n, channels] that begins at a position of the file."""
+        rows = self.found(block).any(axis=1)
         if rows.any():
-            samples = "1 sample is" if rows.sum() == 1 else f"{rows.sum()} samples are"
-            raise UnreadableSound(path, f"{samples} {what}, the first at {np.argmax(rows) / rate:.2f} s")
+            if not self.samples:
+                self.first = position + int(rows.argmax())
+            self.samples += int(rows.sum())
+
+
+def _not_finite(block: np.ndarray) -> np.ndarray:
+    return ~np.isfinite(block)
+
+
+def _too_large(block: np.ndarray) -> np.ndarray:
+    return np.abs(block) > LOUDEST
 
 
 def _notes(mono: np.ndarray, rate: int, sample_rate: int, channel_count: int) -> tuple[str, ...]:

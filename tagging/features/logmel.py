@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tagging.features.blocks import Blocks, reflected
 from tagging.features.mel import mel_filterbank
 from tagging.features.settings import LogMelSettings
-from tagging.features.trim import fit_least_length, sounding_span
 
 _LEAST_POWER = 1e-10
 _FRAMES_AT_ONCE = 256  # a chunk of 2.6 MB and its spectrum stay in the cache: fastest on two CPU cores
 _BLOCKS = 8  # of neighbouring mel bands; each needs few of the frequencies: an eighth of the product
-
-
-def trim_waveform(samples: np.ndarray, settings: LogMelSettings) -> np.ndarray:
-    """Cut silence off both ends of a waveform [samples] float32, down to min_seconds at the least."""
-    start, end = sounding_span(samples, settings.trim_db)
-    return fit_least_length(samples, start, end, int(settings.min_seconds * settings.sample_rate))
 
 
 class LogMel:
@@ -50,6 +44,20 @@ class LogMel:
         loudest = loudest.scatter_reduce(0, clip, decibels.amax(dim=1), "amax")
         floored = torch.maximum(decibels, (loudest - self.settings.range_db)[clip, None])
         return list(floored.split(counts))
+
+    def unfloored(self, waveform: Blocks) -> Iterator[Tensor]:
+        """Yield the log-mel of one waveform, not empty, in pieces [T_i, M] float32 dB, without the floor of its range.
+
+        The floor needs the maximum of all pieces. Otherwise within rounding of what a call gives.
+        """
+        n_fft, hop = self.settings.n_fft, self.settings.hop
+        rest = np.empty(0, np.float32)
+        for padded in reflected(waveform, n_fft // 2):
+            rest = np.concatenate([rest, padded])
+            if len(rest) >= n_fft:
+                frames = torch.from_numpy(rest).to(self.device).unfold(0, n_fft, hop)
+                yield torch.cat([self._decibels(some) for some in frames.split(_FRAMES_AT_ONCE)])
+                rest = rest[len(frames) * hop :]
 
     def _framed(self, waveforms: Sequence[np.ndarray], counts: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return frames [F, n_fft] as a view of all samples, and the rows that are a clip's own.

@@ -14,8 +14,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from tagging.errors import UnreadableSound, UserError
-from tagging.features.logmel import trim_waveform
 from tagging.features.settings import LogMelSettings
+from tagging.features.trim import trim_waveform
 
 T = TypeVar("T")
 
@@ -70,7 +70,8 @@ def ahead_of(read: Callable[[Path], T], files: Iterable[Path], ahead: int) -> It
 
 def _read(path: Path, settings: LogMelSettings, decode: Decode) -> TrimmedSound:
     try:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         # the disk's fault, not the sound's: recorded, it would outlive its repair
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error

@@ -6,10 +6,63 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 from torch import Tensor
+
+_AT_ONCE = 2**16  # frames that are read at once from a file
+
+
+class StoredFrames:
+    """Frames [total, M] in an open file, of which those are read that are asked for: memory holds no more.
+
+    It has what `LogMels` needs of a tensor on the CPU.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, file: IO[bytes], n_mels: int, dtype: np.dtype) -> None:
+        self._file = file
+        self._row = n_mels * dtype.itemsize
+        self._total = 0
+        self.n_mels, self.dtype = n_mels, dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of frames and of mel bands."""
+        return self._total, self.n_mels
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all frames."""
+        return self._total * self._row
+
+    def __getitem__(self, span: slice) -> Tensor:
+        """Return neighbouring frames."""
+        start, stop, _ = span.indices(self._total)
+        self._file.seek(start * self._row)
+        found = np.frombuffer(bytearray(self._file.read((stop - start) * self._row)), self.dtype)
+        return torch.from_numpy(found).view(-1, self.n_mels)
+
+    def index_select(self, dim: int, rows: Tensor) -> Tensor:
+        """Return frames by their numbers; all from the first to the last of them are read."""
+        first = int(rows.min())
+        return self[first : int(rows.max()) + 1].index_select(dim, rows - first)
+
+    def to(self, device: torch.device | str) -> Tensor:
+        """Return all frames on a device."""
+        frames = torch.empty(self.shape, dtype=self[:0].dtype, device=device)
+        for start in range(0, self._total, _AT_ONCE):
+            frames[start : start + _AT_ONCE] = self[start : start + _AT_ONCE]
+        return frames
+
+    def write(self, start: int, frames: Tensor) -> None:
+        """Write frames [n, M] at a place."""
+        self._file.seek(start * self._row)
+        self._file.write(frames.cpu().numpy().astype(self.dtype).tobytes())
+        self._total = max(self._total, start + len(frames))
 
 
 @dataclass(frozen=True)
@@ -18,10 +71,10 @@ class LogMels:
 
     `frames` [total, M] dB, float16 or float32; clip i is rows offsets[i] to offsets[i] + lengths[i].
     `offsets` and `lengths` [N] int64 frames; `minima` [N] float32 dB, of the values as stored (0 where
-    a clip has no frames). All four lie on one device; `frames` may be a read-only memory map.
+    a clip has no frames). All four lie on one device; `frames` may be a read-only memory map, or lie in a file.
     """
 
-    frames: Tensor
+    frames: Tensor | StoredFrames
     offsets: Tensor
     lengths: Tensor
     minima: Tensor

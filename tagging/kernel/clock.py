@@ -67,12 +67,12 @@ class Reading:
         self._began = self._said = clock.now()
 
     def __call__(self, done: int, total: int) -> None:
-        """Take note of `done` clips of `total`."""
+        """Take note of `done` seconds of sound of `total`."""
         now = self._clock.now()
-        if now - self._said > QUIET_S:
+        if done and now - self._said > QUIET_S:
             self._said = now
             left = (now - self._began) / done * (total - done)
-            print(f"sound: {done} of {total} clips; {duration(left)} to go", flush=True)
+            print(f"sound: {done:,} of {total:,} s; {duration(left)} to go", flush=True)
 
 
 class Watch:

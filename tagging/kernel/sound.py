@@ -1,27 +1,33 @@
-"""From a folder of sound to tables of log-mels: each file is decoded once, whatever the networks hear of it."""
+"""From a folder of sound to tables of log-mels: each file is read once, whatever the networks hear of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 
-from tagging.data import audio
+from tagging.data.audio import SoundFile, announced_seconds
 from tagging.data.findings import apart
 from tagging.data.listing import SoundFolder, spelt_otherwise
 from tagging.data.tables import read_table
 from tagging.errors import UnreadableSound, UserError
-from tagging.features.logmel import LogMel, trim_waveform
+from tagging.features.logmel import LogMel
 from tagging.features.reading import ahead_of
 from tagging.features.settings import LogMelSettings
+from tagging.features.spool import Spool
 from tagging.features.table import LogMels
+from tagging.features.trim import trim_blocks, trim_waveform
 from tagging.kernel.plan import Network
 
-_GROUP = 32  # clips whose log-mels are computed at once
+HELD = 2**20  # samples of a file, at the highest rate it is heard at, up to which it is held in memory: 4 MB
+_AHEAD = 16  # files; as many are read before they are needed
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -87,23 +93,35 @@ def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Lis
 def read_sounds(paths: Sequence[Path], looks: Sequence[Look], progress: Callable[[int, int], None]) -> Sound:
     """Decode files and return their log-mels for each look; one that cannot be used is left out.
 
-    `progress` is told how many files are done, and of how many.
+    Short files are read ahead and decoded once; one of more than `HELD` samples is decoded in blocks, twice for each
+    look, so that memory grows with neither the length of a file nor the number of files. `progress` is told how many
+    seconds of sound are done, and of how many. Raises DiskFull where there is no room for the log-mels.
     """
-    front_ends = {look: LogMel(look.settings, "cpu") for look in looks}
-    clips: dict[Look, list[torch.Tensor]] = {look: [] for look in looks}
+    settings = [look.settings for look in looks]
+    front_ends = [LogMel(one, "cpu") for one in settings]
+    spools = [Spool(look.settings.n_mels, np.dtype(look.store)) for look in looks]
+    seconds = _Seconds(list(map(announced_seconds, paths)), progress)
+
+    def add(sound: SoundFile | list[np.ndarray]) -> None:
+        for place, (one, front_end) in enumerate(zip(settings, front_ends, strict=True)):
+            if isinstance(sound, SoundFile):
+                waveform = _Decoding(sound, one.sample_rate, lambda some: seconds.add(some / 2 / len(looks)))
+                pieces: Iterable[torch.Tensor] = front_end.unfloored(trim_blocks(waveform, one))
+            else:
+                pieces = front_end([sound[place]])
+            spools[place].write(pieces, one.range_db)
+        for spool in spools:
+            spool.keep()
+
     readable: list[bool] = []
     problems: list[str] = []
-    sounds = ahead_of(lambda path: _read(path, [look.settings for look in looks]), paths, ahead=_GROUP)
-    while group := list(islice(sounds, _GROUP)):
-        readable += [isinstance(sound, list) for sound in group]
-        used = [sound for sound in group if isinstance(sound, list)]
-        for place, (look, front_end) in enumerate(front_ends.items()):
-            dtype = np.dtype(look.store)
-            logmels = front_end([waveforms[place] for waveforms in used])
-            clips[look] += [torch.from_numpy(logmel.numpy().astype(dtype)) for logmel in logmels]
-        problems += [sound for sound in group if isinstance(sound, str)]
-        progress(len(readable), len(paths))
-    tables = {look: LogMels.from_clips(some) for look, some in clips.items() if some}
+    sounds = ahead_of(lambda path: _unless_unreadable(path, lambda: _opened(path, settings)), paths, _AHEAD)
+    for path, sound in zip(paths, sounds, strict=True):
+        problem = sound if isinstance(sound, str) else _unless_unreadable(path, partial(add, sound))
+        readable.append(problem is None)
+        problems += [problem] if problem else []
+        seconds.end_file()
+    tables = {look: spool.table() for look, spool in zip(looks, spools, strict=True)} if any(readable) else {}
     return Sound(np.array(readable, dtype=bool), tables, problems)
 
 
@@ -112,12 +130,55 @@ def _warn(lines: Sequence[str]) -> None:
         print(f"warning: {line}", flush=True)
 
 
-def _read(path: Path, settings: Sequence[LogMelSettings]) -> list[np.ndarray] | str:
-    """Return the trimmed waveform for each of the settings, or why there is none."""
+def _opened(path: Path, settings: Sequence[LogMelSettings]) -> SoundFile | list[np.ndarray]:
+    """Return a long file as it is, the trimmed waveform of a short one for each of the settings."""
+    file = SoundFile(path)
+    rates = {one.sample_rate for one in settings}
+    if file.seconds * max(file.rate, *rates) > HELD:
+        return file
+    by_rate = file.read(rates)
+    return [trim_waveform(by_rate[one.sample_rate].samples, one) for one in settings]
+
+
+def _unless_unreadable(path: Path, read: Callable[[], T]) -> T | str:
+    """Return what `read` does, or why the file cannot be read."""
     try:
-        by_rate = audio.read_sounds(path, {one.sample_rate for one in settings})
+        return read()
     except UnreadableSound as error:
         return str(error)
     except OSError as error:
         return f"{path}: cannot be read ({error.strerror})"
-    return [trim_waveform(by_rate[one.sample_rate].samples, one) for one in settings]
+
+
+@dataclass(frozen=True)
+class _Decoding:
+    """The waveform of a file in blocks, decoded anew each time; `add` is told the seconds of each block."""
+
+    file: SoundFile
+    sample_rate: int
+    add: Callable[[float], None]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for block in self.file.resampled(self.sample_rate):
+            self.add(len(block) / self.sample_rate)
+            yield block
+
+
+class _Seconds:
+    """Tells how many seconds of sound are done, of files of known lengths that come one after the other."""
+
+    def __init__(self, lengths: Sequence[float], progress: Callable[[int, int], None]) -> None:
+        self._ends = iter(np.cumsum(lengths).tolist())
+        self._total = round(sum(lengths))
+        self._done = 0.0
+        self._progress = progress
+
+    def add(self, seconds: float) -> None:
+        """Count a part of a file."""
+        self._done += seconds
+        self._progress(round(self._done), self._total)
+
+    def end_file(self) -> None:
+        """Count what there is up to the end of a file, whatever was counted of it."""
+        self._done = next(self._ends)
+        self._progress(round(self._done), self._total)

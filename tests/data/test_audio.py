@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
-from tagging.data.audio import read_sound, read_sounds
+from tagging.data.audio import SoundFile, announced_seconds, read_sound, read_sounds
 from tagging.errors import UnreadableSound
 from tagging.features.logmel import LogMel
 from tagging.features.settings import LogMelSettings
@@ -113,6 +114,37 @@ def test_no_sample(tmp_path: Path, name: str) -> None:
 
 def test_too_short_for_one_sample_at_the_new_rate(tmp_path: Path) -> None:
     assert reason_of(written(tmp_path / "a.wav", TONE[:1], 192000)) == "holds no sample of sound"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.wav", {}),
+        ("a.flac", {}),
+        ("a.ogg", {}),
+        ("a.ogg", {"subtype": "OPUS"}),
+        ("a.mp3", {}),
+        ("a.au", {"subtype": "G721_32"}),
+        ("a.wav", {"subtype": "MS_ADPCM"}),
+    ],
+)
+def test_blocks_are_the_file_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: dict
+) -> None:
+    channels = 1 if options.get("subtype") == "G721_32" else 2
+    samples = np.random.default_rng(0).normal(0, 0.1, (5 * RATE, channels)).astype(np.float32)
+    path = written(tmp_path / name, samples, **options)
+    with soundfile.SoundFile(path) as file:
+        whole = file.read(file.frames, dtype="float32", always_2d=True).mean(axis=1, dtype=np.float64)
+    monkeypatch.setattr("tagging.data.audio.BLOCK", 4321)
+    file = SoundFile(path)
+    assert (read_sound(path, RATE).samples == whole.astype(np.float32)).all()
+    for rate in (RATE, 44100, 3000):
+        expected = soxr.resample(whole.astype(np.float32), RATE, rate, quality="HQ") if rate != RATE else whole
+        blocks = list(file.resampled(rate))
+        assert len(blocks) > 5
+        assert (np.concatenate(blocks) == expected.astype(np.float32)).all()
+    assert file.seconds == announced_seconds(path) == len(whole) / RATE
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -4,10 +4,10 @@ import pytest
 import soundfile
 import torch
 
-from tagging.features.logmel import LogMel, trim_waveform
+from tagging.features.logmel import LogMel
 from tagging.features.mel import mel_filterbank
 from tagging.features.settings import LogMelSettings
-from tagging.features.trim import sounding_span
+from tagging.features.trim import sounding_span, trim_waveform
 from tests.features.sounds import WAVEFORMS, noise
 from tests.reference import logmel as reference
 from tests.shared import SHARED, needs_shared
@@ -70,3 +70,16 @@ def test_equals_librosa_on_real_sound():
     trimmed = [trim_waveform(samples, settings) for samples in waveforms]
     for ours, samples in zip(LogMel(settings, "cpu")(trimmed), trimmed, strict=True):
         assert np.abs(ours.numpy() - reference.logmel(samples, settings)).max() < TOLERANCE
+
+
+def test_a_waveform_in_blocks_has_the_log_mel_of_the_whole_before_its_floor():
+    settings = LogMelSettings()
+    logmel = LogMel(settings, "cpu")
+    for name, samples in WAVEFORMS.items():
+        (expected,) = logmel([samples])
+        for size in (1500, 20000):
+            blocks = [samples[first : first + size] for first in range(0, len(samples), size)]
+            pieces = torch.cat(list(logmel.unfloored(blocks)))
+            assert pieces.shape == expected.shape, name
+            floored = pieces.clamp(min=pieces.max() - settings.range_db)
+            torch.testing.assert_close(floored, expected, atol=1e-4, rtol=0, msg=name)

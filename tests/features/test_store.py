@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from tagging.errors import UserError
-from tagging.features.logmel import LogMel, trim_waveform
+from tagging.features.logmel import LogMel
 from tagging.features.store import open_store
+from tagging.features.trim import trim_waveform
 from tests.features.store_process import SETTINGS, decode, open_here
 
 COUNT = 70  # two groups of 32 and a rest

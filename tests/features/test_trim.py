@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tagging.features.logmel import trim_waveform
+from tagging.features.blocks import reflected
 from tagging.features.settings import LogMelSettings
-from tagging.features.trim import fit_least_length, sounding_span
+from tagging.features.trim import fit_least_length, sounding_span, trim_blocks, trim_waveform
 from tests.features.sounds import WAVEFORMS
 from tests.reference.logmel import trim_span, trimmed
 
@@ -34,3 +34,21 @@ def test_missing_samples_become_zeros_on_both_sides():
     samples = np.ones(5, np.float32)
     assert fit_least_length(samples, 0, 5, 8).tolist() == [0, 1, 1, 1, 1, 1, 0, 0]
     assert fit_least_length(np.arange(100.0), 50, 53, 8).tolist() == list(range(47, 55))
+
+
+@pytest.mark.parametrize("size", [700, 50000])
+def test_a_waveform_in_blocks_is_trimmed_as_a_whole(size):
+    settings = LogMelSettings()
+    for name, samples in WAVEFORMS.items():
+        blocks = [samples[first : first + size] for first in range(0, len(samples), size)]
+        np.testing.assert_array_equal(
+            np.concatenate(list(trim_blocks(blocks, settings))), trim_waveform(samples, settings), err_msg=name
+        )
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 6, 7, 40])
+def test_blocks_are_padded_by_reflection_as_numpy_does(length):
+    samples = np.random.default_rng(0).standard_normal(length).astype(np.float32)
+    for size in (1, 3, 40):
+        blocks = [samples[:0], *(samples[first : first + size] for first in range(0, length, size)), samples[:0]]
+        np.testing.assert_array_equal(np.concatenate(list(reflected(blocks, 6))), np.pad(samples, 6, mode="reflect"))

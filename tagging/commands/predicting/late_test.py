@@ -91,7 +91,7 @@ def _read(store: Store, run: Run, asked: Sequence[Run], data: Path | None) -> _H
     classes = classes_of(store, run)
     dataset = _read_dataset(run, experiments[0], classes)
     clips = dataset.test
-    with Bar("features", "clip") as bar:
+    with Bar("features", "second") as bar:
         sound = read_sounds(clips.paths, list(dict.fromkeys(map(_look_of, experiments))), bar.reach)
     if sound.problems and not (sound.tables and all(each.data.skip_unreadable for each in experiments)):
         raise UserError(*sound.problems, f"{count(len(sound.problems), 'file')} cannot be used; mend them")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from tagging.commands.runs.files import WARNINGS
 from tagging.commands.submit import submit
-from tagging.data import audio
+from tagging.data.audio import SoundFile
 from tagging.errors import PartlyDone, UserError
 from tests.commands.conftest import Inside, the_run
 from tests.commands.selection.test_ensemble_run import write
@@ -50,13 +50,13 @@ def test_each_test_clip_is_decoded_once_for_all_members_and_no_other(
     drop_test(pool, [run.id, "tiny", "plain"])
     shutil.rmtree(pool.folder / "data" / "features")
     decoded: list[Path] = []
-    decode = audio._decode
+    mono = SoundFile.mono
 
-    def counted(path: Path) -> tuple[np.ndarray, int]:
-        decoded.append(path)
-        return decode(path)
+    def counted(file: SoundFile) -> Iterator[np.ndarray]:
+        decoded.append(file.path)
+        return mono(file)
 
-    monkeypatch.setattr(audio, "_decode", counted)
+    monkeypatch.setattr(SoundFile, "mono", counted)
     after = submit(run.id, tmp_path / "after.csv")
     (demo,) = (pool.folder / "data").glob("demo-*")
     assert sorted(decoded) == sorted((demo / "test").iterdir())

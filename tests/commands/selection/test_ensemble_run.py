@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from tagging.commands.runs.out_of_fold import read_out_of_fold
 from tagging.commands.selection.candidates import find_pool
 from tagging.commands.selection.ensemble_run import Account, write_ensemble
 from tagging.commands.submit import submit
-from tagging.data import audio
+from tagging.data.audio import SoundFile
 from tagging.ensemble.pool import Method
 from tagging.errors import UserError
 from tagging.tracking.ownership import close_abandoned
@@ -161,13 +161,13 @@ def test_new_sound_is_tagged_by_all_members_and_decoded_once(
     pool.store.set_tags(inner.id, {"ensemble": "include"})
     outer = write(pool, [inner.id, "tiny", "lean"], [1, 1, 1], "arithmetic")  # tiny is a member of its member, too
     decoded: list[Path] = []
-    decode = audio._decode
+    mono = SoundFile.mono
 
-    def counting(path: Path) -> tuple[np.ndarray, int]:
-        decoded.append(path)
-        return decode(path)
+    def counting(file: SoundFile) -> Iterator[np.ndarray]:
+        decoded.append(file.path)
+        return mono(file)
 
-    monkeypatch.setattr(audio, "_decode", counting)
+    monkeypatch.setattr(SoundFile, "mono", counting)
     (folder,) = (pool.folder / "data").glob("demo-*")
     tagged = tag_folder(outer.id, folder / "test", None, 3).set_index("fname")
     assert len(decoded) == len(set(decoded)) == 8
