@@ -41,9 +41,14 @@ class UnreadableSound(UserError):
     """One sound file cannot be decoded in full; `reason` is the message without the path."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{printable(path)}: {reason}")
         self.path = path
         self.reason = reason
+
+
+def printable(path: Path | str) -> str:
+    """Return a path as text that UTF-8 holds: bytes of its name that are not UTF-8 become \\xff."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 class DiskFull(UserError):

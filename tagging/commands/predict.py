@@ -25,7 +25,7 @@ from tagging.config import Experiment
 from tagging.config.load import load_stored
 from tagging.data.findings import limited
 from tagging.data.listing import sound_at
-from tagging.errors import PartlyDone, UserError
+from tagging.errors import PartlyDone, UserError, printable
 from tagging.progress import Bar, say, warn
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
@@ -136,7 +136,8 @@ def tag_folder(
     classes = classes_of(store, run)
     probabilities = tagger.blended(run)
     root = folder if folder.is_dir() else folder.parent
-    fnames = [path.relative_to(root).as_posix() for path, usable in zip(files, sound.readable, strict=True) if usable]
+    readable = [path.relative_to(root) for path, usable in zip(files, sound.readable, strict=True) if usable]
+    fnames = [printable(path.as_posix()) for path in readable]
     table = pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(probabilities, columns=classes)], axis=1)
     try:  # the file first, whatever becomes of the words, which are said in any case
         if out is not None:

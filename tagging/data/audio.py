@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ import numpy as np
 import soundfile
 import soxr
 
-from tagging.data.containers import mp3_announces_length, ogg_is_torn, payload
+from tagging.data.containers import OPUS_RATE, mp3_announces_length, ogg_gaps, ogg_is_torn, payload
 from tagging.errors import UnreadableSound
 
 SILENT_PEAK = 1e-4  # -80 dBFS
 SHORT_SECONDS = 0.5
 LOUDEST = 2.0**31  # integers of 32 bits under a float header; beyond that lies no sound, and at 1e16 powers overflow
 BLOCK = 2**20  # samples, of all channels together, that are decoded at once: 4 MB
+RATES = (1000, 10**7)  # Hz; others stand in damaged headers, and 1 Hz would become 44,100 times as many samples
 LONGEST = 2**31  # frames, 13 hours at 44.1 kHz: beyond that a header says that the length is not known
 NOT_FINITE = "not finite (NaN or infinite)"
 TOO_LARGE = "beyond 2^31 (sound lies in -1..1): damaged, or no floats"
@@ -44,14 +46,29 @@ class SoundFile:
         self.path = path
         with _opened(path) as file:
             self.rate, self.channels, self.frames = file.samplerate, file.channels, file.frames
-            self._container = file.format
+            self._container, self._codec = file.format, file.subtype
         if self.frames > LONGEST:
             raise UnreadableSound(path, "its header does not say how long it is; encode it again")
+        if not RATES[0] <= self.rate <= RATES[1]:
+            raise UnreadableSound(
+                path, f"its header says {self.rate:,} Hz; sound has {RATES[0]:,} to {RATES[1]:,}: damaged, or made wrongly"
+            )
+        if self._container == "OGG":
+            self._check_pages()
 
     @property
     def seconds(self) -> float:
         """The length that the header announces."""
         return self.frames / self.rate
+
+    def _check_pages(self) -> None:
+        gaps = ogg_gaps(self.path)
+        if gaps:
+            rate = OPUS_RATE if self._codec == "OPUS" else self.rate
+            start, end = gaps[0]
+            place = f"after {start / rate:.1f} s" if end is None else f"between {start / rate:.1f} and {end / rate:.1f} s"
+            more = f", the first of {len(gaps)} such places" if len(gaps) > 1 else ""
+            raise UnreadableSound(self.path, f"damaged: a part {place} cannot be read{more}")
 
     def mono(self) -> Iterator[np.ndarray]:
         """Decode the file from its start: yield blocks [n] float32, its channels averaged.
@@ -120,7 +137,7 @@ def read_sounds(path: Path, sample_rates: Collection[int]) -> dict[int, Sound]:
 def announced_seconds(path: Path) -> float:
     """Return how long a file says it is, 0 where it does not say so or is no sound."""
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             return file.frames / file.samplerate if file.frames <= LONGEST else 0.0
     except (OSError, soundfile.SoundFileError, TypeError):
         return 0.0
@@ -137,7 +154,7 @@ class _FromStartToEnd(soundfile.SoundFile):
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open a file for decoding, and turn what libsndfile says of it into UnreadableSound."""
     try:
-        with _FromStartToEnd(path) as file:
+        with _FromStartToEnd(os.fsencode(path)) as file:
             yield file
     except soundfile.LibsndfileError as error:
         said = "not one whole frame of MP3" if error.code == NO_FRAME else error.error_string.rstrip(".")
@@ -206,7 +223,7 @@ def _notes(mono: np.ndarray, rate: int, sample_rate: int, channel_count: int) ->
         notes.append(f"{channel_count} channels averaged")
     if rate != sample_rate:
         notes.append(f"resampled from {rate} Hz")
-    if np.abs(mono).max() < SILENT_PEAK:
+    if max(mono.max(), -mono.min()) < SILENT_PEAK:
         notes.append("silent")
     if len(mono) < SHORT_SECONDS * rate:
         notes.append(f"shorter than {SHORT_SECONDS} s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -12,7 +13,10 @@ UNKNOWN = (0, -1)
 BOUNDLESS = 0x7FFFF000
 MP3_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")
 MP3_TAG_REACH = 2048  # bytes; the tag stands in the first frame, and no frame is longer
+OGG_MAGIC = b"OggS"  # a page begins with it
 OGG_PAGE = 27  # bytes of a page's header, of which the last is the number of sizes that follow
+OPUS_RATE = 48000  # Hz, in which Opus counts whatever the rate of its sound
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class Payload(NamedTuple):
@@ -41,7 +45,7 @@ def ogg_is_torn(path: Path) -> bool:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         while head := file.read(OGG_PAGE):
-            if not head.startswith(b"OggS"[: len(head)]):
+            if not head.startswith(OGG_MAGIC[: len(head)]):
                 return False
             if len(head) < OGG_PAGE:
                 return True
@@ -49,6 +53,33 @@ def ogg_is_torn(path: Path) -> bool:
             if len(sizes) < head[-1] or file.seek(sum(sizes), os.SEEK_CUR) > size:
                 return True
     return False
+
+
+def ogg_gaps(path: Path) -> list[tuple[int, int | None]]:
+    """Return where pages of an Ogg file are damaged or missing: the positions of the whole pages before and after.
+
+    A position is that of a page's last sample, as Ogg counts (Opus at 48 kHz, others at the file's rate), None where no
+    whole page follows. A page is held against its checksum and its number. Empty for other files; whole pages that are
+    missing at the end are not noticed.
+    """
+    gaps: list[tuple[int, int | None]] = []
+    numbers: dict[bytes, int] = {}
+    before, lost, damaged = 0, False, False
+    with path.open("rb") as file:
+        place = 0 if _is_page(file, 0) else None
+        while place is not None:
+            page = _ogg_page(file, place)
+            if page is None:  # damaged, or what follows the last page without being one, which does not count
+                damaged |= not lost and _is_page(file, place)
+                lost, place = True, _find(file, OGG_MAGIC, place + 1)
+                continue
+            lost |= page.number != numbers.get(page.stream, page.number)
+            numbers[page.stream] = page.number + 1
+            if page.position >= 0:  # else no packet ends in it
+                gaps += [(before, page.position)] if lost else []
+                before, lost, damaged = page.position, False, False
+            place += page.size
+    return [*gaps, (before, None)] if damaged else gaps
 
 
 def mp3_announces_length(path: Path) -> bool:
@@ -62,6 +93,53 @@ def mp3_announces_length(path: Path) -> bool:
             file.seek(0)
         beginning = file.read(MP3_TAG_REACH)
     return any(tag in beginning for tag in MP3_LENGTH_TAGS)
+
+
+class _Page(NamedTuple):
+    """A page of an Ogg file: its number in its stream, the position of its last sample (or -1), its size in bytes."""
+
+    stream: bytes
+    number: int
+    position: int
+    size: int
+
+
+def _is_page(file: BinaryIO, place: int) -> bool:
+    file.seek(place)
+    return file.read(len(OGG_MAGIC)) == OGG_MAGIC
+
+
+def _ogg_page(file: BinaryIO, place: int) -> _Page | None:
+    """Read the page that begins at a place, None where there is none or its checksum is wrong."""
+    file.seek(place)
+    head = file.read(OGG_PAGE)
+    if len(head) < OGG_PAGE or not head.startswith(OGG_MAGIC):
+        return None
+    sizes = file.read(head[-1])
+    body = file.read(sum(sizes))
+    position, stream, number, checksum = struct.unpack("<q4sII", head[6:26])
+    if _ogg_checksum(head[:22] + bytes(4) + head[26:] + sizes + body) != checksum:
+        return None
+    return _Page(stream, number, position, OGG_PAGE + len(sizes) + len(body))
+
+
+def _ogg_checksum(page: bytes) -> int:
+    """Return the CRC-32 of a page as RFC 3533 has it: zlib's polynomial, but from the highest bit on and from 0."""
+    reflected = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{reflected:032b}"[::-1], 2)
+
+
+def _find(file: BinaryIO, word: bytes, place: int) -> int | None:
+    """Return where a word stands next, from a place on."""
+    file.seek(place)
+    held = b""
+    while block := file.read(2**16):
+        held += block
+        if (found := held.find(word)) >= 0:
+            return place + found
+        place += len(held) - len(word) + 1
+        held = held[-len(word) + 1 :]
+    return None
 
 
 def _announced(file: BinaryIO, magic: bytes, form: bytes) -> tuple[int, int] | None:

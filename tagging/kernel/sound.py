@@ -15,7 +15,7 @@ from tagging.data.audio import SoundFile, announced_seconds
 from tagging.data.findings import apart
 from tagging.data.listing import SoundFolder, spelt_otherwise
 from tagging.data.tables import read_table
-from tagging.errors import UnreadableSound, UserError
+from tagging.errors import UnreadableSound, UserError, printable
 from tagging.features.logmel import LogMel
 from tagging.features.reading import ahead_of
 from tagging.features.settings import LogMelSettings
@@ -75,7 +75,7 @@ def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Lis
     found = SoundFolder(folder)
     if sample is None:
         _warn(found.left_out())
-        return Listing(found.sound, [folder / name for name in found.sound], tuple(classes))
+        return Listing(list(map(printable, found.sound)), [folder / name for name in found.sound], tuple(classes))
     if not sample.is_file():
         raise UserError(f"{sample}: there is no such table; give the sample submission with --sample")
     table = read_table(sample, ("fname",))
@@ -100,7 +100,7 @@ def read_sounds(paths: Sequence[Path], looks: Sequence[Look], progress: Callable
     settings = [look.settings for look in looks]
     front_ends = [LogMel(one, "cpu") for one in settings]
     spools = [Spool(look.settings.n_mels, np.dtype(look.store)) for look in looks]
-    seconds = _Seconds(list(map(announced_seconds, paths)), progress)
+    seconds = _Seconds(list(ahead_of(announced_seconds, paths, _AHEAD)), progress)
 
     def add(sound: SoundFile | list[np.ndarray]) -> None:
         for place, (one, front_end) in enumerate(zip(settings, front_ends, strict=True)):
@@ -147,7 +147,7 @@ def _unless_unreadable(path: Path, read: Callable[[], T]) -> T | str:
     except UnreadableSound as error:
         return str(error)
     except OSError as error:
-        return f"{path}: cannot be read ({error.strerror})"
+        return f"{printable(path)}: cannot be read ({error.strerror})"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -89,6 +90,17 @@ def test_new_sound_is_tagged_as_the_test_set_was(trained: Trained, store_of: Con
     best = written.columns[1:][np.argsort(-first.iloc[1:].to_numpy(float), kind="stable")[:3]]
     shown = next(line for line in done.stdout.splitlines() if line.startswith(first["fname"]))
     assert shown == f"{first['fname']}  " + "  ".join(f"{name} {first[name]:.2f}" for name in best)
+
+
+def test_a_name_that_is_not_utf8_stands_in_the_table_by_its_bytes(trained: Trained, tmp_path: Path) -> None:
+    folder = tmp_path / "sound"
+    folder.mkdir()
+    name = os.fsencode(folder) + b"/caf\xe9.wav"
+    shutil.copy(sorted((demo_folder(trained.project) / "test").iterdir())[0], name)
+    out = tmp_path / "tags.csv"
+    done = trained.project.run("predict", str(folder), "--run", "tiny", "--out", str(out))
+    assert list(read_csv(out)["fname"]) == ["caf\\xe9.wav"]
+    assert done.stdout.startswith("caf\\xe9.wav  ")
 
 
 def test_damaged_weights_are_named(moved: Project, store_of: Connect) -> None:

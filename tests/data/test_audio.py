@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import re
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +215,63 @@ def test_an_ogg_cut_between_two_pages_reads_as_a_shorter_one(tmp_path: Path) -> 
     assert 0 < len(read_sound(path, RATE).samples) < 10 * RATE
     path.write_bytes(content[: last + 10])
     assert reason_of(path) == "broken off: it ends in the middle of an Ogg page"
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_damaged_in_the_middle_says_which_part_cannot_be_read(tmp_path: Path, subtype: str) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 20 * RATE)
+    path = written(tmp_path / "a.ogg", noise, subtype=subtype)
+    content = path.read_bytes()
+    pages = [match.start() for match in re.finditer(b"OggS", content)]
+    rate = 48000 if subtype == "OPUS" else RATE
+    ends = [struct.unpack("<q", content[page + 6 : page + 14])[0] / rate for page in pages]
+    middle = len(pages) // 2
+    before, after = ends[middle - 1], ends[middle + 1]  # a page tells where it ends alone
+    half = pages[middle] + 500
+    one = f"damaged: a part between {before:.1f} and {after:.1f} s cannot be read"
+    for damaged, reason in (
+        (content[:half] + b"?" + content[half + 1 :], one),
+        (content[:half] + bytes(100) + content[half + 100 :], one),
+        (content[: pages[middle]] + content[pages[middle + 1] :], one),
+        (content[:half] + bytes(len(content) - half), f"damaged: a part after {before:.1f} s cannot be read"),
+        (
+            content[:half] + b"?" + content[half + 1 : pages[-1] + 90] + b"?" + content[pages[-1] + 91 :],
+            f"{one}, the first of 2 such places",
+        ),
+    ):
+        path.write_bytes(damaged)
+        assert reason_of(path) == reason
+    path.write_bytes(content)
+    assert len(read_sound(path, RATE).samples) == 20 * RATE
+
+
+@pytest.mark.parametrize("rate", [1, 999, 10_000_001])
+def test_a_rate_that_no_sound_has_is_refused(tmp_path: Path, rate: int) -> None:
+    reason = reason_of(written(tmp_path / "a.wav", TONE, rate))
+    assert reason == f"its header says {rate:,} Hz; sound has 1,000 to 10,000,000: damaged, or made wrongly"
+    assert len(read_sound(written(tmp_path / "a.wav", TONE, 1000), RATE).samples) == 8 * RATE
+
+
+def test_a_name_that_is_not_utf8_is_read_and_named_by_its_bytes(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    written(tmp_path / "a.wav").rename(path)
+    assert len(read_sound(path, RATE).samples) == RATE
+    path.write_bytes(b"")
+    with pytest.raises(UnreadableSound) as caught:
+        read_sound(path, RATE)
+    assert caught.value.problems == (f"{tmp_path}/caf\\xe9.wav: the file is empty (0 bytes)",)
+
+
+def test_several_channels_are_read_in_little_more_memory_than_their_mean_takes(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.wav", np.tile(TONE, 400)[:, None].repeat(2, axis=1))
+    read_sound(path, RATE)
+    tracemalloc.start()
+    sound = read_sound(path, RATE)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    blocks = 6 * 4 * 2**20  # float32 of both, twice that for their sum in float64, and what looks for flaws
+    assert sound.samples.nbytes == 4 * 400 * RATE
+    assert peak < sound.samples.nbytes + blocks
 
 
 def test_what_follows_an_ogg_without_being_a_page_does_not_count(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -52,6 +53,11 @@ def test_without_a_sample_all_sound_is_tagged_in_the_order_of_names(plan: Plan) 
     written = tags(plan)
     assert list(written["fname"]) == ["0.wav", "1.wav", "10.WAV", "4.wav", "deeper/2.wav"]
     assert list(written.columns[1:]) == list(CLASSES)
+
+
+def test_a_name_that_is_not_utf8_stands_in_the_table_by_its_bytes(plan: Plan) -> None:
+    Path("sound/3.wav").rename(os.fsdecode(b"sound/caf\xe9.wav"))
+    assert list(tags(plan)["fname"]) == ["0.wav", "1.wav", "2.wav", "4.wav", "caf\\xe9.wav"]
 
 
 def test_rows_and_columns_stand_as_the_sample_has_them(plan: Plan) -> None:
