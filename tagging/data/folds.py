@@ -60,6 +60,21 @@ def absent_classes(folds: np.ndarray, labels: np.ndarray, classes: Sequence[str]
     return warnings
 
 
+def uneven(folds: np.ndarray, clips: Clips, group: str) -> list[str]:
+    """Warn of a fold [N] int64 that holds out far more than its share of the clips, and of the group that makes it so."""
+    sizes = np.bincount(folds)
+    largest = int(sizes.argmax())
+    size, share = int(sizes[largest]), sizes[largest] / max(len(folds), 1)
+    if share * len(sizes) <= 1.5:  # of an equal share
+        return []
+    said = f"fold {largest} of {len(sizes)} holds out {size} of {len(folds)} clips ({share:.0%})"
+    if group:
+        values, counts = np.unique(np.array(clips.columns[group])[folds == largest], return_counts=True)
+        most = int(counts.argmax())
+        said += f", {counts[most]} of them of one group, {group} {str(values[most])!r}"
+    return [f"{said}; the CV is mostly its score, by the network that learned from the fewest clips"]
+
+
 def _random(units: int, count: int, seed: int) -> np.ndarray:
     """Cut as scikit-learn's KFold(count, shuffle=True, random_state=seed) does, whose import takes a second."""
     order = np.arange(units)

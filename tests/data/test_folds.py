@@ -7,7 +7,7 @@ import pytest
 from sklearn.model_selection import KFold
 
 from tagging.data.dataset import Clips
-from tagging.data.folds import absent_classes, assign_folds
+from tagging.data.folds import absent_classes, assign_folds, uneven
 from tagging.data.labels import encode_labels
 from tagging.data.tables import read_table
 from tagging.errors import UserError
@@ -143,3 +143,21 @@ def test_absent_classes_are_named() -> None:
         "class 'Some' has no clip in fold 0, 2",
         "class 'None' has no curated clip",
     ]
+
+
+def test_a_group_that_makes_one_giant_fold_is_told_with_its_share() -> None:
+    groups = ["big"] * 14 + [str(number) for number in range(6)]
+    clips = make_clips([[1]] * 20, source=groups)
+    folds = assign_folds("random", 4, 0, clips, "", "source")
+    largest = int(np.bincount(folds).argmax())
+    size = int(np.bincount(folds).max())
+    assert size >= 14
+    assert uneven(folds, clips, "source") == [
+        f"fold {largest} of 4 holds out {size} of 20 clips ({size / 20:.0%}), 14 of them of one group, source 'big'; "
+        "the CV is mostly its score, by the network that learned from the fewest clips"
+    ]
+    assert uneven(np.array([0] * 8 + [1] * 2), make_clips([[1]] * 10), "") == [
+        "fold 0 of 2 holds out 8 of 10 clips (80%); the CV is mostly its score, by the network that learned from the "
+        "fewest clips"
+    ]
+    assert uneven(np.array([0, 0, 0, 1, 1]), make_clips([[1]] * 5), "") == []

@@ -23,7 +23,7 @@ from tagging.commands.training.reading import (
 from tagging.config import Experiment
 from tagging.data.audio import read_sound
 from tagging.data.dataset import Clips, Dataset
-from tagging.data.folds import absent_classes, assign_folds
+from tagging.data.folds import absent_classes, assign_folds, uneven
 from tagging.errors import UserError
 from tagging.features.store import FeatureStore, open_store
 from tagging.progress import Bar
@@ -145,6 +145,8 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
             *_sound_notes(dataset, features, rows),
             *_idle_selection(experiment, lists),
             *absent_classes(folds, trained_on, dataset.classes),
+            *uneven(folds, dataset.curated, experiment.folds.group),
+            *_single_class(dataset),
         ),
     )
     _check_sources(prepared)
@@ -174,6 +176,13 @@ def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
             bar.reach,
             experiment.threads,
         )
+
+
+def _single_class(dataset: Dataset) -> list[str]:
+    """Warn where there is nothing to tell apart."""
+    if len(dataset.classes) > 1:
+        return []
+    return [f"there is one class, {dataset.classes[0]!r}, so that lwlrap is 1 whatever a network learns; add another"]
 
 
 def _idle_selection(experiment: Experiment, lists: LabelLists) -> list[str]:

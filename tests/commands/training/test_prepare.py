@@ -92,3 +92,13 @@ def test_a_class_whose_clips_are_removed_from_a_fold_is_warned_of(inside: Inside
     after = prepare(inside.tiny("labels.corrections=gone.json", data=sound)).warnings
     assert "class 'Beeps' has no clip in fold 2" in before.warnings
     assert "class 'Beeps' has no clip in fold 0, 2" in after
+
+
+def test_one_class_alone_warns(inside: Inside, sound: Path) -> None:
+    for half in ("train_curated", "train_noisy"):
+        table = read_csv(sound / f"{half}.csv")
+        table.assign(labels="Buzz").to_csv(sound / f"{half}.csv", index=False)
+    submission = read_csv(sound / "sample_submission.csv")
+    submission[["fname"]].assign(Buzz=0).to_csv(sound / "sample_submission.csv", index=False)
+    warnings = prepare(inside.tiny(data=sound)).warnings
+    assert warnings[-1] == "there is one class, 'Buzz', so that lwlrap is 1 whatever a network learns; add another"
