@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from tagging import project
 from tagging.config.renamed import with_new_names
 from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment, Recipe
-from tagging.config.sections.fields import Section, is_nothing
+from tagging.config.sections.fields import ONE_LINE, Section, is_nothing
 from tagging.config.stacker import Stacker
 from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml, short
 from tagging.errors import UserError, nearest
@@ -237,6 +237,10 @@ def _message(item: Any, names: Sequence[str], section: type[BaseModel], kinds: l
         return f"{dotted} is missing"
     if kind == "dict_type":
         return f"{dotted} is {given}, but it is a mapping, such as {{optimizer.lr: ...}}"
+    if kind == "string_pattern_mismatch":
+        of_line = context["pattern"] == ONE_LINE
+        wanted = "one line without control characters" if of_line else section.model_fields[names[-1]].description
+        return f"{dotted} is {given}; it must be {wanted}"
     if kind == "string_too_short":
         return f"{dotted} must not be empty"
     if kind == "too_short":

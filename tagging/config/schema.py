@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from tagging.config.sections.augment import Augment, Mixer
 from tagging.config.sections.data import ColumnFolds, Demo, DemoData, FolderData, Labels, RandomFolds, StratifiedFolds
 from tagging.config.sections.features import Features
-from tagging.config.sections.fields import Section, Seed
+from tagging.config.sections.fields import Line, Section, Seed
 from tagging.config.sections.losses import Loss
 from tagging.config.sections.models import AuxSkipAttentionModel, Model, TimmModel
 from tagging.config.sections.training import (
@@ -34,7 +34,7 @@ from tagging.config.sections.training import (
 class Recipe(Section):
     """What every file of experiments/ begins with: its name, where it runs, and on which data."""
 
-    name: str = Field("", description="name of the run; empty: the file's name")
+    name: Line = Field("", description="name of the run; empty: the file's name")
     notes: str = Field("", description="why this experiment; shown on the run's page")
     seed: Seed = Field(0, description="seed of training: initial weights, draws, dropout")
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(

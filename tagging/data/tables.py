@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tagging.data.findings import did_you_mean, limited, quoted
 from tagging.errors import UserError
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a terminal obeys them, a table of text breaks at them
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,25 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
     if ragged:
         lines = limited(ragged, lambda row: _ragged(path, header, *row), f"such lines in {path.name}")
         raise UserError(*lines)
+    _check_signs(path, header, rows, required)
     texts = list(zip(*(fields for _, fields in rows), strict=True)) if rows else [()] * len(header)
     columns = {name: tuple(column) for name, column in zip(header, texts, strict=True) if name}
     return Table(path, columns, tuple(line for line, _ in rows))
+
+
+def _check_signs(
+    path: Path, header: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]], required: Sequence[str]
+) -> None:
+    """Stop at a control character in what is printed and written later: the header and the required columns."""
+    named = [(1, header), *((line, [fields[header.index(name)] for name in required]) for line, fields in rows)]
+    found = [(line, text) for line, texts in named for text in texts if not text.isprintable() and _CONTROL.search(text)]
+
+    def say(place: tuple[int, str]) -> str:
+        line, text = place
+        return f"{path}, line {line}: {text!r} holds a control character, such as a new line; take it out"
+
+    if found:
+        raise UserError(*limited(found, say, f"such fields in {path.name}"))
 
 
 def _text(path: Path) -> str:

@@ -273,6 +273,19 @@ def test_a_training_that_cannot_learn_stops(overrides: str, problem: str) -> Non
     assert found.partition(": ")[2] == problem
 
 
+def test_a_device_that_there_is_not_is_answered_with_those_there_are() -> None:
+    with pytest.raises(UserError) as error:
+        load("base", ["device=mps"])
+    assert str(error.value) == "--set device: device is 'mps'; it must be auto, cpu, cuda or cuda:N"
+
+
+def test_a_name_is_of_one_line_without_escapes(folder: Path) -> None:
+    assert problems(folder, 'base: base\nname: "a\\e[31m"\ndata: {name: "two\\nlines"}\n') == [
+        "/x.yaml:2: name is 'a\\x1b[31m'; it must be one line without control characters",
+        "/x.yaml:3: data.name is 'two\\nlines'; it must be one line without control characters",
+    ]
+
+
 def test_a_text_can_be_emptied_on_the_command_line() -> None:
     labels = load("corr_noisy_007", ["labels.corrections= seed=1 labels.noisy_selection="]).labels
     assert (labels.corrections, labels.noisy_selection) == ("", "")

@@ -59,3 +59,16 @@ def test_rows_of_another_length(tmp_path: Path) -> None:
         'put several labels in quotation marks: clip.wav,"Bark,Run"',
         f"{path}, line 3: 1 fields where the header names 2; fill in the missing ones",
     )
+
+
+def test_control_characters_in_names_stop_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    said = "holds a control character, such as a new line; take it out"
+    path.write_text('fname,labels,note\na.wav,"Dog\nbark",x\n\x1b[31mb.wav,Dog,"two\nlines"\nc.wav,a\tb,y\n')
+    assert problems_of(path) == (
+        f"{path}, line 2: 'Dog\\nbark' {said}",
+        f"{path}, line 4: '\\x1b[31mb.wav' {said}",
+        f"{path}, line 6: 'a\\tb' {said}",
+    )
+    path.write_text('fname,labels,"no\x07te"\na.wav,Dog,x\n')
+    assert problems_of(path) == (f"{path}, line 1: 'no\\x07te' {said}",)

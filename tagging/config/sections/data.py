@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tagging.config.sections.fields import Count, CountOrZero, Name, Section, Seed
+from tagging.config.sections.fields import Count, CountOrZero, Line, Name, Section, Seed
 
 
 class FolderData(Section):
@@ -14,7 +14,7 @@ class FolderData(Section):
 
     kind: Literal["folder"] = "folder"
     folder: Name = Field("data/fsdkaggle2019", description="the data set; relative to the project's root")
-    name: str = Field("", description="name of the MLflow experiment; empty: the folder's name")
+    name: Line = Field("", description="name of the MLflow experiment; empty: the folder's name")
     skip_unreadable: bool = Field(False, description="leave undecodable clips out instead of stopping")
 
 
@@ -22,7 +22,7 @@ class DemoData(Section):
     """Sound synthesised on the spot, as the section `demo` says."""
 
     kind: Literal["demo"] = "demo"
-    name: str = Field("demo", description="name of the MLflow experiment")
+    name: Line = Field("demo", description="name of the MLflow experiment")
     skip_unreadable: bool = Field(False, description="leave undecodable clips out instead of stopping")
 
 

@@ -56,3 +56,5 @@ CountOrZero = Annotated[int, Field(ge=0, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 OptionalCount = Count | None
 Name = Annotated[str, Field(min_length=1)]
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+Line = Annotated[str, Field(pattern=ONE_LINE)]  # is printed; a terminal obeys control characters
