@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 
 from tagging import project
+from tagging.commands.runs.stored import stored_recipe
 from tagging.config import AnyRecipe
-from tagging.config.load import find, flatten, leaf_text, load, load_any_stored
+from tagging.config.load import find, flatten, leaf_text, load
 from tagging.config.renamed import with_new_names
 from tagging.config.sections.data import FolderData
 from tagging.config.tree import read_overrides
@@ -116,7 +117,7 @@ def _default_name(sweep: Run, chosen: TrialRecord) -> str:
 
 
 def _config(store: Store, trial: TrialRecord) -> AnyRecipe:
-    return load_any_stored(store.fetch(trial.run_id, "config.yaml"))
+    return stored_recipe(store, store.get(trial.run_id))
 
 
 def _picked(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

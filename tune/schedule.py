@@ -43,7 +43,11 @@ def schedule(store: Store, run: Run) -> list[dict[str, Any]]:
     """Return the values of a trial by the epoch `after` which they hold, in order, and whose weights came with them."""
     if not store.has_file(run.id, SCHEDULE):
         return [{"after": 0, "weights_of": None, "values": json.loads(run.tags["trial.values"])}]
-    return list(json.loads(store.read_text(run.id, SCHEDULE)))
+    with store.reading(run.id, SCHEDULE) as local:
+        entries = json.loads(local.read_bytes())
+        if not entries or not all(isinstance(entry["after"], int) and dict(entry["values"]) for entry in entries):
+            raise ValueError("it holds no values by epoch")
+    return list(entries)
 
 
 def values_at(entries: Iterable[Mapping[str, Any]], epoch: int) -> dict[str, float]:

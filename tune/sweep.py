@@ -82,7 +82,10 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     run = store.resolve(sweep_text, kinds=("sweep",), unfinished=True)
     if run.kind != "sweep":
         raise UserError(f"{run.name} ({run.id[:8]}) is no sweep, but of kind {run.kind or 'unknown'}")
-    stored = json.loads(store.read_text(run.id, SPACE))
+    with store.reading(run.id, SPACE) as local:
+        stored = json.loads(local.read_bytes())
+        if not isinstance(stored, dict) or not isinstance(stored.get("space"), dict) or "data" not in stored:
+            raise ValueError("it holds no space")
     try:
         space = Space.model_validate(merge(stored["space"], changes))
     except ValidationError as error:  # a sweep of this kind cannot have the changes

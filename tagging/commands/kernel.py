@@ -15,6 +15,7 @@ from tagging.commands.kernel_folder import FILE, check_folder, in_place
 from tagging.commands.runs.files import half_folder
 from tagging.commands.runs.finished import open_run
 from tagging.commands.runs.folds import warn_of_untrained
+from tagging.commands.runs.stored import read_predictions
 from tagging.data.demo import make_demo
 from tagging.data.listing import sound_at
 from tagging.errors import UserError
@@ -130,4 +131,4 @@ def _tell_time(plan: Plan, estimate: Estimate, clips: int) -> None:
 def _test_clips(store: Store, run: Run) -> int:
     """Return the number of the run's test clips, a thousand where it has none."""
     tables = store.list_files(run.id, half_folder("test"))
-    return len(store.read_table(run.id, tables[0])) if tables else 1000
+    return len(read_predictions(store, run, tables[0])) if tables else 1000

@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import torch
+from torch import nn
+
 from tagging.commands.predicting.tagger import classes_of
-from tagging.commands.runs.files import FOLDS
 from tagging.commands.runs.folds import finished_folds
 from tagging.commands.runs.members import read_ensemble
-from tagging.commands.stacking.predict import stacker_members
-from tagging.commands.training.build import fold_settings, network_arguments, stacker_arguments
+from tagging.commands.runs.stored import read_folds, stored_experiment
+from tagging.commands.stacking.predict import stacker_members, stored_stacker
+from tagging.commands.training.build import (
+    fold_settings,
+    model_of,
+    network_arguments,
+    stacker_arguments,
+    stacker_of,
+)
 from tagging.commands.training.reading import logmel_settings
-from tagging.config import Experiment, Stacker
-from tagging.config.load import load_any_stored, load_stored
+from tagging.config import Experiment
 from tagging.config.sections.models import TimmModel
 from tagging.data.label_lists import read_label_list
 from tagging.errors import UserError
@@ -42,7 +50,7 @@ def training_plan_of(store: Store, run: Run) -> TrainingPlan:
     """
     collected = _Collected(store, None)
     plan = _plan(store, run, collected)
-    table = store.read_table(run.id, FOLDS)
+    table = read_folds(store, run)
     folds = [tuple(table["fname"][table["fold"] == fold]) for fold in range(table["fold"].max() + 1)]
     networks = {name: _training_of(store, one) for name, one in collected.runs.items()}
     return TrainingPlan(plan, tuple(folds), networks)
@@ -71,7 +79,7 @@ def _training_of(store: Store, run: Run) -> NetworkTraining:
 
 
 def _experiment(store: Store, run: Run) -> Experiment:
-    return load_stored(store.fetch(run.id, "config.yaml"))
+    return stored_experiment(store, run)
 
 
 def _plan(store: Store, run: Run, collected: _Collected) -> Plan:
@@ -134,19 +142,21 @@ class _Collected:
     def _stacked(self, run: Run, worth: float) -> Stacked:
         if self._folder is None:
             raise UserError(f"{_name(run)} is a stacker; {_UNTRAINED}")
-        stacker = load_any_stored(self._store.fetch(run.id, "config.yaml"))
-        assert isinstance(stacker, Stacker)  # as the kind of the run says
+        stacker = stored_stacker(self._store, run)
+        classes = len(classes_of(self._store, run))
+        model = stacker_of(stacker, len(stacker.members) * classes, classes)
         return Stacked(
             name=_name(run),
             kind=stacker.model.kind,
             arguments=stacker_arguments(stacker.model),
-            folds=self._weights(run, "best"),
+            folds=self._weights(run, "best", model),
             members=tuple(self.member(one, worth) for one in stacker_members(self._store, run)),
         )
 
     def _network(self, run: Run) -> Network:
         experiment = _experiment(self._store, run)
         arguments = network_arguments(experiment)
+        model = model_of(experiment, len(classes_of(self._store, run)), 0, torch.device("cpu"), bare=True)
         return Network(
             name=_name(run),
             features=logmel_settings(experiment.features),
@@ -157,11 +167,11 @@ class _Collected:
             step=experiment.predict.tile_step,
             batch_size=experiment.predict.batch_size,
             precision=experiment.training.precision,
-            folds=self._weights(run, experiment.predict.weights),
+            folds=self._weights(run, experiment.predict.weights, model),
         )
 
-    def _weights(self, run: Run, which: str) -> dict[int, Weights]:
-        """Write the weights that each fold predicts with to the folder, and return their files."""
+    def _weights(self, run: Run, which: str, model: nn.Module) -> dict[int, Weights]:
+        """Write the weights that each fold predicts with, of a network as `model` is, and return their files."""
         path = weights_file(Path("checkpoints"), which)
         folds = finished_folds(self._store, run)
         files = {fold: f"{_file_name(run)}-fold-{fold}.npz" for fold in sorted(folds)}
@@ -173,13 +183,11 @@ class _Collected:
                 f"{_name(run)} lacks the weights of fold {', '.join(map(str, lacking))}: there is no {path.as_posix()} "
                 "any more; bring it back from a copy, or train the run again"
             )
-        return {
-            fold: write_weights(
-                read_state(self._store.fetch(folds[fold].id, path.as_posix())),
-                self._folder / file,
-            )
-            for fold, file in files.items()
-        }
+        written = {}
+        for fold, file in files.items():
+            with self._store.reading(folds[fold].id, path.as_posix()) as local:
+                written[fold] = write_weights(read_state(model, local), self._folder / file)
+        return written
 
 
 def _name(run: Run) -> str:

@@ -18,11 +18,11 @@ from tagging.commands.runs.finished import open_run
 from tagging.commands.runs.folds import finished_folds, warn_of_untrained
 from tagging.commands.runs.members import read_ensemble
 from tagging.commands.runs.out_of_fold import read_out_of_fold
+from tagging.commands.runs.stored import stored_experiment
 from tagging.commands.training.lessons import Lessons
 from tagging.commands.training.prepare import prepare
 from tagging.commands.training.reading import logmel_settings
 from tagging.config import Experiment
-from tagging.config.load import load_stored
 from tagging.data.findings import limited
 from tagging.data.listing import sound_at
 from tagging.errors import PartlyDone, UserError, printable
@@ -60,7 +60,7 @@ def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | 
             f"{run.name} was trained with version {recipe} of the recipe, this is version {RECIPE_VERSION}, whose "
             "fields or numbers are others; use the commit in its tag git.commit, or train it again"
         )
-    experiment = load_stored(store.fetch(run.id, "config.yaml"), overrides, data)
+    experiment = stored_experiment(store, run, overrides, data)
     prepared = prepare(experiment, weights=run.tags.get("weights.sha256", ""))
     if digest := run.tags.get("teacher.sha256"):  # the teacher itself need not be there any more
         prepared = replace(prepared, lessons=Lessons(digest, ()))
@@ -113,7 +113,7 @@ def tag_folder(
     """
     store, run = open_run(run_text)
     warn_of_untrained(store, run)
-    from tagging.commands.predicting.tagger import Tagger, classes_of, hears, stored_experiment, with_members
+    from tagging.commands.predicting.tagger import Tagger, classes_of, hears, same_experiment, with_members
     from tagging.commands.training.build import device_of
     from tagging.kernel.networks import on_device
     from tagging.kernel.sound import Look, read_sounds
@@ -122,7 +122,7 @@ def tag_folder(
         return Look(logmel_settings(experiment.features), "float32")
 
     heard = [below for below in with_members(store, run) if hears(below)]
-    experiments = [stored_experiment(store, below, overrides) for below in heard]
+    experiments = [same_experiment(store, below, overrides) for below in heard]
     device, files = device_of(experiments[0]), files or sound_at(folder, warn)
     with Bar("features", "second") as bar:
         sound = read_sounds(files, list(dict.fromkeys(map(look_of, experiments))), bar.reach)

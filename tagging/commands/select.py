@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.folds import lost_folds
 from tagging.commands.runs.members import ensemble_of
-from tagging.commands.runs.out_of_fold import OutOfFold, other_labels, read_out_of_fold
+from tagging.commands.runs.out_of_fold import OutOfFold, read_pool
 from tagging.commands.selection.candidates import Candidates, distinct_names, find_pool, required, told
 from tagging.commands.selection.wish import Wish
 from tagging.ensemble.pool import Pool
 from tagging.errors import UserError
 from tagging.progress import say
 from tagging.report.wording import count
+from tagging.tracking.files import UnusableFile
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import close_abandoned
 from tagging.tracking.store import Run, Store
@@ -82,19 +83,31 @@ def tell_result(run: Run) -> None:
 def _pool(store: Store, asked: Asked) -> tuple[Candidates, OutOfFold]:
     """Return the candidates with what they say, and say which runs are none; UserError where there are too few."""
     pool = find_pool(store, asked.dataset, asked.where, asked.runs)
-    pool = pool.without([(run, f"it lacks {'; '.join(lost)}") for run in pool.runs if (lost := lost_folds(store, run))])
-    pool = pool.without(other_labels(store, pool.runs))
-    pool, oof = without_copies(pool, read_out_of_fold(store, pool.runs))
+    pool = pool.without([(run, lost) for run in pool.runs if (lost := _lost(store, run))])
+    oof, unfit = read_pool(store, pool.runs)
+    pool = pool.without(unfit)
+    if oof is not None:
+        pool, oof = without_copies(pool, oof)
     lines = told(pool.left_out)
-    if len(pool.runs) < asked.minimum:
+    if oof is None or len(pool.runs) < asked.minimum:
+        named = ", ".join(distinct_names(pool.runs))
         raise UserError(
-            f"{pool.dataset} has {count(len(pool.runs), 'candidate')} ({', '.join(distinct_names(pool.runs))}); "
+            f"{pool.dataset} has {count(len(pool.runs), 'candidate')}{f' ({named})' if named else ''}; "
             f"{asked.minimum} or more are needed",
             *lines,
             "train another experiment, or the same with --set seed=1; --min 1 takes what there is",
         )
     say("\n".join([f"{pool.dataset}: {count(len(pool.runs), 'candidate')}", *lines]))
     return pool, oof
+
+
+def _lost(store: Store, run: Run) -> str:
+    """Say which folds a run lost; empty where it has all."""
+    try:
+        lost = lost_folds(store, run)
+    except UnusableFile as error:
+        return error.problem
+    return f"it lacks {'; '.join(lost)}" if lost else ""
 
 
 def without_copies(pool: Candidates, oof: OutOfFold) -> tuple[Candidates, OutOfFold]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.runs.files import LEFT_OUT, WARNINGS, half_folder
+from tagging.commands.runs.files import LEFT_OUT, half_folder
 from tagging.commands.runs.finished import open_run, open_store
 from tagging.commands.runs.folds import fold_numbers, warn_of_untrained
 from tagging.commands.runs.halves import has_half, test_probabilities
+from tagging.commands.runs.stored import left_out
 from tagging.errors import PartlyDone, UserError
 from tagging.progress import say, warn
 from tagging.report.wording import count
@@ -59,10 +60,7 @@ def write_submission(store: Store, run: Run, out: Path, data: Path | None = None
 
 def _missing(store: Store, run: Run) -> list[str]:
     """Return what the run keeps of test clips that --skip-unreadable left out: the submission has no row for them."""
-    if not store.has_file(run.id, WARNINGS):
-        return []
-    lines = store.read_text(run.id, WARNINGS).splitlines()
-    return [line for line in lines if (half := _HALF.match(line)) and half[1] == "test"]
+    return [line for line in left_out(store, run) if (half := _HALF.match(line)) and half[1] == "test"]
 
 
 def _newest() -> tuple[Store, Run]:

@@ -47,16 +47,11 @@ def load(
     return _validated(tree, origins, overrides, data, path)
 
 
-def load_stored(path: Path, overrides: Sequence[str] = (), data: Path | None = None) -> Experiment:
-    """Load the `config.yaml` of a run, which may have been written before some fields were renamed.
+def load_stored(path: Path, overrides: Sequence[str] = (), data: Path | None = None) -> AnyRecipe:
+    """Load the `config.yaml` of a run, be it of an experiment or a stacker; arguments and errors as `load`.
 
-    Arguments and errors as `load`; UserError too for the config of a stacker.
+    It may have been written before some fields were renamed.
     """
-    return as_experiment(load_any_stored(path, overrides, data))
-
-
-def load_any_stored(path: Path, overrides: Sequence[str] = (), data: Path | None = None) -> AnyRecipe:
-    """Load the `config.yaml` of a run, be it of an experiment or a stacker; arguments and errors as `load`."""
     tree, origins = read_yaml(path)
     return _validated(with_new_names(tree), origins, overrides, data, path)
 

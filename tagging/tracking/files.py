@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pandas as pd
+from mlflow.entities import RunInfo
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from tagging.errors import room_in
-from tagging.tracking.connection import Connection, StoreError
+from tagging.errors import UserError, room_in
+from tagging.tracking.connection import Connection, StoreError, reason
 from tagging.tracking.ownership import work_folder
 
 _STAGED = ".staged-"  # after the run's id in the work folder
@@ -28,6 +29,17 @@ class Figure(Protocol):
 
     def savefig(self, fname: Path, /) -> Any:
         """Write the picture to a file; its suffix names the format."""
+
+
+REPLACE = "bring it back from a copy, or train the run again"
+
+
+class UnusableFile(StoreError):
+    """A file of a run that is not there or is damaged; `problem` is the message without the run."""
+
+    def __init__(self, run: str, problem: str) -> None:
+        super().__init__(f"{run}: {problem}")
+        self.problem = problem
 
 
 class Files:
@@ -41,7 +53,7 @@ class Files:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._client = connection.client
-        self._places: dict[str, str] = {}  # address of a run's files, which never changes; over a server a call each
+        self._infos: dict[str, RunInfo] = {}  # the address of a run's files never changes; over a server a call each
 
     @property
     def uri(self) -> str:
@@ -100,8 +112,23 @@ class Files:
         entries = self.connection.call(self._client.list_artifacts, run_id, _folder(path) or None)
         return any(entry.path == path for entry in entries)
 
-    def fetch(self, run_id: str, path: str) -> Path:
-        """Return a local path of a file or folder of the run, to be read only.
+    @contextmanager
+    def reading(self, run_id: str, path: str, advice: str = REPLACE) -> Iterator[Path]:
+        """Give a file of the run, as `fetch` does, to a block that reads it; all files of runs are read so.
+
+        Raises UnusableFile, with run, file, reason and advice, where it is not there, or where an error ends the block:
+        each format has its own for a damaged file, and what its reader finds wrong is a ValueError.
+        """
+        local = self.fetch(run_id, path, advice)
+        try:
+            yield local
+        except UserError:
+            raise
+        except Exception as error:
+            raise UnusableFile(self._title(run_id), f"{path} cannot be used: {reason(error)}; {advice}") from error
+
+    def fetch(self, run_id: str, path: str, advice: str = REPLACE) -> Path:
+        """Return a local path of a file or folder of the run, to be read only; `advice` is given where it is not there.
 
         That is the artifact itself where it lies on this machine's disk, else a download that is
         made anew at each call (so it is never stale) and removed when the process ends.
@@ -111,16 +138,18 @@ class Files:
             target = tempfile.mkdtemp(dir=_downloads().name)
             return Path(self.connection.call(self._client.download_artifacts, run_id, path, target))
         if not (root / path).exists():
-            raise StoreError(f"run {run_id} has no file {path}")
+            raise UnusableFile(self._title(run_id), f"{path} is not there; {advice}")
         return root / path
 
     def read_table(self, run_id: str, path: str) -> pd.DataFrame:
         """Return a Parquet file of the run as a table."""
-        return pd.read_parquet(self.fetch(run_id, path))
+        with self.reading(run_id, path) as local:
+            return pd.read_parquet(local)
 
     def read_text(self, run_id: str, path: str) -> str:
         """Return a text file of the run."""
-        return self.fetch(run_id, path).read_text(encoding="utf-8")
+        with self.reading(run_id, path) as local:
+            return local.read_text(encoding="utf-8")
 
     def drop_folder(self, run_id: str, folder: str) -> None:
         """Remove a folder of the run with all it holds; one that is not there is no error."""
@@ -140,9 +169,15 @@ class Files:
         return Path(url2pathname(uri.path)) if uri.scheme in ("", "file") else None
 
     def _place(self, run_id: str) -> str:
-        if run_id not in self._places:
-            self._places[run_id] = self.connection.call(self._client.get_run, run_id).info.artifact_uri or ""
-        return self._places[run_id]
+        return self._info(run_id).artifact_uri or ""
+
+    def _title(self, run_id: str) -> str:
+        return f"{self._info(run_id).run_name or ''} ({run_id[:8]})"
+
+    def _info(self, run_id: str) -> RunInfo:
+        if run_id not in self._infos:
+            self._infos[run_id] = self.connection.call(self._client.get_run, run_id).info
+        return self._infos[run_id]
 
 
 @contextmanager

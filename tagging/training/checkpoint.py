@@ -73,7 +73,7 @@ class Checkpoints:
             return []
         adopted = self.folder / "adopted" / last.name
         folder = adopted if adopted.is_dir() else last
-        state = json.loads((folder / "state.json").read_text())
+        state = _state(folder)
         parts.model.load_state_dict(load_file(folder / "model.safetensors"))
         groups = state["optimizer"] if parts.scheduler is not None else _optimizer_state(parts.optimizer)[0]
         _load_optimizer(parts.optimizer, groups, load_file(folder / "optimizer.safetensors"))
@@ -97,7 +97,7 @@ class Checkpoints:
     def history(self) -> list[EpochRecord]:
         """Return the records of the epochs so far."""
         folder = self.last()
-        return [] if folder is None else _history(json.loads((folder / "state.json").read_text()))
+        return [] if folder is None else _history(_state(folder))
 
     def _newest(self, name: str) -> Path | None:
         return max((path for path in (self.folder / name).glob("[0-9]*") if path.is_dir()), default=None)
@@ -142,17 +142,18 @@ def weights_of(checkpoints: Checkpoints, which: str) -> Path:
 def load_weights(model: nn.Module, path: Path) -> None:
     """Set the weights of a network to those of a safetensors file; averaged ones are unwrapped.
 
-    Raises UserError where the file is damaged or of another network.
+    Raises UserError where the file is damaged, or of another network.
     """
-    state = read_state(path)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError:  # it names every tensor
-        raise UserError(f"{path}: the weights are those of another network; {_MEND}") from None
+    model.load_state_dict(read_state(model, path))
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the weights of a safetensors file, averaged ones unwrapped; UserError where the file is damaged."""
+def read_state(model: nn.Module, path: Path) -> dict[str, Tensor]:
+    """Return the weights that a safetensors file holds for a network, averaged ones unwrapped.
+
+    Raises UserError where the file is damaged, or of another network.
+    """
+    if not fits(model, path):
+        raise UserError(f"{path}: the weights are those of another network; {_MEND}")
     with _readable(path):
         state = _unwrapped(load_file(path), path)
     broken = next((name for name, weight in state.items() if not weight.isfinite().all()), None)
@@ -182,7 +183,7 @@ def fits(model: nn.Module, path: Path) -> bool:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: the weights are damaged ({error}); {_MEND}") from None
 
 
@@ -191,6 +192,16 @@ def _unwrapped(state: dict[str, T], path: Path) -> dict[str, T]:
         return state
     # AveragedModel keeps the network as `module` beside a counter
     return {key.removeprefix("module."): value for key, value in state.items() if key != "n_averaged"}
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    """Return what a checkpoint in the work folder says beside its weights; UserError where that is damaged."""
+    path = folder / "state.json"
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        fold = folder.parents[1]
+        raise UserError(f"{path}: is damaged ({error}); remove {fold}, so that its fold is trained anew") from None
 
 
 def _history(state: dict[str, Any]) -> list[EpochRecord]:

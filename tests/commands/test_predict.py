@@ -140,8 +140,8 @@ def test_nothing_that_is_not_finite_is_written(moved: Project, store_of: Connect
     store.log_table(run.id, table, half)
     done = moved.run("submit", "--run", "tiny", code=2)
     assert done.stderr.endswith(
-        f"error: tiny ({run.id[:8]}): {half}: 1 of 8 rows are not finite (NaN or infinite); "
-        f"`python -m tagging predict --run {run.id[:8]}` makes it anew\n"
+        f"error: tiny ({run.id[:8]}): {half} cannot be used: values of 1 row are no probabilities, first those of "
+        f"{table['fname'][2]}; `python -m tagging predict --run {run.id[:8]}` makes it anew\n"
     )
     assert not (moved.folder / "submission.csv").exists()
 

@@ -157,22 +157,25 @@ def test_a_run_that_is_there_twice_counts_once(pool: Inside, capsys: Capture) ->
     assert capsys.readouterr().out == f"demo: 1 candidate\nnot a candidate: tiny ({tiny.id[:8]}): {told}\n"
 
 
-def test_predictions_that_are_no_numbers_are_named_with_their_clip(pool: Inside) -> None:
+def test_a_candidate_whose_predictions_cannot_be_used_is_left_out_with_the_reason(pool: Inside) -> None:
     tiny, plain = the_run(pool.store, "tiny"), the_run(pool.store, "plain")
     tables = {run.id: pool.store.read_table(run.id, "predictions/oof.parquet") for run in (tiny, plain)}
     broken = tables[tiny.id].copy()
     broken.loc[[3, 5], "Siren"] = np.nan
     pool.store.log_table(tiny.id, broken, "predictions/oof.parquet")
     pool.store.log_table(plain.id, tables[plain.id][1:], "predictions/oof.parquet")
-    first = min(broken["fname"][3], broken["fname"][5])
-    found = problems(Asked(where="params.seed = '0'"))
+    first = broken["fname"][3]
+    found = problems(Asked(runs=("tiny", "plain", "lean")))
     for run in (tiny, plain):
         pool.store.log_table(run.id, tables[run.id], "predictions/oof.parquet")
+    lean = the_run(pool.store, "lean")
     assert found == (
-        f"tiny ({tiny.id[:8]}): predictions/oof.parquet holds NaN for 2 clips, the first {first}; train the run again, "
-        "or give it the tag ensemble = exclude",
-        f"plain ({plain.id[:8]}): predictions/oof.parquet has other clips or folds than tiny ({tiny.id[:8]}), "
-        "though its tags say the same",
+        "demo has 1 candidate (lean); 2 or more are needed",
+        f"not a candidate: tiny ({tiny.id[:8]}): predictions/oof.parquet cannot be used: values of 2 rows are no "
+        f"probabilities, first those of {first}; `python -m tagging predict --run {tiny.id[:8]}` makes it anew",
+        f"not a candidate: plain ({plain.id[:8]}): predictions/oof.parquet has other clips or folds than lean "
+        f"({lean.id[:8]}), though its tags say the same",
+        "train another experiment, or the same with --set seed=1; --min 1 takes what there is",
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tagging import project
 from tagging.config import Experiment, Stacker, experiment_names, flatten, load
-from tagging.config.load import as_experiment, load_any_stored, load_stored, override, to_yaml
+from tagging.config.load import as_experiment, load_stored, override, to_yaml
 from tagging.config.tree import read_yaml
 from tagging.errors import UserError
 
@@ -109,9 +109,9 @@ def test_a_stored_config_comes_back_and_is_no_experiment(folder: Path) -> None:
     stacker = load("stacker", ["members=[one, 3f2a] model.dropout=0.25"], folder=folder)
     path = folder / "config.yaml"
     path.write_text(to_yaml(stacker))
-    assert load_any_stored(path) == stacker
+    assert load_stored(path) == stacker
     with pytest.raises(UserError) as caught:
-        load_stored(path)
+        as_experiment(load_stored(path))
     message = "stacker is a stacker, which hears no sound itself; give an experiment, as its members"
     assert str(caught.value) == message
     assert as_experiment(load("base", folder=folder)).name == "base"

@@ -72,7 +72,9 @@ def test_local_files_are_read_in_place_and_are_never_stale(store: Store, run: Ru
 def test_a_file_that_is_not_there_is_named(store: Store, run: Run) -> None:
     with pytest.raises(StoreError) as error:
         store.read_table(run.id, "predictions/oof.parquet")
-    assert error.value.problems == (f"run {run.id} has no file predictions/oof.parquet",)
+    assert error.value.problems == (
+        f"a ({run.id[:8]}): predictions/oof.parquet is not there; bring it back from a copy, or train the run again",
+    )
 
 
 def test_where_a_runs_files_lie_is_asked_once(store: Store, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

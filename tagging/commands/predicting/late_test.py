@@ -13,14 +13,13 @@ from tagging.commands.predicting.tagger import Tagger, classes_of, hears, no_che
 from tagging.commands.runs.files import LEFT_OUT, WARNINGS, half_path
 from tagging.commands.runs.folds import fold_numbers
 from tagging.commands.runs.halves import has_half
+from tagging.commands.runs.stored import read_predictions, stored_experiment
 from tagging.commands.training.reading import data_folder, dataset_name, logmel_settings
 from tagging.config import Experiment
-from tagging.config.load import load_stored
 from tagging.data.dataset import Dataset
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.features.table import LogMels
-from tagging.inference.blend import check_finite
 from tagging.kernel.sound import Look, read_sounds
 from tagging.progress import Bar, say
 from tagging.report.wording import count
@@ -69,16 +68,14 @@ class _Half:
 
     def stored(self, store: Store, run: Run, folds: Sequence[int]) -> np.ndarray:
         """Return what a run said before, [K, n, C]; UserError where that is of other clips."""
-        tables = [store.read_table(run.id, half_path("test", fold)).set_index("fname") for fold in folds]
-        if any(set(table.index) != set(self.fnames) for table in tables):
-            raise UserError(
-                f"{run.name} ({run.id[:8]}) predicted other test clips than {self.dataset.folder} holds now; "
-                "bring those back, or train it again"
-            )
-        said = np.stack([table.loc[self.fnames, self.classes].to_numpy(np.float32) for table in tables])
-        advice = f"`python -m tagging predict --run {run.id[:8]}` makes them anew"
-        check_finite(np.concatenate(said), f"{run.name} ({run.id[:8]}), predictions of the test half", advice)
-        return said
+        tables = [read_predictions(store, run, half_path("test", fold)).set_index("fname") for fold in folds]
+        for table in tables:
+            if set(table.index) != set(self.fnames) or not set(self.classes) <= set(table.columns):
+                raise UserError(
+                    f"{run.title} predicted other test clips or classes than {self.dataset.folder} holds now; bring "
+                    "those back, or train it again"
+                )
+        return np.stack([table.loc[self.fnames, self.classes].to_numpy(np.float32) for table in tables])
 
     def table(self, fold: int, probabilities: np.ndarray) -> pd.DataFrame:
         head = pd.DataFrame({"fname": self.fnames, "fold": fold})
@@ -87,7 +84,7 @@ class _Half:
 
 def _read(store: Store, run: Run, asked: Sequence[Run], data: Path | None) -> _Half:
     """Read the test half of the data set that runs were trained on, as it is now, as each of them hears it."""
-    experiments = [load_stored(store.fetch(each.id, "config.yaml"), data=data) for each in asked]
+    experiments = [stored_experiment(store, each, data=data) for each in asked]
     classes = classes_of(store, run)
     dataset = _read_dataset(run, experiments[0], classes)
     clips = dataset.test

@@ -10,11 +10,12 @@ from tagging.commands.runs.files import OOF
 from tagging.commands.runs.finished import class_columns
 from tagging.commands.runs.folds import finished_folds
 from tagging.commands.runs.members import read_ensemble
+from tagging.commands.runs.stored import read_predictions, stored_experiment
 from tagging.commands.stacking.predict import predict_stacker, stacker_members
 from tagging.commands.training import build
 from tagging.commands.training.apply import predict_rows, restore_model
 from tagging.config import Experiment
-from tagging.config.load import load_stored, numbers_digest
+from tagging.config.load import numbers_digest
 from tagging.errors import UserError
 from tagging.features.table import LogMels
 from tagging.inference.blend import geometric_mean, mean_over_tiles
@@ -72,11 +73,10 @@ def hears(run: Run) -> bool:
     return run.predicts_as not in BY_KIND
 
 
-def stored_experiment(store: Store, run: Run, overrides: Sequence[str] = ()) -> Experiment:
+def same_experiment(store: Store, run: Run, overrides: Sequence[str] = ()) -> Experiment:
     """Return the experiment of a run that hears sound; UserError where overrides would change its numbers."""
-    config = store.fetch(run.id, "config.yaml")
-    experiment = load_stored(config, overrides)
-    if numbers_digest(experiment) != numbers_digest(load_stored(config)):
+    experiment = stored_experiment(store, run, overrides)
+    if numbers_digest(experiment) != numbers_digest(stored_experiment(store, run)):
         raise UserError(f"{run.name} predicts as it was trained; of --set only device and threads may be given here")
     return experiment
 
@@ -85,7 +85,7 @@ def classes_of(store: Store, run: Run) -> list[str]:
     """Return the classes that a run predicts, in their order."""
     whole = store.has_file(run.id, OOF)  # else some folds of it are there
     source = run if whole else next(iter(finished_folds(store, run).values()))
-    return class_columns(store.read_table(source.id, OOF))
+    return class_columns(read_predictions(store, source, OOF))
 
 
 def _network(tagger: Tagger, run: Run) -> np.ndarray:
@@ -93,7 +93,7 @@ def _network(tagger: Tagger, run: Run) -> np.ndarray:
     store, folds = tagger.store, finished_folds(tagger.store, run)
     if run.tags.get("checkpoints") == "dropped":
         raise UserError(no_checkpoints(run))
-    experiment = stored_experiment(store, run, tagger.overrides)
+    experiment = same_experiment(store, run, tagger.overrides)
     device, num_classes = build.device_of(experiment), len(classes_of(store, run))
     logmels, rows = tagger.listen(experiment)
     said = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 FOLDS = "data/folds.parquet"
 OOF = "predictions/oof.parquet"
 OOF_TILES = "predictions/oof_tiles.parquet"
+PER_CLIP = "tables/per_clip.parquet"  # with the labels that clips came with
 WARNINGS = "data/warnings.txt"  # a line each; one of a clip that the run has no predictions of begins with LEFT_OUT
 LEFT_OUT = "left out: "
 

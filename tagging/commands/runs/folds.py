@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tagging.commands.runs.files import FOLDS, OOF
+from tagging.commands.runs.files import OOF
+from tagging.commands.runs.stored import read_folds
 from tagging.errors import UserError
 from tagging.progress import warn
 from tagging.report.wording import count
@@ -14,7 +15,7 @@ FOLDED = ("experiment", "trial", "stacker")  # the kinds of runs that have folds
 
 def planned_folds(store: Store, run: Run) -> list[int]:
     """Return the numbers of all folds that a run's clips are cut into, trained or not."""
-    return sorted(store.read_table(run.id, FOLDS)["fold"].unique().tolist())
+    return sorted(read_folds(store, run)["fold"].unique().tolist())
 
 
 def fold_runs(store: Store, run: Run) -> dict[int, Run]:

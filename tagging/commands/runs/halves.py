@@ -11,8 +11,9 @@ from tagging.commands.runs.files import half_folder, half_path
 from tagging.commands.runs.finished import class_columns
 from tagging.commands.runs.folds import fold_numbers
 from tagging.commands.runs.members import Ensemble
+from tagging.commands.runs.stored import read_predictions
 from tagging.errors import UserError
-from tagging.inference.blend import check_finite, geometric_mean
+from tagging.inference.blend import geometric_mean
 from tagging.tracking.store import Run, Store
 
 
@@ -40,18 +41,19 @@ def blended_half(store: Store, run: Run, half: str, folds: Sequence[int]) -> pd.
     """Return the geometric mean over what these folds of a run say of `test` or `noisy` clips.
 
     The table has fname and one float32 column a class. None where one of them has not predicted the half.
-    Raises UserError where a file holds NaN.
+    Raises UserError where a file is damaged, or of other clips.
     """
     if not has_half(store, run, half, folds):
         return None
-    paths = [half_path(half, fold) for fold in folds]
-    tables = [store.read_table(run.id, path) for path in paths]
-    classes = class_columns(tables[0])
-    parts = [table[classes].to_numpy() for table in tables]
-    for path, part in zip(paths, parts, strict=True):
-        check_finite(part, f"{run.title}: {path}", f"`python -m tagging predict --run {run.id[:8]}` makes it anew")
-    blend = pd.DataFrame(geometric_mean(parts), columns=classes)
-    blend.insert(0, "fname", tables[0]["fname"])
+    tables = [read_predictions(store, run, half_path(half, fold)) for fold in folds]
+    first = tables[0]
+    for fold, table in zip(folds, tables, strict=True):
+        if list(table.columns) != list(first.columns) or list(table["fname"]) != list(first["fname"]):
+            title = f"{run.title}: {half_path(half, fold)}"
+            raise UserError(f"{title} has other clips or classes than that of fold {folds[0]}; train the run again")
+    classes = class_columns(first)
+    blend = pd.DataFrame(geometric_mean([table[classes].to_numpy() for table in tables]), columns=classes)
+    blend.insert(0, "fname", first["fname"])
     return blend
 
 
@@ -65,15 +67,14 @@ def blend_half(store: Store, ensemble: Ensemble, half: str, folds: Sequence[int]
 
 def _blend(store: Store, ensemble: Ensemble, half: str, fold: int) -> pd.DataFrame:
     path, runs = half_path(half, fold), ensemble.runs
-    tables = [store.read_table(run.id, path) for run in runs]
+    tables = [read_predictions(store, run, path) for run in runs]
     fnames, classes = tables[0]["fname"], class_columns(tables[0])
     parts, problems = [], []
     for run, table in zip(runs, tables, strict=True):
         part = table.set_index("fname").reindex(index=fnames, columns=classes).to_numpy(np.float32)
         parts.append(part)
-        if len(table) != len(fnames) or not np.isfinite(part).all():
-            title = f"{run.name} ({run.id[:8]}): {path}"
-            problems.append(f"{title} holds NaN, or other clips than that of {runs[0].name} ({runs[0].id[:8]})")
+        if len(table) != len(fnames) or np.isnan(part).any():
+            problems.append(f"{run.title}: {path} has other clips or classes than that of {runs[0].title}")
     if problems:
         raise UserError(*problems, "was the half changed between their trainings? Train them again, or choose others")
     return pd.DataFrame({"fname": fnames, "fold": fold}).join(pd.DataFrame(ensemble.blend(parts), columns=classes))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from tagging import RECIPE_VERSION
+from tagging.commands.runs.stored import read_members
 from tagging.ensemble.blend import weighted_mean
-from tagging.ensemble.pool import Method
+from tagging.ensemble.pool import METHODS, Method
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 
@@ -65,8 +65,13 @@ def ensemble_of(method: Method, runs: Sequence[Run], weights: Sequence[float]) -
 
 
 def read_ensemble(store: Store, run: Run) -> Ensemble:
-    """Return who a run of kind ensemble is made of; UserError that names every member that was deleted meanwhile."""
-    stored = json.loads(store.read_text(run.id, FILE))
+    """Return who a run of kind ensemble is made of.
+
+    Raises UserError where the file is damaged, and one that names every member that was deleted meanwhile.
+    """
+    stored = read_members(store, run, FILE, ("weight",))
+    if stored.get("method") not in METHODS:
+        raise UserError(f"{run.title}: {FILE} has the method {stored.get('method')!r}; allowed: {', '.join(METHODS)}")
     members, problems = [], []
     for entry in stored["members"]:
         try:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tagging.commands.runs.files import OOF
+from tagging.commands.runs.files import OOF, PER_CLIP
 from tagging.commands.runs.finished import class_columns
+from tagging.commands.runs.stored import read_labels, read_predictions
 from tagging.data.labels import encode_labels
 from tagging.errors import UserError
-from tagging.report.wording import count
+from tagging.tracking.files import UnusableFile
 from tagging.tracking.store import Run, Store
-
-PER_CLIP = "tables/per_clip.parquet"
 
 
 @dataclass(frozen=True)
@@ -33,89 +32,86 @@ class OutOfFold:
     probabilities: np.ndarray
 
 
-def labels_of(store: Store, run: Run) -> pd.Series:
-    """Return the original labels of a run's curated clips, joined by commas, by fname in sorted order."""
-    if not store.has_file(run.id, PER_CLIP):
-        raise UserError(
-            f"{run.name} ({run.id[:8]}) has no {PER_CLIP}, which holds the original labels; "
-            f"`python -m tagging predict --run {run.id[:8]}` makes it anew"
-        )
-    table = store.read_table(run.id, PER_CLIP)
-    return table.set_index("fname")["labels"].sort_index()
-
-
-def other_labels(store: Store, runs: Sequence[Run]) -> list[tuple[Run, str]]:
-    """Return those runs whose clips had other labels when they were trained than the newest one's, and say so."""
-    *others, newest = runs
-    truth = labels_of(store, newest)
-    return [
-        (run, f"other labels than {newest.name} ({newest.id[:8]}): the data set's table was changed in between")
-        for run in others
-        if not labels_of(store, run).equals(truth)
-    ]
-
-
 def read_out_of_fold(store: Store, runs: Sequence[Run]) -> OutOfFold:
-    """Return the out-of-fold probabilities of some runs and the truth, which comes from the first of them.
+    """Return the out-of-fold probabilities of some runs and the truth.
 
-    Raises UserError, all problems of the tables at once, where a run lacks its table, holds clips, folds or classes
-    other than the first that has one, or probabilities that are no numbers.
+    Raises UserError, all problems of the tables at once, where the tables of a run are not there or damaged, or hold
+    other clips, folds, classes or labels than those of the first run that has them.
     """
-    tables = _tables(store, runs)
-    classes = tuple(class_columns(tables[0]))
-    labels = labels_of(store, runs[0])
-    _check_truth(runs[0], labels, tables[0])
-    return OutOfFold(
-        classes=classes,
-        fnames=tuple(tables[0]["fname"]),
-        folds=tables[0]["fold"].to_numpy(np.int64),
-        truth=encode_labels(labels.tolist(), classes)[0],
-        probabilities=np.stack([table[list(classes)].to_numpy(np.float32) for table in tables]),
-    )
+    said, unfit = _read(store, runs)
+    if unfit:
+        raise UserError(*(f"{run.title}: {reason}" for run, reason in unfit))
+    return _joined(said)
 
 
-def _tables(store: Store, runs: Sequence[Run]) -> list[pd.DataFrame]:
-    found: list[tuple[Run, pd.DataFrame]] = []
-    problems: list[str] = []
+def read_pool(store: Store, runs: Sequence[Run]) -> tuple[OutOfFold | None, list[tuple[Run, str]]]:
+    """Return what those of some runs, the oldest first, say whose tables can be used; None where there are none.
+
+    The others come with the reason of each: the newest run whose tables can be read says which clips, folds, classes
+    and labels a run must have.
+    """
+    said, unfit = _read(store, runs[::-1])
+    return _joined(said[::-1]) if said else None, unfit[::-1]
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a run says of its clips, sorted by fname, and their original labels in the same order."""
+
+    run: Run
+    table: pd.DataFrame
+    labels: list[str]
+
+
+def _read(store: Store, runs: Sequence[Run]) -> tuple[list[_Said], list[tuple[Run, str]]]:
+    """Return what runs say, and the reason for each of which that cannot be used beside the first."""
+    said: list[_Said] = []
+    unfit: list[tuple[Run, str]] = []
     for run in runs:
         try:
-            found.append((run, _table(store, run)))
-        except UserError as error:
-            problems += error.problems
+            table = read_predictions(store, run, OOF).sort_values("fname", kind="stable").reset_index(drop=True)
+            reason = _other_clips(table, said[0]) if said else ""
+            if not reason:
+                labels = read_labels(store, run)
+                reason = _other_labels(labels, table, said[0] if said else None)
+        except UnusableFile as error:
+            reason = error.problem
+        if reason:
+            unfit.append((run, reason))
         else:
-            problems += _problems(*found[-1], *found[0])
-    if problems:
-        raise UserError(*problems)
-    return [table for _, table in found]
+            said.append(_Said(run, table, labels.tolist()))
+    return said, unfit
 
 
-def _table(store: Store, run: Run) -> pd.DataFrame:
-    if not store.has_file(run.id, OOF):
-        raise UserError(
-            f"{run.name} ({run.id[:8]}) has no {OOF} any more; `python -m tagging predict --run {run.id[:8]}` makes it "
-            "anew, or give the run the tag ensemble = exclude"
-        )
-    return store.read_table(run.id, OOF).sort_values("fname", kind="stable").reset_index(drop=True)
+def _other_clips(table: pd.DataFrame, first: _Said) -> str:
+    """Say what a run's table holds that the first run's does not; empty where they have the same rows and columns."""
+    known = first.table
+    if list(table.columns) != list(known.columns):
+        what = "classes"
+    elif not table[["fname", "fold"]].equals(known[["fname", "fold"]]):
+        what = "clips or folds"
+    else:
+        return ""
+    return f"{OOF} has other {what} than {first.run.title}, though its tags say the same"
 
 
-def _problems(run: Run, table: pd.DataFrame, first: Run, expected: pd.DataFrame) -> list[str]:
-    """Return what is wrong with a run's table, which must hold the rows and columns of the first run's."""
-    title = f"{run.name} ({run.id[:8]}): {OOF}"
-    if list(table.columns) != list(expected.columns):
-        return [f"{title} has other classes than {first.name} ({first.id[:8]}), though its tags say the same"]
-    if list(table["fname"]) != list(expected["fname"]) or list(table["fold"]) != list(expected["fold"]):
-        return [f"{title} has other clips or folds than {first.name} ({first.id[:8]}), though its tags say the same"]
-    scores = table[class_columns(table)].to_numpy()
-    broken = ~np.isfinite(scores).all(axis=1)
-    if broken.any():
-        clip = table["fname"][int(broken.argmax())]
-        return [
-            f"{title} holds NaN for {count(int(broken.sum()), 'clip')}, the first {clip}; train the run again, or give "
-            "it the tag ensemble = exclude"
-        ]
-    return []
-
-
-def _check_truth(run: Run, labels: pd.Series, table: pd.DataFrame) -> None:
+def _other_labels(labels: pd.Series, table: pd.DataFrame, first: _Said | None) -> str:
     if list(labels.index) != list(table["fname"]):
-        raise UserError(f"{run.name} ({run.id[:8]}): {PER_CLIP} and {OOF} hold different clips; train the run again")
+        return f"{PER_CLIP} and {OOF} hold different clips; train the run again"
+    if encode_labels(labels.tolist(), class_columns(table))[1]:
+        return f"{PER_CLIP} holds labels that are no classes of {OOF}; train the run again"
+    if first and labels.tolist() != first.labels:
+        return f"other labels than {first.run.title}: the data set's table was changed in between"
+    return ""
+
+
+def _joined(said: Sequence[_Said]) -> OutOfFold:
+    first = said[0]
+    classes = tuple(class_columns(first.table))
+    return OutOfFold(
+        classes=classes,
+        fnames=tuple(first.table["fname"]),
+        folds=first.table["fold"].to_numpy(np.int64),
+        truth=encode_labels(first.labels, classes)[0],
+        probabilities=np.stack([one.table[list(classes)].to_numpy(np.float32) for one in said]),
+    )

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION, project
-from tagging.commands.runs.files import FOLDS, LEFT_OUT, OOF, WARNINGS, half_folder, half_path
+from tagging.commands.runs.files import FOLDS, OOF, PER_CLIP, WARNINGS, half_folder, half_path
 from tagging.commands.runs.halves import blend_half, has_half
 from tagging.commands.runs.members import FILE, Ensemble
-from tagging.commands.runs.out_of_fold import PER_CLIP, OutOfFold
+from tagging.commands.runs.out_of_fold import OutOfFold
+from tagging.commands.runs.stored import left_out, read_predictions
 from tagging.commands.training.leaks import LEAKS, leak_tags, leaks, warn_of_leaks
 from tagging.commands.training.run_tree import ending
 from tagging.config import told_apart
@@ -175,10 +176,9 @@ def _log_warnings(store: Store, run: Run, ensemble: Ensemble) -> None:
     """Hand down what members say of clips that were left out."""
     lines: dict[str, None] = {}
     for member in ensemble.runs:
-        if store.has_file(member.id, WARNINGS):
-            lines |= dict.fromkeys(store.read_text(member.id, WARNINGS).splitlines())
-    if left_out := [line for line in lines if line.startswith(LEFT_OUT)]:
-        store.log_text(run.id, "\n".join(left_out) + "\n", WARNINGS)
+        lines |= dict.fromkeys(left_out(store, member))
+    if lines:
+        store.log_text(run.id, "\n".join(lines) + "\n", WARNINGS)
 
 
 def _log_account(store: Store, run: Run, account: Account) -> None:
@@ -190,7 +190,7 @@ def _log_account(store: Store, run: Run, account: Account) -> None:
 
 def _test_clips(store: Store, run: Run) -> int:
     files = store.list_files(run.id, half_folder("test"))
-    return len(store.read_table(run.id, files[0])) if files else 0
+    return len(read_predictions(store, run, files[0])) if files else 0
 
 
 def _words(

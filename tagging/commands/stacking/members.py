@@ -12,9 +12,11 @@ from tagging.commands.runs.files import OOF_TILES
 from tagging.commands.runs.finished import class_columns, meant_run
 from tagging.commands.runs.folds import finished_folds
 from tagging.commands.runs.halves import blended_half
+from tagging.commands.runs.stored import read_predictions
 from tagging.config import Stacker
 from tagging.errors import UserError
 from tagging.report.wording import count
+from tagging.tracking.files import REPLACE
 from tagging.tracking.store import Run, Store
 
 HEARING = ("experiment", "trial")  # the kinds of runs whose predictions are tile by tile, but for a stacker's trials
@@ -80,16 +82,17 @@ def read_tiles(runs: Sequence[Run], fnames: Sequence[str], store: Store) -> tupl
     """Return what members say of the tiles of clips out of fold: [T, members · C] float32, and each clip's tiles [N].
 
     Clip after clip in the order of `fnames` [N], tile after tile. Raises UserError where members have other tiles than
-    the first, or predictions that are not finite.
+    the first, or tables are damaged.
     """
-    tables = [_in_order(store.read_table(run.id, OOF_TILES), fnames, ("fname", "tile")) for run in runs]
+    tables = [_in_order(read_predictions(store, run, OOF_TILES, tiles=True), fnames, ("fname", "tile")) for run in runs]
     first = tables[0]
     for run, table in zip(runs, tables, strict=True):
         if not table[["fname", "tile"]].equals(first[["fname", "tile"]]):
             raise UserError(_other_tiles(runs[0], run, len(first), len(table)))
-    blocks = [_finite(run, table, f"tiles of {OOF_TILES}") for run, table in zip(runs, tables, strict=True)]
-    counts = first.groupby("fname")["tile"].size().loc[list(fnames)]
-    return np.concatenate(blocks, axis=1), np.array(counts, np.int64)
+    counts = first.groupby("fname")["tile"].size().reindex(list(fnames), fill_value=0)
+    if not counts.all():
+        raise UserError(f"members: {said(runs[0])} has no tiles of {counts.idxmin()} in {OOF_TILES}; {REPLACE}")
+    return _side_by_side(tables), np.array(counts, np.int64)
 
 
 def _other_tiles(first: Run, run: Run, there: int, here: int) -> str:
@@ -108,7 +111,7 @@ def read_half(runs: Sequence[Run], half: str, store: Store, fold: int | None = N
     """Return what members say of test or noisy clips: fname, then their classes one after another; None without.
 
     Of each the geometric mean over its folds, or its fold `fold` alone. The columns of probabilities are numbered.
-    Raises UserError where members know other clips, or predictions are not finite.
+    Raises UserError where members know other clips, or tables are damaged.
     """
     folds = [list(finished_folds(store, run)) if fold is None else [fold] for run in runs]
     blends = [blended_half(store, run, half, numbers) for run, numbers in zip(runs, folds, strict=True)]
@@ -122,8 +125,7 @@ def read_half(runs: Sequence[Run], half: str, store: Store, fold: int | None = N
                 f"members: {said(run)} and {said(runs[0])} predict other {half} clips; train one of them with --again"
             )
     ordered = [_in_order(table, fnames, ("fname",)) for table in found]
-    blocks = [_finite(run, table, f"{half} clips") for run, table in zip(runs, ordered, strict=True)]
-    return pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(np.concatenate(blocks, axis=1))], axis=1)
+    return pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(_side_by_side(ordered))], axis=1)
 
 
 def _in_order(table: pd.DataFrame, fnames: Sequence[str], keys: tuple[str, ...]) -> pd.DataFrame:
@@ -134,15 +136,12 @@ def _in_order(table: pd.DataFrame, fnames: Sequence[str], keys: tuple[str, ...])
     return kept.sort_values(["_place", *keys[1:]], kind="stable").drop(columns="_place").reset_index(drop=True)
 
 
-def _finite(run: Run, table: pd.DataFrame, what: str) -> np.ndarray:
-    values = np.array(table[class_columns(table)], np.float32)
-    broken = ~np.isfinite(values).all(axis=1)
-    if broken.any():
-        raise UserError(f"members: {said(run)} has {broken.sum():,} {what} that are not finite; train it with --again")
-    return values
+def _side_by_side(tables: Sequence[pd.DataFrame]) -> np.ndarray:
+    """Return the probabilities of tables of the same rows as one array [rows, classes of all]."""
+    return np.concatenate([np.array(table[class_columns(table)], np.float32) for table in tables], axis=1)
 
 
 def tiles_digest(run: Run, store: Store) -> str:
     """Return the sha256 of a member's out-of-fold predictions."""
-    with store.fetch(run.id, OOF_TILES).open("rb") as file:
+    with store.reading(run.id, OOF_TILES) as local, local.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

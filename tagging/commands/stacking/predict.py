@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from tagging.commands.runs.folds import finished_folds
+from tagging.commands.runs.stored import read_members, stored_recipe
 from tagging.commands.stacking.fold import predict_stacker_fold, stacker_stage
 from tagging.commands.stacking.members import said
 from tagging.commands.stacking.models import WEIGHTS, Predictor, predictor_of
@@ -18,8 +18,9 @@ from tagging.commands.training import build
 from tagging.commands.training.reading import read_labelled
 from tagging.commands.training.summary import summarise
 from tagging.config import Stacker
-from tagging.config.load import load_any_stored
 from tagging.errors import UserError
+from tagging.report.wording import count
+from tagging.tracking.files import REPLACE
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import load_weights
 
@@ -27,7 +28,7 @@ from tagging.training.checkpoint import load_weights
 def stacker_members(store: Store, run: Run) -> list[Run]:
     """Return the runs that a stacker learned from, in the order of its inputs; UserError where one is gone."""
     problems, runs = [], []
-    for member in json.loads(store.read_text(run.id, FILE))["members"]:
+    for member in read_members(store, run, FILE)["members"]:
         try:
             runs.append(store.get(member["run"]))
         except UserError as error:
@@ -41,11 +42,12 @@ def predict_stacker(store: Store, run: Run, members: Sequence[np.ndarray]) -> np
     """Return what each fold of a stacker makes of its members' probabilities: [K, n, C] float32, by number of the fold.
 
     `members`: of each, in the order of `stacker_members`, [n, C] in 0..1, the geometric mean over its folds of the mean
-    over tiles. Raises ValueError for another number of members, UserError where the run lacks folds or weights.
+    over tiles. Raises UserError where it was trained on another number of members, or lacks folds or weights.
     """
-    stacker = _stored_stacker(store, run)
+    stacker = stored_stacker(store, run)
     if len(members) != len(stacker.members):
-        raise ValueError(f"{said(run)} has {len(stacker.members)} members, not {len(members)}")
+        told = count(len(members), "member")
+        raise UserError(f"{said(run)}: {FILE} lists {told}, but it was trained on {len(stacker.members)}; {REPLACE}")
     inputs = np.concatenate(members, axis=1).astype(np.float32)
     predictors = _predictors(store, run, stacker, members[0].shape[1])
     return np.stack([predictors[fold](inputs) for fold in sorted(predictors)])
@@ -58,7 +60,7 @@ def predict_stacker_again(
 
     Raises UserError where the labels, the members' predictions or the settings are not those it was trained with.
     """
-    stacker = _stored_stacker(store, run, overrides, data)
+    stacker = stored_stacker(store, run, overrides, data)
     prepared = prepare_stacker(stacker, store, read_labelled(stacker).dataset)
     if prepared.fingerprint() != run.tags["fingerprint"]:
         raise UserError(
@@ -71,8 +73,9 @@ def predict_stacker_again(
     return summarise(prepared, run, folds, store)
 
 
-def _stored_stacker(store: Store, run: Run, overrides: Sequence[str] = (), data: Path | None = None) -> Stacker:
-    stacker = load_any_stored(store.fetch(run.id, "config.yaml"), overrides, data)
+def stored_stacker(store: Store, run: Run, overrides: Sequence[str] = (), data: Path | None = None) -> Stacker:
+    """Return what a stacker was trained by, as `stored_recipe` does; UserError for a run of another kind."""
+    stacker = stored_recipe(store, run, overrides, data)
     if not isinstance(stacker, Stacker):
         raise UserError(f"{said(run)} is no stacker, but of kind {run.kind}")
     return stacker
@@ -87,5 +90,6 @@ def _predictors(store: Store, run: Run, stacker: Stacker, classes: int) -> dict[
 
 def _stored_model(stacker: Stacker, store: Store, fold: Run, inputs: int, classes: int) -> nn.Module:
     model = build.stacker_of(stacker, inputs, classes)
-    load_weights(model, store.fetch(fold.id, WEIGHTS))
+    with store.reading(fold.id, WEIGHTS) as local:
+        load_weights(model, local)
     return model.to(build.device_of(stacker))

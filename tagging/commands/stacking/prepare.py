@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from tagging.commands.runs.files import FOLDS
+from tagging.commands.runs.stored import read_folds
 from tagging.commands.stacking.members import find_members, read_half, read_tiles, said, tiles_digest
 from tagging.commands.training.folded import Folded, check_folds_to_run, digest
 from tagging.commands.training.reading import list_path
@@ -69,7 +69,7 @@ def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> Prepare
     at once.
     """
     runs = find_members(stacker, dataset.name, store)
-    assigned = store.read_table(runs[0].id, FOLDS).set_index("fname")["fold"]
+    assigned = read_folds(store, runs[0]).set_index("fname")["fold"]
     known = np.isin(dataset.curated.fnames, assigned.index)
     dataset = replace(dataset, curated=dataset.curated.keep(known))
     _check_data(dataset, runs[0])

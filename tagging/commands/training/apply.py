@@ -26,7 +26,8 @@ def restore_model(
     """Return the network of a finished fold with the weights that the experiment predicts with."""
     model = build.model_of(experiment, num_classes, fold, device, bare=True)
     path = weights_file(Path("checkpoints"), experiment.predict.weights)
-    load_weights(model, store.fetch(run_id, path.as_posix()))
+    with store.reading(run_id, path.as_posix()) as local:
+        load_weights(model, local)
     return model
 
 

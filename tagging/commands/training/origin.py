@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.runs.files import FOLDS, OOF
+from tagging.commands.runs.files import OOF
 from tagging.commands.runs.finished import class_columns, named_run, other_classes
 from tagging.commands.runs.folds import finished_folds
+from tagging.commands.runs.stored import read_folds, read_predictions
 from tagging.commands.training.prepare import Prepared
 from tagging.commands.training.reading import dataset_name
 from tagging.config import Experiment, flatten
@@ -79,14 +80,14 @@ def check_origin(origin: Origin, prepared: Prepared, store: Store) -> None:
     _check_classes(title, origin, prepared, store)
     _check_fields(title, run, prepared.experiment)
     _check_weights(title, origin, prepared, store)
-    _check_clips(title, store.read_table(run.id, FOLDS), prepared)
+    _check_clips(title, read_folds(store, run), prepared)
 
 
 def _check_classes(title: str, origin: Origin, prepared: Prepared, store: Store) -> None:
     if origin.run.tags.get("data.classes") == prepared.data_tags()["data.classes"]:
         return
     fold = origin.folds[prepared.folds_to_run[0]]
-    theirs = class_columns(store.read_table(fold.id, OOF))
+    theirs = class_columns(read_predictions(store, fold, OOF))
     raise UserError(
         f"{title} was trained on other classes {other_classes(theirs, prepared.dataset.classes)}; "
         "name a run on the same classes"

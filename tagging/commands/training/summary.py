@@ -9,16 +9,20 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from tagging.commands.runs.finished import class_columns
 from tagging.commands.runs.folds import fold_runs
+from tagging.commands.runs.stored import read_predictions
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.leaks import LEAKS
 from tagging.commands.training.run_tree import fold_scores
 from tagging.config import Experiment
+from tagging.errors import UserError
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.report import figures
 from tagging.report.description import Corrected, Rival, StartedFrom, Summary, TaughtBy, describe, worst_classes
 from tagging.report.tables import per_class_table, per_clip_table
 from tagging.tracking.store import Run, Store
+from tagging.training.history import EpochRecord
 
 CONFUSIONS_SHOWN = 20
 
@@ -62,15 +66,28 @@ def _best_epoch_gain(histories: Mapping[int, pd.DataFrame]) -> float:
 
 
 def _history(store: Store, fold: Run) -> pd.DataFrame:
-    return pd.DataFrame(json.loads(store.read_text(fold.id, "checkpoints/last/state.json"))["history"])
+    with store.reading(fold.id, "checkpoints/last/state.json") as local:
+        records = [EpochRecord(**record).as_dict() for record in json.loads(local.read_bytes())["history"]]
+        if not records or not all(isinstance(value, int | float) for record in records for value in record.values()):
+            raise ValueError("its history is not one of numbers")
+    return pd.DataFrame(records)
 
 
 def _pooled(prepared: Folded, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
     """Join the folds' parts in the order of the curated clips."""
-    parts = [store.read_table(folds[fold].id, f"predictions/{table}.parquet") for fold in sorted(folds)]
-    joined = pd.concat(parts, ignore_index=True)
+    joined = pd.concat([_part(prepared, fold, folds[fold], store, table) for fold in sorted(folds)], ignore_index=True)
     order = {fname: row for row, fname in enumerate(prepared.dataset.curated.fnames)}
     return joined.iloc[np.argsort(joined["fname"].map(order), kind="stable")].reset_index(drop=True)
+
+
+def _part(prepared: Folded, fold: int, run: Run, store: Store, table: str) -> pd.DataFrame:
+    """Return what a fold says of the clips that it holds out; UserError where its file is of others."""
+    path = f"predictions/{table}.parquet"
+    part = read_predictions(store, run, path, tiles=table == "oof_tiles")
+    held_out = [prepared.dataset.curated.fnames[row] for row in np.flatnonzero(prepared.folds == fold)]
+    if set(part["fname"]) != set(held_out) or class_columns(part) != list(prepared.dataset.classes):
+        raise UserError(f"{run.title}: {path} holds other clips or classes than fold {fold} has; train the run again")
+    return part
 
 
 def _pooled_metrics(prepared: Folded, scores: np.ndarray) -> dict[str, float]:

@@ -11,6 +11,7 @@ import pandas as pd
 from tagging.commands.runs.files import OOF, half_path
 from tagging.commands.runs.finished import class_columns, named_run, other_classes
 from tagging.commands.runs.folds import check_lost
+from tagging.commands.runs.stored import read_predictions
 from tagging.commands.training.lessons import Half, Lessons
 from tagging.commands.training.prepare import Prepared
 from tagging.commands.training.reading import dataset_name
@@ -64,7 +65,7 @@ def attend(teacher: Run | None, prepared: Prepared, store: Store) -> Prepared:
     title = f"teacher.run: {teacher.name} ({teacher.id[:8]})"
     if not store.has_file(teacher.id, OOF):
         raise UserError(f"{title} has no out-of-fold probabilities; a run has them once all its folds are trained")
-    oof = store.read_table(teacher.id, OOF)
+    oof = read_predictions(store, teacher, OOF)
     problems = _misfits(title, oof, prepared)
     if problems:
         raise UserError(*problems)
@@ -120,7 +121,7 @@ def _noisy(title: str, teacher: Run, prepared: Prepared, store: Store) -> dict[i
             "ensemble or stacker, with --set predict.noisy=true, or give teacher.noisy=0"
         )
     return {
-        fold: _aligned(f"{title} in {path}", store.read_table(teacher.id, path), fnames, prepared)
+        fold: _aligned(f"{title} in {path}", read_predictions(store, teacher, path), fnames, prepared)
         for fold, path in paths.items()
     }
 
@@ -131,14 +132,7 @@ def _aligned(title: str, table: pd.DataFrame, fnames: tuple[str, ...], prepared:
     lacking = [fname for fname in fnames if fname not in table.index]
     if lacking:
         raise UserError(f"{title} says nothing of {count(len(lacking), 'clip')}, such as {lacking[0]}")
-    said = table.loc[list(fnames), list(prepared.dataset.classes)].to_numpy(np.float32)
-    wrong = ~((said >= 0) & (said <= 1)).all(axis=1)  # NaN is neither
-    if wrong.any():
-        raise UserError(
-            f"{title} has values that are no probabilities for {count(int(wrong.sum()), 'clip')}, such as "
-            f"{fnames[int(wrong.argmax())]}; predict it anew, or name another run"
-        )
-    return np.ascontiguousarray(said)
+    return np.ascontiguousarray(table.loc[list(fnames), list(prepared.dataset.classes)].to_numpy(np.float32))
 
 
 def _digest(halves: list[Half]) -> str:

@@ -122,9 +122,11 @@ def test_members_of_other_tiles_are_named_with_their_settings(stacked: Stacked, 
 def test_predictions_that_are_not_finite_are_named(stacked: Stacked, made: list[Run]) -> None:
     tiles = stacked.tiles()
     tiles.iloc[[3, 5], 4] = np.nan
+    first = tiles["fname"].iloc[3]
     made.append(stacked.member("broken", tiles))
     assert problems(stacked, "members=[tiny, broken]") == [
-        f"members: {title(made[0])} has 2 tiles of {OOF_TILES} that are not finite; train it with --again"
+        f"{title(made[0])}: {OOF_TILES} cannot be used: values of 2 rows are no probabilities, first those of {first}; "
+        f"`python -m tagging predict --run {made[0].id[:8]}` makes it anew"
     ]
 
 

@@ -181,7 +181,7 @@ def check_predictions(stacked: Stacked, run: Run) -> None:
     for fold, probabilities in enumerate(again):
         there = values(store.read_table(run.id, f"predictions/test/fold_{fold}.parquet"))
         np.testing.assert_allclose(probabilities, there, atol=1e-7)
-    with pytest.raises(ValueError, match=r"has 2 members, not 1"):
+    with pytest.raises(UserError, match=r": stacker.json lists 1 member, but it was trained on 2; bring"):
         predict_stacker(store, run, said[:1])
     assert predict_stacker_again(store, run) == pytest.approx(run.metrics, abs=1e-9)
 

@@ -168,8 +168,8 @@ def test_tables_with_gaps_or_without_sense_are_refused(inside: Inside) -> None:
     change(inside, path, lambda table: table.assign(**{column: [np.nan, 1.5, *table[column][2:]]}))
     noisy = prepare(inside.tiny()).dataset.noisy.fnames
     assert refused(inside, SHARES) == [
-        f"{title(source)} in {path} has values that are no probabilities for 2 clips, such as "
-        f"{next(fname for fname in noisy if fname in set(table['fname'][:2]))}; predict it anew, or name another run"
+        f"{source.title}: {path} cannot be used: values of 2 rows are no probabilities, first those of "
+        f"{table['fname'][0]}; `python -m tagging predict --run {source.id[:8]}` makes it anew"
     ]
     change(inside, path, lambda _: table[2:])
     assert refused(inside, SHARES) == [f"{title(source)} in {path} says nothing of 2 clips, such as {noisy[0]}"]
