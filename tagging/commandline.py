@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tagging.errors import UserError
+from tagging.errors import UserError, plain
 from tagging.output import guard, lost_words
 from tagging.signals import interrupting
 
@@ -32,7 +32,7 @@ def exit_status(command: Callable[[], None], stopped: str) -> int:
         if (lost := lost_words()) is not None:
             raise UserError(f"what was printed is not whole: {lost.strerror}")
     except UserError as error:
-        print(*(f"error: {problem}" for problem in error.problems), sep="\n", file=sys.stderr)
+        print(*(f"error: {plain(problem)}" for problem in error.problems), sep="\n", file=sys.stderr)
         return error.status
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
@@ -57,7 +57,7 @@ def know_all_names() -> None:
 
 def begin(text: str) -> None:
     """Say on stderr what a command is about to do, before the libraries are imported that it does it with."""
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text), file=sys.stderr, flush=True)
 
 
 @contextmanager

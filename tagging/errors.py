@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -49,6 +50,11 @@ class UnreadableSound(UserError):
 def printable(path: Path | str) -> str:
     """Return a path as text that UTF-8 holds: bytes of its name that are not UTF-8 become \\xff."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def plain(text: str) -> str:
+    """Return a text that no terminal obeys: control characters but line ends and tabs become escapes, as \\x1b."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
 class DiskFull(UserError):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from tagging.errors import plain
+
 if TYPE_CHECKING:
     from tagging.training.history import EpochRecord
 
@@ -19,13 +21,13 @@ _INTERVAL_S, _DELAY_S = (0.2, 0.5) if sys.stderr.isatty() else (20.0, 20.0)
 
 def say(text: str) -> None:
     """Print a line without breaking a bar."""
-    tqdm.write(text, file=sys.stdout)
+    tqdm.write(plain(text), file=sys.stdout)
     sys.stdout.flush()
 
 
 def warn(text: str) -> None:
     """Print a warning without breaking a bar."""
-    tqdm.write(f"warning: {text}", file=sys.stderr)
+    tqdm.write(f"warning: {plain(text)}", file=sys.stderr)
 
 
 class _OneOfSeveral(tqdm):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
+from tagging.errors import plain
 from tagging.progress import say
 
 GAP = "  "
@@ -20,7 +21,7 @@ def print_rows(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 
 
     Where a terminal is narrower, names lose their middle, down to 12 columns. What goes elsewhere keeps its width.
     """
-    lines = [list(heads), *map(list, rows)]
+    lines = [list(heads), *([plain(cell).replace("\n", "\\n") for cell in row] for row in rows)]
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         others = sum(_width(lines, column) + len(GAP) for column in range(1, len(heads)))
         room = max(shutil.get_terminal_size().columns - others, SHORTEST)
