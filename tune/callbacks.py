@@ -20,7 +20,10 @@ LONGEST_TAG = 500
 
 
 class Closing(Callback):
-    """Ends the run of every trial, and of its folds, from the driver: a worker may be gone by then."""
+    """Ends the run of every trial, and of its folds, from the driver: a worker may be gone by then.
+
+    Ray promises no order of what it tells: a worker may die before its trial started, and a trial may end twice.
+    """
 
     def __init__(self, store: Store, sweep_id: str, space: Space, screen: Screen, failures: AlikeFailures) -> None:
         self._store, self._sweep_id, self._space, self._screen = store, sweep_id, space, screen
@@ -49,8 +52,10 @@ class Closing(Callback):
             self._end(trial, state, state, result["error"])
         elif result.get("whole"):
             self._end(trial, "FINISHED", "FINISHED")
-        else:
+        elif "epochs" in result:
             self._end(trial, "KILLED", "PRUNED")
+        else:  # stopped before its first epoch, when no scheduler could have judged it
+            self._end(trial, "KILLED", "KILLED")
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
         """Show that a trial's worker died, and that another goes on with it."""

@@ -29,7 +29,7 @@ _BESIDE_VALUES = 30  # columns of what is no value, with gaps
 
 @dataclass
 class _Row:
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(default_factory=dict)
     state: str = "RUNNING"
     epochs: int = 0
     lwlrap: float | None = None
@@ -80,10 +80,10 @@ class _Rows:
 
 
 class Screen:
-    """Shows a sweep while it is a context; its methods are called as trials start, move on and end.
+    """Shows a sweep while it is a context; its methods are called as trials start, move on and end, in any order.
 
     `paths` are the searched fields, `trials` how many there will be, `earlier` those that a sweep that is continued
-    has already. A trial that starts again keeps its row.
+    has already. A trial that starts again keeps its row. A trial whose worker died before it started has a row too.
     """
 
     def __init__(
@@ -118,10 +118,10 @@ class Screen:
     def started(self, number: int, values: Mapping[str, Any]) -> None:
         """Show that a trial begins, or goes on, with these values, by path."""
         self._rows.waiting = ""
-        row = self._rows.by_number.get(number)
-        if row is not None and row.state == "RUNNING" and row.values == values:
+        known = number in self._rows.by_number
+        row = self._row(number)
+        if known and row.state == "RUNNING" and row.values == values:
             return  # it was paused
-        row = self._rows.by_number.setdefault(number, _Row(values))
         row.values, row.state = values, "RUNNING"
         if not self._moves:
             chosen = "; ".join(f"{name} {_value(values[path])}" for path, name in self._names.items() if path in values)
@@ -129,13 +129,15 @@ class Screen:
 
     def epoch(self, number: int, epochs: int, lwlrap: float) -> None:
         """Show how many epochs a trial has, over all its folds, and its score so far."""
-        row = self._rows.by_number[number]
+        row = self._row(number)
         row.epochs, row.lwlrap = epochs, lwlrap
 
     def lost(self, number: int) -> None:
         """Show that a trial's worker died; it starts again where there is room."""
-        self._rows.by_number[number].state = "WAITING"
-        said = f"trial {number}: its worker died; another goes on from the last epoch"
+        row = self._row(number)
+        row.state = "WAITING"
+        how = "begins it anew" if row.lwlrap is None else "goes on from the last epoch"
+        said = f"trial {number}: its worker died; another {how}"
         if self._moves:
             self._console.print(said, markup=False, highlight=False)
         else:
@@ -143,7 +145,7 @@ class Screen:
 
     def ended(self, number: int, state: str, lwlrap: float | None, error: str = "") -> None:
         """Show how a trial ended, and why where it failed; `lwlrap` is its score, None without one."""
-        row = self._rows.by_number[number]
+        row = self._row(number)
         row.state, row.lwlrap = state, lwlrap
         if not self._moves:
             score = "" if lwlrap is None else f", lwlrap {lwlrap:.4f}"
@@ -181,6 +183,9 @@ class Screen:
         # padded, since a bar by itself does not end its line
         bar = Padding(ProgressBar(total=self._rows.trials, completed=self._rows.ended()), 0)
         return Group(*(Text(note, "dim") for note in notes), table, bar, Text(self._rows.sentence()))
+
+    def _row(self, number: int) -> _Row:
+        return self._rows.by_number.setdefault(number, _Row())
 
     def _moving(self) -> RenderableType:
         return self.table(self._room or max(self._console.height - _BESIDE_ROWS, 1))

@@ -94,13 +94,16 @@ class StudySearcher(Searcher):
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Tell the study of an epoch, which counts if the trial is pruned; once, though a new worker reports again."""
-        if len(self._objectives) == 1 and result.get("epochs", 0) > self._told[trial_id]:
+        asked = self._asked.get(trial_id)  # none once the study was told how it ended
+        if asked and len(self._objectives) == 1 and result.get("epochs", 0) > self._told[trial_id]:
             self._told[trial_id] = result["epochs"]
-            self._asked[trial_id].report(result["lwlrap"], result["epochs"])
+            asked.report(result["lwlrap"], result["epochs"])
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
-        """Tell the study how a trial ended."""
-        asked = self._asked.pop(trial_id)
+        """Tell the study how a trial ended, once: one whose end the store did not take is started and ends again."""
+        asked = self._asked.pop(trial_id, None)
+        if asked is None:
+            return
         if error or result is None or "error" in result:
             self._study.tell(asked, state=TrialState.FAIL)
         elif result.get("whole"):

@@ -29,6 +29,7 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the table is tune/screen.py's
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a tip about GPUs
+    "TUNE_STATE_REFRESH_PERIOD": "inf",  # seconds; a head that died would be asked for a minute
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store is the log
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that fails reports its error alone
 }
@@ -204,7 +205,7 @@ def _join(address: str) -> None:
         head = str(canonicalize_bootstrap_address(address))
     except (ConnectionError, ValueError, OSError):
         raise UserError(f"--address {address}: no Ray cluster is found there; {how}") from None
-    if not _answers(head):
+    if not answers(head):
         raise UserError(f"--address {address}: no Ray cluster answers at {head}; {how}")
     logging.getLogger("ray").setLevel(_SILENT["logging_level"])  # else Ray says that it uses a token
     maybe_enable_token_auth_if_token_available()  # Ray does so by itself for `auto` alone
@@ -217,7 +218,7 @@ def _join(address: str) -> None:
         ) from None
 
 
-def _answers(head: str) -> bool:
+def answers(head: str) -> bool:
     """Say whether anything listens there: Ray itself would ask for two minutes."""
     host, _, port = head.rpartition(":")
     try:

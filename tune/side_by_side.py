@@ -12,6 +12,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tagging.commands.training.folded import Folded
+from tagging.errors import UserError
 from tagging.signals import keeping_handlers
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
@@ -28,7 +29,7 @@ from tune.stopping import Asha, Median
 from tune.study import new_study
 from tune.trial import CrossValidation, SweepPlan
 from tune.warm_start import Known, known_results
-from tune.watch import Watch
+from tune.watch import RayDied, Watch
 
 WORKER_DEATHS = 2  # that are borne a trial
 
@@ -81,6 +82,8 @@ def run_trials(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFail
         try:
             with keeping_handlers():  # Tune puts two of its own in place, which only its loop listens to
                 tuner.fit()
+        except RayDied as died:
+            raise UserError(str(died)) from None
         finally:
             end_trial(store, run.id, None, "KILLED", {}, {})
 

@@ -36,25 +36,33 @@ Step = Callable[[int], None]
 class InProcess:
     """How sweeps run here: `before_step` is called with a trial's number before each of its steps, in the driver.
 
-    What it raises happens to the driver; `WorkerDied` to the trial's worker. `raylet` says whether Ray is alive.
+    `before_start` is called before a trial starts in a new worker. What they raise happens to the driver; `WorkerDied`
+    to the trial's worker. `raylet` and `head` say whether these processes of Ray are alive.
     """
 
     def __init__(self) -> None:
+        self.before_start: Step = lambda number: None
         self.before_step: Step = lambda number: None
-        self.raylet = True
+        self.raylet = self.head = True
         self.room: dict[str, float] = {}
         self.folder = Path()
         self.most_at_once = 0
+        self.managers: list[_Actors] = []  # of this session
 
 
 class WorkerDied(RayActorError):
-    """Raised before a step, the death of the worker that was to take it."""
+    """Raised before a start or a step, the death of the worker that was to take it."""
 
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     """Have Ray's controller work with actors of this process while the test runs."""
     how = InProcess()
+
+    def end(processes: object) -> None:
+        for actors in how.managers:
+            actors.cleanup()
+        how.managers.clear()
 
     def start(cpus: int, gpus: float, folder: Path) -> None:
         how.room, how.folder = {"CPU": cpus, "GPU": gpus}, folder
@@ -63,6 +71,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(session, "_start", start)
+    monkeypatch.setattr(session, "_end", end)
     monkeypatch.setattr("ray.tune.tune._ray_auto_init", lambda entrypoint: None)
     monkeypatch.setattr("ray.train._internal.storage._get_ray_train_session_dir", lambda: str(how.folder))
     monkeypatch.setattr(ray, "cluster_resources", lambda: how.room)
@@ -70,7 +79,9 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     monkeypatch.setattr(f"{CONTROLLER}._ActorClassCache", lambda: SimpleNamespace(get=lambda trainable: trainable))
     monkeypatch.setattr(_FutureTrainingResult, "resolve", lambda self, block=True: self.future.result())
     monkeypatch.setattr(watch, "_EVERY", 0.0)
-    context = SimpleNamespace(get_node_id=lambda: "here")
+    monkeypatch.setattr(watch, "_PATIENCE", 0.0)
+    monkeypatch.setattr(watch, "answers", lambda head: how.head)
+    context = SimpleNamespace(get_node_id=lambda: "here", gcs_address="127.0.0.1:6379")
     nodes = SimpleNamespace(
         get_runtime_context=lambda: context, nodes=lambda: [{"NodeID": "here", "Alive": how.raylet}]
     )
@@ -102,6 +113,7 @@ class _Actors:
 
     def __init__(self, how: InProcess) -> None:
         self._how = how
+        how.managers.append(self)
         self._waiting: dict[TrackedActor, tuple[Callable[..., Any], dict[str, Any], Any]] = {}
         # under Ray's name, since the controller looks into it for an actor's handle
         self._live_actors_to_ray_actors_resources: dict[TrackedActor, tuple[Any, Any]] = {}
@@ -202,8 +214,9 @@ class _Actors:
         return dict(taken)
 
     def cleanup(self) -> None:
-        for actor in self._actors.values():
-            actor.stop()
+        for actor in list(self._actors):
+            self._actors[actor].stop()
+            self._gone(actor)
 
     @property
     def num_live_actors(self) -> int:
@@ -227,6 +240,12 @@ class _Actors:
         return all(taken.get(name, 0) + amount <= self._how.room[name] + 1e-9 for name, amount in wanted.items())
 
     def _start(self, actor: TrackedActor) -> None:
+        try:
+            self._how.before_start(self._actors[actor]._config["number"])
+        except WorkerDied as died:
+            self._gone(actor)
+            actor._on_error(actor, died)
+            return
         self._started.add(actor)
         if actor._on_start:
             actor._on_start(actor)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ray.tune.experiment import Trial
@@ -85,6 +87,49 @@ def test_what_the_machine_broke_off_is_not_failed(
     assert ("checkpoints" in ended.tags) == (not broken_off)
     (record,) = records(store, sweep)
     assert record.broken_off == broken_off
+
+
+WHOLE = {"lwlrap": 0.6, "epochs": 4, "seconds": 2.0, "whole": True}
+STOPPED = {"lwlrap": 0.4, "epochs": 2, "seconds": 1.0}
+# what Ray may tell of a trial: the callback, the trial's last result by then, and how its run ends, if it does
+TOLD: dict[str, tuple[str, dict[str, Any], tuple[str, str] | None]] = {
+    "start": ("on_trial_start", {}, None),
+    "epoch": ("on_trial_result", STOPPED, None),
+    "worker died": ("on_trial_recover", {}, None),
+    "worker died for the last time": ("on_trial_error", STOPPED, ("KILLED", "KILLED")),
+    "stopped unheard": ("on_trial_complete", {}, ("KILLED", "KILLED")),
+    "stopped": ("on_trial_complete", STOPPED, ("KILLED", "PRUNED")),
+    "failed": ("on_trial_complete", {"error": "why", "broken_off": False}, ("FAILED", "FAILED")),
+    "whole": ("on_trial_complete", WHOLE, ("FINISHED", "FINISHED")),
+}
+
+
+def test_ray_may_tell_of_trials_in_any_order(store: Store, sweep: Run, add_trial: Callable[..., Run]) -> None:
+    space = Space(experiment="base", trials=2, space={"optimizer.lr": LogUniform(low=1e-4, high=1e-2)})
+    runs = {number: add_trial(number, {"optimizer.lr": 1e-3}, 0.5, state="RUNNING") for number in (0, 1)}
+    draw = random.Random(0)
+    for _ in range(8):
+        screen = Screen(["optimizer.lr"], 3)
+        closing = Closing(store, sweep.id, space, screen, AlikeFailures(most=99))
+        ends: dict[int, list[tuple[str, str]]] = {number: [] for number in range(3)}  # since it started
+        told = [(draw.randrange(3), draw.choice(list(TOLD))) for _ in range(8)]
+        for number, what in [*((number, "start") for number in runs), *told]:
+            callback, result, end = TOLD[what]
+            trial = Trial("stub", config={"number": number, "values": {"optimizer.lr": 1e-3}}, stub=True)
+            trial.update_last_result(result)
+            getattr(closing, callback)(iteration=1, trials=[trial], trial=trial, result=result)
+            if what == "start":
+                ends[number].clear()
+                if number in runs:  # the third has none yet
+                    store.reopen(runs[number].id)  # as the worker does
+            elif end:
+                ends[number].append(end)
+        for number, run in runs.items():
+            ended = store.get(run.id)
+            last, state = ends[number][-1] if ends[number] else ("RUNNING", "RUNNING")
+            assert ended.status == last, told
+            if len(ends[number]) < 2:
+                assert ended.tags.get("state", ended.status) == state, told
 
 
 def test_trials_that_end_well_are_no_failures() -> None:

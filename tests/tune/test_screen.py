@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
@@ -161,5 +163,32 @@ def test_a_worker_that_dies_is_told_and_its_trial_waits(capsys: pytest.CaptureFi
 
     elsewhere = Screen(PATHS, 12, [], Console(file=io.StringIO(), width=80))
     elsewhere.started(4, values(3e-4))
+    elsewhere.epoch(4, 3, 0.25)
     elsewhere.lost(4)
-    assert capsys.readouterr().out.splitlines()[1] == said
+    elsewhere.lost(5)  # before it started
+    assert capsys.readouterr().out.splitlines()[1:] == [said, "trial 5: its worker died; another begins it anew"]
+
+
+EVENTS: dict[str, Callable[[Screen], None]] = {
+    "starting": lambda screen: screen.started(0, values(1e-3)),
+    "running": lambda screen: screen.epoch(0, 2, 0.5),
+    "waiting": lambda screen: screen.lost(0),
+    "pruned": lambda screen: screen.ended(0, "PRUNED", 0.5),
+    "failed": lambda screen: screen.ended(0, "FAILED", None, "why"),
+}
+
+
+def test_a_trials_events_may_come_in_any_order(capsys: pytest.CaptureFixture[str]) -> None:
+    for told in itertools.product(EVENTS, repeat=3):
+        of = console()
+        on_terminal, in_log = Screen(PATHS, 1, [], of), Screen(PATHS, 1, [], Console(file=io.StringIO()))
+        for event in told:
+            EVENTS[event](on_terminal)
+            EVENTS[event](in_log)
+        # an epoch changes no state but that of a trial that starts
+        state = next((event for event in reversed(told) if event != "running"), "running")
+        shown = "running" if state == "starting" and "running" in told else state
+        *_, row, _, sentence = lines(on_terminal, of)
+        assert row.split()[-1] == shown, told
+        assert sentence.startswith(f"{int(state in ('pruned', 'failed'))} of 1 trials"), told
+    assert capsys.readouterr().out.count("trial 0: its worker died; another ") == 75  # of the logs, one a time

@@ -139,3 +139,24 @@ def test_several_objectives_are_told_in_their_order() -> None:
     search.on_trial_complete("ray0", {"lwlrap": 0.6, "parameters": 1000, "seconds": 3.0, "epochs": 8, "whole": True})
     (best,) = search._study.best_trials
     assert best.values == [0.6, 1000]
+
+
+@pytest.mark.parametrize(
+    ("first", "state"),
+    [
+        ({"lwlrap": 0.5, "epochs": 2, "whole": True}, TrialState.COMPLETE),
+        ({"lwlrap": 0.5, "epochs": 2}, TrialState.PRUNED),
+        ({"error": "why"}, TrialState.FAIL),
+        (None, TrialState.FAIL),
+    ],
+)
+def test_a_trial_that_ends_again_is_told_once(first: dict[str, Any] | None, state: TrialState) -> None:
+    search = searcher()
+    asked(search, 1)
+    search.on_trial_complete("ray0", first)
+    search.on_trial_result("ray0", {"lwlrap": 0.7, "epochs": 3})
+    search.on_trial_complete("ray0", {"lwlrap": 0.7, "epochs": 3, "whole": True})
+    search.on_trial_complete("ray0", error=True)
+    search.on_trial_result("never asked", {"lwlrap": 0.7, "epochs": 3})
+    search.on_trial_complete("never asked")
+    assert [trial.state for trial in search._study.trials] == [state]

@@ -34,6 +34,7 @@ from tune.records import best, records
 pytestmark = pytest.mark.usefixtures("in_process", "no_figures")
 
 Connect = Callable[[Project], Store]
+SHORT = ("--folds", "0", "--set", "training.epochs=1")
 QUICK = SPACE.replace("training.epochs: 4", "training.epochs: 3, sampling.draws_per_epoch: 16")
 
 
@@ -185,6 +186,25 @@ def test_a_worker_that_dies_is_replaced_and_goes_on(project: Project, connect: C
     assert doubled_points(project) == []
 
 
+def test_a_worker_that_dies_before_its_trial_starts_is_replaced(
+    project: Project, connect: Connect, in_process: InProcess
+) -> None:
+    dead: list[int] = []
+
+    def die(number: int) -> None:
+        if len(dead) < 2:
+            dead.append(number)
+            raise WorkerDied
+
+    in_process.before_start = die
+    said = project.run("search", "lr", "--trials", "1", *SHORT, module="tune").stdout
+    assert dead == [0, 0]
+    assert said.count("trial 0: its worker died; another begins it anew\n") == 2
+    store = connect(project)
+    (trial,) = records(store, sweep_of(store))
+    assert (trial.state, trial.epochs) == ("FINISHED", 1)
+
+
 @pytest.mark.parametrize("epochs", [0, 1], ids=["before it has a run", "amid epochs"])
 def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
     epochs: int, project: Project, connect: Connect, in_process: InProcess
@@ -214,28 +234,29 @@ def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
     assert doubled_points(project) == []
 
 
+DIED = (
+    ", and all trials with it (was there memory enough?); "
+    "`python -m tune search --resume {sweep}` goes on with the sweep"
+)
+
+
 @pytest.mark.parametrize(
     ("how", "code", "said", "state"),
     [
         ("ctrl-c", 130, "stopped; `python -m tune search --resume {sweep}` goes on with it", "KILLED"),
-        (
-            "raylet",
-            2,
-            "error: Ray's raylet on this machine died, and all trials with it (was there memory enough?); "
-            "`python -m tune search --resume {sweep}` goes on with the sweep",
-            "FAILED",
-        ),
+        ("raylet", 2, "error: Ray's raylet on this machine died" + DIED, "FAILED"),
+        ("head", 2, "error: Ray's head at 127.0.0.1:6379 died" + DIED, "FAILED"),
     ],
-    ids=["ctrl-c", "raylet"],
+    ids=["ctrl-c", "raylet", "head"],
 )
 def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
     how: str, code: int, said: str, state: str, project: Project, connect: Connect, in_process: InProcess
 ) -> None:
     def break_off(number: int) -> None:
-        if len(project.epochs_in_work()) >= 2 and in_process.raylet:
+        if len(project.epochs_in_work()) >= 2 and in_process.raylet and in_process.head:
             if how == "ctrl-c":
                 signal.raise_signal(signal.SIGINT)
-            in_process.raylet = how == "ctrl-c"
+            in_process.raylet, in_process.head = how != "raylet", how != "head"
 
     two = ("--trials", "2", "--cpu", "1", "--folds", "0")
     in_process.before_step = break_off
@@ -247,7 +268,7 @@ def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
     trials = store.children(sweep.id, "trial")
     assert [trial.status for trial in trials] == ["KILLED"] * 2
     assert {fold.status for trial in trials for fold in store.children(trial.id)} == {"KILLED"}
-    in_process.before_step, in_process.raylet = lambda number: None, True
+    in_process.before_step, in_process.raylet, in_process.head = lambda number: None, True, True
     project.run("search", "--resume", "lr", module="tune")
     assert [(trial.number, trial.state, trial.epochs) for trial in records(store, sweep)] == [
         (0, "FINISHED", 3),
@@ -303,9 +324,6 @@ def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Conn
         f"error: the space {space} was changed since the sweep lr ({sweep.id[:8]}) began; take the change back, "
         f"or begin a new sweep with it: python -m tune search {space} --name NAME"
     )
-
-
-SHORT = ("--folds", "0", "--set", "training.epochs=1")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU says")
