@@ -114,13 +114,13 @@ def _search(parsed: argparse.Namespace) -> None:
         _go_on(parsed)
         return
     from tune.check import check_space
-    from tune.space import load_space
+    from tune.space import load_space, trials_of
 
     given = {**_of_any_sweep(parsed), **_of_a_new_sweep(parsed)}
     space = load_space(parsed.space, given)
     data = folder(parsed.data)
     check_space(space, data)  # before torch and Ray are imported
-    begin(f"sweep {parsed.name or space.name}: {count(space.trials, 'trial')} of {Path(space.experiment).stem}")
+    begin(f"sweep {parsed.name or space.name}: {count(trials_of(space), 'trial')} of {Path(space.experiment).stem}")
     from tagging.commands.training.reading import read_labelled
     from tune.session import check_start
     from tune.space import some_trial
@@ -138,7 +138,7 @@ def _go_on(parsed: argparse.Namespace) -> None:
     fixed = [f"--{name}" for name in _OF_A_NEW_SWEEP if getattr(parsed, name) not in ("", None, [], [""])]
     if fixed:
         raise UserError(f"--resume goes on with a sweep as it was begun; leave out {', '.join(fixed)}")
-    begin(f"going on with the sweep {parsed.resume}")
+    begin(f"looking for the sweep {parsed.resume}")
     with importing():
         from tune.sweep import resume
 

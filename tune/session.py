@@ -59,7 +59,7 @@ def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the screen says which worker died
     before = _processes()
     _remove_left_behind()
-    with tempfile.TemporaryDirectory(prefix=f"ray-{os.getpid()}-", ignore_cleanup_errors=True) as folder:
+    with _session_folder() as folder:
         try:
             _listen_beyond_loopback(bool(address))
             with keeping_handlers():  # Ray puts one of its own in place
@@ -101,6 +101,7 @@ def check_start(cpu: int, gpu: float | Literal["auto"], address: str) -> None:
     """
     if not address:
         check_resources(cpu, 0 if gpu == "auto" else gpu)
+        _check_room_for_sockets()
         return
     if gpu == "auto":
         raise UserError("--gpu auto measures on this machine; give the trials of a cluster a share, such as --gpu 0.25")
@@ -151,6 +152,24 @@ def _fit(node: tuple[int, int], cpu: int, gpu: float) -> int:
     return min(by_cpu, by_gpu)
 
 
+def _check_room_for_sockets() -> None:
+    """Raise UserError where Ray could not have its sockets: their paths hold few bytes."""
+    room = _SOCKET_PATH - _OF_RAY
+    try:
+        with _session_folder() as folder:
+            taken = len(os.fsencode(folder))
+    except FileNotFoundError:
+        raise UserError("no folder for temporary files can be written to; set TMPDIR to one") from None
+    if taken > room:
+        raise UserError(
+            f"{folder}: too long a path for Ray's sockets, at most {room} bytes; set TMPDIR to a shorter one"
+        )
+
+
+def _session_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix=f"ray-{os.getpid()}-", ignore_cleanup_errors=True)
+
+
 def _remove_left_behind() -> None:
     """Remove the folders of sessions whose process was killed before it could."""
     for folder in Path(tempfile.gettempdir()).glob("ray-*"):
@@ -171,11 +190,6 @@ def _listen_beyond_loopback(allowed: bool) -> None:
 def _start(cpus: int, gpus: float, folder: Path) -> None:
     import ray
 
-    room = _SOCKET_PATH - _OF_RAY
-    if len(os.fsencode(folder)) > room:
-        raise UserError(
-            f"{folder}: too long a path for Ray's sockets, at most {room} bytes; set TMPDIR to a shorter one"
-        )
     # Ray's default is a token in the home folder, which may not be there; this one is gone with this process
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     # processes inherit what is blocked; what comes meanwhile reaches this one afterwards

@@ -24,7 +24,7 @@ from tune.schema import Space
 from tune.screen import Screen
 from tune.searcher import StudySearcher
 from tune.session import ray_session, trials_at_once
-from tune.space import distributions, grid_points, grid_size, value_tags
+from tune.space import distributions, grid_points, trials_of, value_tags
 from tune.stopping import Asha, Median
 from tune.study import new_study
 from tune.trial import CrossValidation, SweepPlan
@@ -46,8 +46,7 @@ class Sweep:
     @property
     def wanted(self) -> int:
         """How many trials there are to be in all."""
-        space = self.space
-        return min(space.trials, grid_size(space)) if space.searcher.kind == "grid" else space.trials
+        return trials_of(self.space)
 
 
 def run_trials(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures, gpu: float, trials: int) -> None:

@@ -144,6 +144,11 @@ def grid_size(space: Space) -> int:
     return math.prod(len(_countable(bounds)) for bounds in searched(space).values())
 
 
+def trials_of(space: Space) -> int:
+    """Return how many trials there are to be in all: of a grid no more than it has combinations."""
+    return min(space.trials, grid_size(space)) if space.searcher.kind == "grid" else space.trials
+
+
 def digest(space: Space) -> str:
     """Return the sha256 of what decides the trials: not their number, resources, `keep`, names and notes.
 

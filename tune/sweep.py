@@ -32,7 +32,7 @@ from tune.records import TrialRecord, best, common_error, records
 from tune.schema import Space
 from tune.session import check_start, sees_gpu
 from tune.side_by_side import Sweep, run_trials
-from tune.space import digest, experiment_digest, load_space, some_trial
+from tune.space import digest, experiment_digest, load_space, some_trial, trials_of
 from tune.study import FILE as STUDY
 
 SPACE = "space.json"
@@ -91,14 +91,27 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     except ValidationError as error:  # a sweep of this kind cannot have the changes
         raise UserError(*problems_of(error, {key: f"--{key}" for key in changes}, Path(run.name), Space)) from None
     _check_unchanged(run, space, stored)
+    there = records(store, run)
+    left = trials_of(space) - sum(not trial.broken_off for trial in there)
+    if run.status == "FINISHED" and left <= 0:
+        say(_nothing_left(run, space))
+        _tell(run, _winner(there))
+        return run
     check_start(space.resources.cpu, space.resources.gpu, address)
     data = Path(stored["data"]) if stored["data"] else None
     prepared = _prepared(store, space, data)
     for tag, value in prepared.data_tags().items():
         if run.tags.get(tag) != value:
             raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
-    say(f"going on with the sweep {run.name} ({run.id[:8]})")
+    say(f"going on with the sweep {run.name} ({run.id[:8]}): {max(left, 0)} of {trials_of(space)} trials are left")
     return _finish(store, Sweep(run, space, data, address), stored, prepared, launch)
+
+
+def _nothing_left(run: Run, space: Space) -> str:
+    had = f"the sweep {run.name} ({run.id[:8]}) is finished, and nothing is left to try:"
+    if space.searcher.kind == "grid":
+        return f"{had} its grid has {count(trials_of(space), 'point')}"
+    return f"{had} it was to have {count(trials_of(space), 'trial')}; --trials N brings it to more"
 
 
 def _open() -> tuple[Store, str | None]:

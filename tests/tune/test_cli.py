@@ -113,6 +113,20 @@ def test_what_no_trial_could_have_is_refused_before_there_is_a_sweep(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_temporary_folder_too_deep_for_ray_is_told_before_there_is_a_sweep(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 60)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    first, second = refused(capsys, "search", "lr_mixup").splitlines()
+    assert first == "sweep lr_mixup: 40 trials of base"
+    assert second.startswith(f"error: {deep}/ray-")
+    assert second.endswith(": too long a path for Ray's sockets, at most 43 bytes; set TMPDIR to a shorter one")
+    assert list(tmp_path.iterdir()) == [deep]
+
+
 NO_SHARE = "is not a share of a GPU, such as 0.25, a whole number of them, or auto"
 NO_ADDRESS = "is neither auto nor HOST:PORT, such as head:6379"
 

@@ -184,6 +184,6 @@ def test_a_population_goes_on_without_a_trial_that_fails(
     assert sweep_of(store).status == "FINISHED"
     refused = project.run("search", "--resume", "lr", "--gpu", "auto", "--trials", "1", module="tune", code=2)
     assert refused.stderr.splitlines() == [
-        "going on with the sweep lr",
+        "looking for the sweep lr",
         "error: lr: scheduler.kind pbt wants 2 trials or more, not 1",
     ]

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from tagging.errors import UserError
-from tune.session import check_resources, ray_session, trials_at_once
+from tune.session import check_resources, check_start, ray_session, trials_at_once
 
 ROOT = Path(__file__).parents[2]
 CORES = len(psutil.Process().cpu_affinity())
@@ -86,12 +86,20 @@ def test_a_temporary_folder_too_deep_for_sockets_is_refused(tmp_path: Path, monk
     deep = tmp_path / ("d" * 60)
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
-    with pytest.raises(UserError) as caught, ray_session(1, 0):
-        pass
+    with pytest.raises(UserError) as caught:
+        check_start(1, 0, "")
     text = str(caught.value)
     assert text.startswith(f"{deep}/ray-{os.getpid()}-")
     assert text.endswith(": too long a path for Ray's sockets, at most 43 bytes; set TMPDIR to a shorter one")
     assert list(deep.iterdir()) == []
+
+
+def test_no_temporary_folder_at_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: ["/nowhere"])
+    with pytest.raises(UserError) as caught:
+        check_start(1, 0, "")
+    assert str(caught.value) == "no folder for temporary files can be written to; set TMPDIR to one"
 
 
 def test_what_killed_sessions_left_is_removed_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

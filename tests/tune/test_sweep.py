@@ -146,6 +146,16 @@ def test_a_failing_trial_does_not_end_a_sweep(sound: Path, connect: Connect, tmp
     assert all((trial.state == "FAILED") == (weight > 1) for trial, (_, weight) in zip(trials, tried, strict=True))
     assert {run.status for run in store.find([])} == {"FINISHED", "FAILED"}
 
+    sweep = sweep_of(store)
+    again = project.run("search", "--resume", "lr", "--trials", "9", module="tune")
+    assert again.stderr == "looking for the sweep lr\n"
+    assert again.stdout.splitlines()[0] == (
+        f"the sweep lr ({sweep.id[:8]}) is finished, and nothing is left to try: its grid has 4 points"
+    )
+    assert again.stdout.splitlines()[2].startswith("best: trial ")
+    assert store.get(sweep.id) == sweep
+    assert json.loads(store.read_text(sweep.id, "space.json"))["space"]["trials"] == 4
+
 
 def test_a_search_whose_trials_all_fail_fails_with_their_common_error(
     sound: Path, connect: Connect, tmp_path: Path
@@ -203,6 +213,10 @@ def test_a_worker_that_dies_before_its_trial_starts_is_replaced(
     store = connect(project)
     (trial,) = records(store, sweep_of(store))
     assert (trial.state, trial.epochs) == ("FINISHED", 1)
+    assert project.run("search", "--resume", "lr", module="tune").stdout.splitlines()[0] == (
+        f"the sweep lr ({sweep_of(store).id[:8]}) is finished, and nothing is left to try: it was to have 1 trial; "
+        "--trials N brings it to more"
+    )
 
 
 @pytest.mark.parametrize("epochs", [0, 1], ids=["before it has a run", "amid epochs"])
