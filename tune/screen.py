@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ from tune.records import TrialRecord
 from tune.values import words
 
 _ENDED = ("FINISHED", "PRUNED", "FAILED")
+_AT_WORK = ("RUNNING", "WAITING")
 _STYLES = {"FAILED": "red", "PRUNED": "dim", "KILLED": "dim"}
 _BESIDE_ROWS = 6  # lines of a terminal: what is left out (2), the head, bar, sentence, prompt
 _SHORTEST, _GAP = 5, 2  # columns of a value, and between two
@@ -33,6 +35,9 @@ class _Row:
     state: str = "RUNNING"
     epochs: int = 0
     lwlrap: float | None = None
+    earlier: bool = False  # begun before the sweep went on
+    begun: float | None = None  # when this start of the sweep began it or went on with it
+    took: float | None = None  # seconds from its beginning to its end, where both were seen
 
     @property
     def told(self) -> str:
@@ -48,6 +53,7 @@ class _Rows:
     by_number: dict[int, _Row] = field(default_factory=dict)
     begun: float = field(default_factory=lambda: time.monotonic())
     waiting: str = ""  # for what, where no trial can begin yet
+    at_once: int = 1  # the most trials that ran beside each other
 
     def best(self) -> int | None:
         scores = {
@@ -59,6 +65,25 @@ class _Rows:
 
     def ended(self) -> int:
         return sum(row.state in _ENDED for row in list(self.by_number.values()))
+
+    def running(self) -> list[_Row]:
+        return [row for row in list(self.by_number.values()) if row.begun is not None and row.state in _AT_WORK]
+
+    def left(self) -> str:
+        """Return `about 12 min left`, an estimate; empty until a trial that ran from its beginning on did not fail.
+
+        Trials are taken to last as long as those that ended did on average, as many beside each other as ever.
+        """
+        seen = [row for row in list(self.by_number.values()) if row.took is not None]
+        if all(row.state == "FAILED" for row in seen):
+            return ""
+        usual = statistics.fmean(row.took or 0.0 for row in seen)
+        running = self.running()
+        rests = [max(usual - (time.monotonic() - (row.begun or 0.0)), 0.0) for row in running]
+        to_come = max(self.trials - self.ended() - len(running), 0)
+        longest = usual if to_come else max(rests, default=0.0)
+        seconds = max((to_come * usual + sum(rests)) / self.at_once, longest)
+        return f"{_about(seconds)} left" if seconds else ""
 
     def sentence(self) -> str:
         """Return `7 of 12 trials, best 0.8412 (trial 3), 2 pruned, 1 failed, 4:12 so far`."""
@@ -93,7 +118,7 @@ class Screen:
         self._rows = _Rows(trials)
         for record in earlier:
             state = "KILLED" if record.state == "RUNNING" else record.state  # nobody runs it yet
-            self._rows.by_number[record.number] = _Row(record.values, state, record.epochs, record.lwlrap)
+            self._rows.by_number[record.number] = _Row(record.values, state, record.epochs, record.lwlrap, earlier=True)
         self._console = console or Console()
         self._room = 0  # rows; 0: as many as the terminal holds
         self._live = Live(console=self._console, get_renderable=self._moving, refresh_per_second=2)
@@ -123,6 +148,8 @@ class Screen:
         if known and row.state == "RUNNING" and row.values == values:
             return  # it was paused
         row.values, row.state = values, "RUNNING"
+        row.begun = row.begun or time.monotonic()
+        self._rows.at_once = max(self._rows.at_once, len(self._rows.running()))
         if not self._moves:
             chosen = "; ".join(f"{name} {_value(values[path])}" for path, name in self._names.items() if path in values)
             say(f"trial {number}: {chosen}")
@@ -147,11 +174,13 @@ class Screen:
         """Show how a trial ended, and why where it failed; `lwlrap` is its score, None without one."""
         row = self._row(number)
         row.state, row.lwlrap = state, lwlrap
+        if row.begun is not None and not row.earlier and state in _ENDED:
+            row.took = time.monotonic() - row.begun
         if not self._moves:
             score = "" if lwlrap is None else f", lwlrap {lwlrap:.4f}"
             said = f"trial {number} {state.lower()} after {count(row.epochs, 'epoch')}{score}"
             say(f"{said}: {error}" if error else said)
-            say(f"  {self._rows.sentence()}")
+            say(", ".join([f"  {self._rows.sentence()}", *filter(None, [self._rows.left()])]))
         elif error:
             self._console.print(f"trial {number} {state.lower()}: {error}", markup=False, highlight=False)
 
@@ -181,7 +210,11 @@ class Screen:
         cut = {"trials": (len(numbers), len(self._rows.by_number)), "searched fields": (len(names), len(self._names))}
         notes = [f"{shown} of {there} {what} are shown" for what, (shown, there) in cut.items() if shown < there]
         # padded, since a bar by itself does not end its line
-        bar = Padding(ProgressBar(total=self._rows.trials, completed=self._rows.ended()), 0)
+        bar: RenderableType = Padding(ProgressBar(total=self._rows.trials, completed=self._rows.ended()), 0)
+        if left := self._rows.left():
+            beside = Table.grid(Column(ratio=1), Column(no_wrap=True), padding=(0, 1), expand=True)
+            beside.add_row(bar, left)
+            bar = beside
         return Group(*(Text(note, "dim") for note in notes), table, bar, Text(self._rows.sentence()))
 
     def _row(self, number: int) -> _Row:
@@ -212,6 +245,12 @@ def _value(value: Any) -> str:
 
 def _one_line(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _about(seconds: float) -> str:
+    if seconds < 60:
+        return "less than a minute"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
 def _clock(seconds: float) -> str:

@@ -169,6 +169,56 @@ def test_a_worker_that_dies_is_told_and_its_trial_waits(capsys: pytest.CaptureFi
     assert capsys.readouterr().out.splitlines()[1:] == [said, "trial 5: its worker died; another begins it anew"]
 
 
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the time that the screen sees, in seconds."""
+    time = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: time[0])
+    return time
+
+
+def bar(screen: Screen, of: Console) -> str:
+    line = lines(screen, of)[-2]
+    assert len(line) <= 80
+    return line.strip("━╸╺ ")
+
+
+def test_the_time_left_follows_from_the_trials_that_ended(now: list[float]) -> None:
+    of = console()
+    screen = Screen(PATHS, 8, [record(0, "KILLED", 0.5)], of)
+    now[0] += 1000  # of waiting for Ray
+    screen.started(0, values(1e-3))
+    screen.started(1, values(1e-3))
+    now[0] += 100
+    screen.ended(0, "FINISHED", 0.5)  # whose beginning nobody saw
+    assert bar(screen, of) == ""
+    screen.started(2, values(1e-3))
+    now[0] += 10
+    screen.ended(2, "FAILED", None)  # as all others may, or not
+    assert bar(screen, of) == ""
+    screen.started(3, values(1e-3))
+    now[0] += 490
+    screen.ended(1, "PRUNED", 0.4)  # after 600 s; with the failed one trials take 305
+    # four to come, and one that is late already, two at a time
+    assert bar(screen, of) == "about 10 min left"
+    for number in range(4, 8):
+        screen.started(number, values(1e-3))
+        screen.ended(number, "PRUNED", 0.4)
+    assert bar(screen, of) == ""
+
+
+def test_in_a_log_the_time_left_comes_with_the_end_of_a_trial(
+    now: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen = Screen(PATHS, 3, [], Console(file=io.StringIO(), width=80))
+    screen.started(0, values(1e-3))
+    now[0] += 5000
+    screen.ended(0, "FINISHED", 0.5)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "  1 of 3 trials, best 0.5000 (trial 0), 1:23:20 so far, about 2.8 h left"
+    )
+
+
 EVENTS: dict[str, Callable[[Screen], None]] = {
     "starting": lambda screen: screen.started(0, values(1e-3)),
     "running": lambda screen: screen.epoch(0, 2, 0.5),
