@@ -39,6 +39,14 @@ def test_the_winning_ensemble_has_its_ten_members_in_the_order_of_the_stackers_i
     assert stacker == load(SECOND_LEVEL[0], ["members=[a1, b2]"])
 
 
+def test_the_winning_ensemble_as_committed_differs_in_the_member_with_the_bug() -> None:
+    meant, committed = load_ensemble("stacking_008"), load_ensemble("stacking_008_as_committed")
+    renamed = {"corr_noisy_004": "corr_noisy_004_as_committed"}
+    assert committed.recipe.members == tuple(renamed.get(name, name) for name in meant.recipe.members)
+    assert committed.recipe.stackers == meant.recipe.stackers
+    assert committed.members["corr_noisy_004_as_committed"].sampling.noisy_pool == "trusted"
+
+
 @pytest.mark.parametrize("name", experiment_names(recipes()))
 def test_every_recipe_resolves(name: str) -> None:
     assert load_ensemble(name).members
