@@ -154,6 +154,7 @@ def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folde
         store.log_json(run.id, {**kept, "space": sweep.space.model_dump(mode="json")}, SPACE)
         if launch:
             link_launch(store, launch, run)
+        say(store.where_to_look(run))
         from tune.report import summarise_sweep  # with Matplotlib
 
         failures = AlikeFailures()
@@ -169,7 +170,7 @@ def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folde
         _refuse_unfinished(sweep, trials, failures)
         winner = _winner(trials)
     shutil.rmtree(work_folder() / run.id, ignore_errors=True)
-    _tell(store.get(run.id), winner)
+    _tell(store, store.get(run.id), winner)
     return store.get(run.id)
 
 
@@ -230,10 +231,11 @@ def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures)
     run_trials(store, sweep, prepared, failures, gpu_share(memory), sweep.wanted)
 
 
-def _tell(run: Run, winner: TrialRecord) -> None:
+def _tell(store: Store, run: Run, winner: TrialRecord) -> None:
     say(f"\nbest: trial {winner.number} with lwlrap {winner.lwlrap:.4f}")
     for path, value in winner.values.items():
         say(f"  {path}={value}" + " at its end; schedule.json of its run has them by epoch" * bool(winner.exchanges))
-    say(f"sweep {run.name} ({run.id}) of data set {run.dataset}; look at it with `make ui`")
+    say(f"sweep {run.name} ({run.id}) of data set {run.dataset}")
+    say(store.where_to_look(run))
     if not winner.exchanges:
         say(f"make it an experiment: python -m tune promote {run.id[:8]} --name NAME")

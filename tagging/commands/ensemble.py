@@ -44,7 +44,7 @@ def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
     say(f"\nCV lwlrap {run.metrics['cv_lwlrap']:.4f}, that of the best member {best:.4f}")
     if len(dataset.test):
         write_submission(store, run, out, resolved.data)
-    tell_result(run)
+    tell_result(store, run)
     return run
 
 

@@ -62,7 +62,7 @@ def select(asked: Asked, wish: Wish, name: str = "") -> Run:
     run = write_ensemble(store, name or "ensemble", ensemble, members_oof, account_of(found))
     if launch:
         link_launch(store, launch, run)
-    tell_result(run)
+    tell_result(store, run)
     return run
 
 
@@ -74,10 +74,11 @@ def arrays_of(runs: Sequence[Run], oof: OutOfFold) -> Pool:
         raise UserError(*str(error).splitlines()) from None
 
 
-def tell_result(run: Run) -> None:
+def tell_result(store: Store, run: Run) -> None:
     """Print where an ensemble is and how to go on."""
     say(f"run {run.name} ({run.id}) of data set {run.dataset}")
-    say(f"its submission: `python -m tagging submit --run {run.id[:8]}`; look at it with `make ui`")
+    say(f"its submission: `python -m tagging submit --run {run.id[:8]}`")
+    say(store.where_to_look(run))
 
 
 def _pool(store: Store, asked: Asked) -> tuple[Candidates, OutOfFold]:

@@ -45,6 +45,7 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
             run = _resume(store, run) if run else _start(store, prepared, {**lineage, **job.tags})
             if launch:
                 link_launch(store, launch, run)
+            say(store.where_to_look(run))
             with ending(store, run):
                 log_inputs(store, run, prepared)
                 tell_apart(store, run)
@@ -138,4 +139,4 @@ def _tell_result(run: Run, store: Store) -> None:
     if "cv_accuracy" in metrics:
         say(f"CV accuracy {metrics['cv_accuracy']:.4f}")
     say(f"run {run.name} ({run.id}) of data set {run.dataset}")
-    say("look at it with `make ui`")
+    say(store.where_to_look(run))

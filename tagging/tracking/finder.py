@@ -14,6 +14,7 @@ from tagging.tracking.files import Files
 from tagging.tracking.resolve import WITH_PREDICTIONS, resolve
 from tagging.tracking.run import NAME, PARENT, Run, clause
 
+LAUNCHES = "Default"  # the MLflow experiment of what `mlflow run` opens
 NEWEST_FIRST = "attributes.start_time DESC"
 PAGE = 1000
 THERE, DELETED = ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY
@@ -93,13 +94,13 @@ class Finder(Files):
 
     def newest_experiment(self) -> str | None:
         """Return the id of the MLflow experiment (data set) with the newest run; launches do not count."""
-        experiments = [found for found in self.experiments() if found.name != "Default"]
+        experiments = [found for found in self.experiments() if found.name != LAUNCHES]
         newest = next(self._pages(experiments, "", NEWEST_FIRST, page=1), None)
         return newest.info.experiment_id if newest else None
 
     def data_sets(self) -> list[Experiment]:
         """Return the MLflow experiments that hold runs of ours; launches do not count."""
-        named = [found for found in self.experiments() if found.name != "Default"]
+        named = [found for found in self.experiments() if found.name != LAUNCHES]
         return [found for found in named if any(self._pages([found], "tags.kind != ''", NEWEST_FIRST, page=1))]
 
     def experiments(self, dataset: str | None = None) -> list[Experiment]:

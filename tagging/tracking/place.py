@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from tagging import project
 
 SQLITE = "sqlite:///"
+UI = "http://127.0.0.1:5000"  # of `make ui`
 WORK = "work"  # beside the artifact folders of the data sets
 
 
@@ -36,6 +37,18 @@ def sqlite_file(uri: str) -> Path | None:
 def sqlite_uri(path: Path) -> str:
     """Return the address of a SQLite file."""
     return SQLITE + str(path).replace("%", "%25").replace("?", "%3F")
+
+
+def is_server(uri: str) -> bool:
+    """Say whether an address is that of a tracking server, which shows its runs itself."""
+    return uri.startswith(("http://", "https://"))
+
+
+def page(uri: str, experiment_id: str, run_id: str) -> str:
+    """Return the address of a run's page: on its server, without a login, else on the UI that `make ui` starts."""
+    scheme, _, place = uri.partition("?")[0].rstrip("/").partition("://")
+    server = f"{scheme}://{place.rpartition('@')[2]}" if is_server(uri) else UI
+    return f"{server}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def artifact_folder(dataset: str) -> Path:

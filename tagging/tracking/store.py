@@ -17,10 +17,11 @@ from tagging import project
 from tagging.masking import showable
 from tagging.tracking.connection import AlreadyThere, Connection, StoreError, open_connection
 from tagging.tracking.environment import git_commit
-from tagging.tracking.finder import Finder
+from tagging.tracking.finder import LAUNCHES, Finder
 from tagging.tracking.ownership import owner_tag
-from tagging.tracking.place import artifact_folder, sqlite_file, tracking_uri
+from tagging.tracking.place import artifact_folder, is_server, page, sqlite_file, tracking_uri
 from tagging.tracking.run import PARENT, Run, check_texts, metric_name, param_value
+from tagging.tracking.views import missing_views
 
 __all__ = ["Ending", "Run", "Store", "StoreError", "metric_name", "tracking_uri"]
 
@@ -57,7 +58,7 @@ class Store(Finder):
         parent: Run | str | None = None,
         description: str = "",
     ) -> Run:
-        """Start a run in the MLflow experiment of a data set (made if new) and return it.
+        """Start a run in the MLflow experiment of a data set (made if new, with its views) and return it.
 
         `tags`, without passwords, join the store's own: kind, owner, parent, description, source, git commit and user.
         Raises UserError where a text is none that a store can keep.
@@ -81,6 +82,11 @@ class Store(Finder):
             return self._run(started)
         self.log_params(started.info.run_id, params)
         return self.get(started.info.run_id)
+
+    def where_to_look(self, run: Run) -> str:
+        """Say where a run is seen; a local store is shown by no server until somebody starts one."""
+        link = page(self.uri, run.experiment_id, run.id)
+        return f"look at it: {link}" if is_server(self.uri) else f"look at it with `make ui`: {link}"
 
     def tag_experiment(self, experiment: Experiment, tags: Mapping[str, str]) -> None:
         """Set tags of an MLflow experiment; one that is there is overwritten."""
@@ -145,7 +151,10 @@ class Store(Finder):
 
     def _experiment(self, dataset: str) -> Experiment:
         if dataset not in self._experiments:
-            self._experiments[dataset] = self._found_or_made(dataset)
+            found = self._found_or_made(dataset)
+            if dataset != LAUNCHES:
+                self.tag_experiment(found, missing_views(found.tags))
+            self._experiments[dataset] = found
         return self._experiments[dataset]
 
     def _found_or_made(self, dataset: str) -> Experiment:

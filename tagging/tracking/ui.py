@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tagging import project
 from tagging.errors import UserError
+from tagging.tracking.place import is_server
 from tagging.tracking.store import Store
 from tagging.tracking.views import RANKING, missing_views
 
@@ -34,7 +35,7 @@ def serve(port: int, open_browser: bool, host: str = HOST) -> None:
         hasty = store.impatient()
         for experiment in hasty.data_sets():
             hasty.tag_experiment(experiment, missing_views(experiment.tags))
-    if store.uri.startswith(("http://", "https://")):
+    if is_server(store.uri):
         _announce(store, store.uri.rstrip("/"), open_browser)
         return
     _check_free(host, port)

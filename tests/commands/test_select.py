@@ -37,7 +37,7 @@ def test_the_same_store_gives_the_same_answer_which_is_written_once(pool: Inside
     assert again.id == first.id
     # the first is in the store now, and not in the pool
     told = f"not a candidate: ensemble ({first.id[:8]}): an ensemble joins with the tag ensemble = include\n"
-    assert capsys.readouterr().out.replace(told, "").splitlines()[:-3] == out.splitlines()[:-2]
+    assert capsys.readouterr().out.replace(told, "").splitlines()[:-4] == out.splitlines()[:-3]
     assert out.startswith("demo: 4 candidates\n")
     metrics = first.metrics
     assert metrics["cv_lwlrap"] >= max(the_run(pool.store, name).metrics["cv_lwlrap"] for name in ALL) - 1e-9

@@ -127,7 +127,9 @@ def test_the_screen_shows_the_numbers_of_the_run(trained: Trained, store_of: Con
     spread = f"{run.metrics['fold_lwlrap_mean']:.4f} ± {run.metrics['fold_lwlrap_std']:.4f}"
     assert lines[0] == "demo: 36 curated, 12 noisy, 8 test clips, 10 classes, 3 folds"
     assert lines[-3].startswith(f"CV lwlrap {run.metrics['cv_lwlrap']:.4f}   folds {spread} (")
-    assert lines[-2:] == [f"run tiny ({run.id}) of data set demo", "look at it with `make ui`"]
+    link = f"look at it with `make ui`: http://127.0.0.1:5000/#/experiments/{run.experiment_id}/runs/{run.id}"
+    assert lines[-2:] == [f"run tiny ({run.id}) of data set demo", link]
+    assert lines.count(link) == 2  # when it begins, too
 
 
 def test_what_is_finished_is_not_trained_twice(trained: Trained, store_of: Connect) -> None:

@@ -50,3 +50,17 @@ def test_a_folder_with_signs_that_mean_something_in_an_address_holds_a_store(
 )
 def test_each_data_set_has_a_folder_for_artifacts(dataset: str, folder: str) -> None:
     assert place.artifact_folder(dataset) == root() / "mlruns" / folder
+
+
+@pytest.mark.parametrize(
+    ("uri", "server"),
+    [
+        ("sqlite:////home/me/mlflow.db", "http://127.0.0.1:5000"),
+        ("http://host:8080/", "http://host:8080"),
+        ("https://me:secret@host/mlflow", "https://host/mlflow"),
+        ("https://host?api_key=abc", "https://host"),
+        ("postgresql://me:secret@host/db", "http://127.0.0.1:5000"),
+    ],
+)
+def test_a_run_has_its_page_on_its_server_or_on_the_ui_of_a_local_store(uri: str, server: str) -> None:
+    assert place.page(uri, "1", "ab12") == f"{server}/#/experiments/1/runs/ab12"
