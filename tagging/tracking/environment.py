@@ -7,23 +7,14 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
 LIBRARIES = ("torch", "torchaudio", "mlflow", "numpy")
-SOURCES = ("*.py", "*.yaml", "*.yml", "*.toml", "requirements*.txt", "MLproject")
-
-
-@dataclass(frozen=True)
-class GitState:
-    """The commit that is checked out (empty without git), and how the files differ from it."""
-
-    commit: str
-    dirty: bool
-    diff: str
+# new files that decide what a command does; as git reads these, a * reaches into folders, but not after (glob)
+SOURCES = ("tagging/*.py", "tune/*.py", "tune/*.yaml", "experiments/*.yaml", ":(glob)*.py")
 
 
 def environment() -> dict[str, str]:
@@ -48,19 +39,14 @@ def git_commit(project: Path) -> str:
     return _git(project, "rev-parse", "--verify", "HEAD").strip()
 
 
-def git_state(project: Path) -> GitState:
-    """Return the commit and all that differs from it, source files not yet added to git included.
+def git_diff(project: Path) -> str:
+    """Return how the files of a project differ from the commit that is checked out; empty where they do not.
 
-    Nothing in the repository is changed. Without git, repository or commit all is empty.
+    Of files that git does not know, code and settings count (SOURCES), but not what commands write: tables, sound,
+    packed kernels. Nothing in the repository is changed. Without git, repository or commit it is empty.
     """
-    commit = git_commit(project)
-    if not commit:
-        return GitState("", False, "")
-    dirty = bool(_git(project, "status", "--porcelain"))
-    return GitState(commit, dirty, _diff(project) if dirty else "")
-
-
-def _diff(project: Path) -> str:
+    if not git_commit(project):
+        return ""
     index = project / _git(project, "rev-parse", "--git-path", "index").strip()
     with tempfile.TemporaryDirectory(prefix="tagging-") as folder:
         # New files show in a diff once the index knows of them: a copy of the index will do.
@@ -71,7 +57,7 @@ def _diff(project: Path) -> str:
         if new:
             paths = ("--pathspec-from-file=-", "--pathspec-file-nul")
             _git(project, "add", "--intent-to-add", *paths, env=copy, text=new)
-        return _git(project, "diff", "--no-color", "--no-ext-diff", "HEAD", env=copy)
+        return _git(project, "diff", "--no-color", "--no-ext-diff", "HEAD", "--", ".", env=copy)
 
 
 def _git(project: Path, *arguments: str, env: dict[str, str] | None = None, text: str = "") -> str:

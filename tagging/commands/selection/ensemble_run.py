@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from tagging import RECIPE_VERSION, project
+from tagging import RECIPE_VERSION
 from tagging.commands.runs.files import FOLDS, OOF, PER_CLIP, WARNINGS, half_folder, half_path
 from tagging.commands.runs.halves import blend_half, has_half
+from tagging.commands.runs.made_with import code_tags, log_made_with
 from tagging.commands.runs.members import FILE, Ensemble
 from tagging.commands.runs.out_of_fold import OutOfFold
 from tagging.commands.runs.stored import left_out, read_predictions
@@ -24,7 +25,6 @@ from tagging.report import figures
 from tagging.report.description import worst_classes
 from tagging.report.ensemble import EnsembleSummary, MemberRow, describe_ensemble
 from tagging.report.tables import per_class_table, per_clip_table
-from tagging.tracking.environment import environment, git_state
 from tagging.tracking.files import Figure
 from tagging.tracking.ownership import own, owner_tag
 from tagging.tracking.store import Run, Store
@@ -70,7 +70,7 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
         warn_of_leaks(leaks(ensemble.runs))
         with ending(store, run):
             store.log_json(run.id, ensemble.as_json(), FILE)
-            store.log_json(run.id, environment(), "environment.json")
+            log_made_with(store, run)
             store.log_params(run.id, {**_params(ensemble), **account.params})
             metrics = log_predictions(store, run, ensemble, oof) | dict(account.metrics)
             store.log_metrics(run.id, metrics)
@@ -121,13 +121,12 @@ def _latest(store: Store, fingerprint: str) -> Run | None:
 
 
 def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run:
-    first, git = ensemble.runs[0], git_state(project.root())
+    first = ensemble.runs[0]
     blend = f"{ensemble.method} mean of {len(ensemble.members)}: {', '.join(_shares(ensemble))}"
     tags = {
         "fingerprint": fingerprint,
         **{tag: first.tags[tag] for tag in DATA_TAGS},
-        "git.commit": git.commit,
-        "git.dirty": "yes" if git.dirty else "no",
+        **code_tags(),
         "recipe": RECIPE_VERSION,
         **leak_tags(leaks(ensemble.runs)),
         "differs": blend,

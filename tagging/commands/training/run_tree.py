@@ -9,14 +9,14 @@ from contextlib import contextmanager, suppress
 import numpy as np
 import pandas as pd
 
-from tagging import RECIPE_VERSION, project
+from tagging import RECIPE_VERSION
 from tagging.commands.runs.files import FOLDS, WARNINGS
+from tagging.commands.runs.made_with import code_tags, log_made_with
 from tagging.commands.training.folded import Folded
 from tagging.config import flatten, told_apart
 from tagging.config.load import leaf_text, to_yaml
 from tagging.errors import UserError
 from tagging.masking import showable
-from tagging.tracking.environment import environment, git_state
 from tagging.tracking.ownership import LOCK, work_folder
 from tagging.tracking.store import Run, Store
 
@@ -25,11 +25,9 @@ LONGEST_TAG = 4000  # characters; the first tell most
 
 def identity_tags(prepared: Folded) -> dict[str, object]:
     """Return the tags that say what a training computes, on which data, by which code."""
-    git = git_state(project.root())
     return {
         **prepared.identity(),
-        "git.commit": git.commit,
-        "git.dirty": "yes" if git.dirty else "no",
+        **code_tags(),
         "warnings": len(prepared.warnings),
         "recipe": RECIPE_VERSION,
     }
@@ -46,14 +44,11 @@ def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
         store.log_text(run.id, showable(to_yaml(experiment)), "config.yaml")
     folds = pd.DataFrame({"fname": prepared.dataset.curated.fnames, "fold": prepared.folds})
     store.log_table(run.id, folds, FOLDS)
-    store.log_json(run.id, environment(), "environment.json")
+    log_made_with(store, run)
     if prepared.warnings:
         store.log_text(run.id, "\n".join(prepared.warnings) + "\n", WARNINGS)
     for path in prepared.label_lists:
         store.log_file(run.id, path, "labels")
-    git = git_state(project.root())
-    if git.diff:
-        store.log_text(run.id, git.diff, "code/git.diff")
 
 
 def is_lost(fold: Run) -> bool:

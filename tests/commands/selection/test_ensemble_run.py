@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -54,6 +55,23 @@ def test_its_score_is_that_of_scikit_learn_on_a_blend_by_hand(pool: Inside) -> N
     truth = labels["labels"].str.get_dummies(",")[classes].to_numpy()
     expected = label_ranking_average_precision_score(truth, blend, sample_weight=truth.sum(axis=1))
     assert run.metrics["cv_lwlrap"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_code_that_differs_from_the_commit_is_kept_with_it(inside: Inside) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@x", *arguments], cwd=inside.folder, check=True)
+
+    git("init", "-q")
+    git("add", "MLproject")
+    git("commit", "-q", "-m", "first")
+    (inside.folder / ".git" / "info" / "exclude").write_text("/tagging\n/tune\n/experiments/tiny.yaml\n")
+    (inside.folder / "experiments" / "mine.yaml").write_text("base: base\n")
+    (inside.folder / "tags.csv").write_text("fname\n")
+    run = write(inside, ["tiny"], [1])
+    assert run.tags["git.dirty"] == "yes"
+    diff = inside.store.read_text(run.id, "code/git.diff")
+    assert "+++ b/experiments/mine.yaml\n@@ -0,0 +1 @@\n+base: base\n" in diff
+    assert "tags.csv" not in diff
 
 
 def test_it_holds_what_an_experiment_holds(pool: Inside) -> None:
