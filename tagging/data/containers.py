@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -12,7 +14,13 @@ from typing import BinaryIO, NamedTuple
 UNKNOWN = (0, -1)
 BOUNDLESS = 0x7FFFF000
 MP3_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")
-MP3_TAG_REACH = 2048  # bytes; the tag stands in the first frame, and no frame is longer
+# where a frame of MP3 may begin, or an ID3 tag that hides what looks like one
+MP3_MARK = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]|ID3[\2-\4]")
+# kilobits a second by the index in a frame's header, of MPEG 1 and of the halved rates after it
+MP3_RATES = (
+    (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+)
 OGG_MAGIC = b"OggS"  # a page begins with it
 OGG_PAGE = 27  # bytes of a page's header, of which the last is the number of sizes that follow
 OPUS_RATE = 48000  # Hz, in which Opus counts whatever the rate of its sound
@@ -32,8 +40,10 @@ def payload(path: Path) -> Payload | None:
     None for other files, for a header without a sound chunk, and for a size left unknown by its writer.
     """
     with path.open("rb") as file:
+        base = _after_tags(file)
+        file.seek(base)
         magic, _, form = struct.unpack("4s4s4s", file.read(12).ljust(12, b"\0"))
-        found = _announced(file, magic, form)
+        found = _announced(file, magic, form, base)
         if not found or found[0] in UNKNOWN or found[0] >= BOUNDLESS:
             return None
         announced, start = found
@@ -83,16 +93,21 @@ def ogg_gaps(path: Path) -> list[tuple[int, int | None]]:
 
 
 def mp3_announces_length(path: Path) -> bool:
-    """Whether an MP3 file holds a tag with its number of frames; without it the length is estimated."""
-    with path.open("rb") as file:
-        head = file.read(10).ljust(10, b"\0")
-        if head[:3] == b"ID3":
-            # an ID3 tag (title, cover picture) comes first; its size is kept in four times seven bits
-            file.seek(10 + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)))
-        else:
-            file.seek(0)
-        beginning = file.read(MP3_TAG_REACH)
-    return any(tag in beginning for tag in MP3_LENGTH_TAGS)
+    """Whether an MP3 file holds a tag with its number of frames; without it the length is estimated.
+
+    The tag stands in the first frame, which is sought as the decoder does: behind ID3 tags and behind any other bytes.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        position = 0
+        while found := MP3_MARK.search(content, position):
+            position = found.start()
+            if content[position : position + 3] == b"ID3":
+                position += _tag_size(content[position : position + 10])
+            elif size := _mp3_frame(content, position):
+                return any(tag in content[position : position + size] for tag in MP3_LENGTH_TAGS)
+            else:
+                position += 1
+    return False
 
 
 class _Page(NamedTuple):
@@ -142,26 +157,62 @@ def _find(file: BinaryIO, word: bytes, place: int) -> int | None:
     return None
 
 
-def _announced(file: BinaryIO, magic: bytes, form: bytes) -> tuple[int, int] | None:
-    """Return the announced size of the sound, and the position of its first byte."""
+def _mp3_frame(content: mmap.mmap, position: int) -> int:
+    """Return the size of the frame that begins at a position; 0 where none does, or none like it follows."""
+    header = content[position : position + 4]
+    if len(header) < 4 or not MP3_MARK.match(header):
+        return 0
+    version, rate, hertz, padding = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3, header[2] >> 1 & 1
+    if rate in (0, 15) or hertz == 3:  # free format, and what means nothing
+        return 0
+    full = version == 3  # MPEG 1; 2 has half the rates and 0, which is 2.5, a quarter
+    sample_rate = (44100, 48000, 32000)[hertz] >> {3: 0, 2: 1, 0: 2}[version]
+    size = (144 if full else 72) * 1000 * MP3_RATES[not full][rate] // sample_rate + padding
+    following = content[position + size : position + size + 3]
+    is_same = following[:2] == header[:2] and (following[2:3] or b"\0")[0] & 12 == header[2] & 12
+    return size if is_same or not following else 0
+
+
+def _after_tags(file: BinaryIO) -> int:
+    """Return where a file begins behind its ID3 tags (title, cover picture), however many there are."""
+    position = 0
+    while (head := _head(file, position))[:3] == b"ID3":
+        position += _tag_size(head)
+    return position
+
+
+def _head(file: BinaryIO, position: int) -> bytes:
+    file.seek(position)
+    return file.read(10)
+
+
+def _tag_size(head: bytes) -> int:
+    """Return the size of an ID3 tag by its first ten bytes: four times seven bits, and ten for a footer."""
+    head = head.ljust(10, b"\0")
+    footer = 10 if head[5] & 0x10 else 0
+    return 10 + footer + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+
+
+def _announced(file: BinaryIO, magic: bytes, form: bytes, base: int) -> tuple[int, int] | None:
+    """Return the announced size of the sound, and the position of its first byte; the header lies at `base`."""
     if form == b"WAVE" and magic in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
-        return _wave(file, ">4sI" if magic == b"RIFX" else "<4sI")
+        return _wave(file, ">4sI" if magic == b"RIFX" else "<4sI", base + 12)
     if form in (b"AIFF", b"AIFC") and magic == b"FORM":
-        return _chunk(file, b"SSND", ">4sI", 12, align=2)
+        return _chunk(file, b"SSND", ">4sI", base + 12, align=2)
     if magic == b"caff":
-        return _chunk(file, b"data", ">4sq", 8, align=1)
+        return _chunk(file, b"data", ">4sq", base + 8, align=1)
     if magic in (b".snd", b"dns."):  # AU, in either order of bytes
-        start, size = _numbers(file, ">2I" if magic == b".snd" else "<2I", 4)
-        return size, start
+        start, size = _numbers(file, ">2I" if magic == b".snd" else "<2I", base + 4)
+        return size, base + start
     if magic == b"riff":  # W64: after a name of 16 bytes stands the size of the whole file
-        return _numbers(file, "<q", 16)[0], 0
+        return _numbers(file, "<q", base + 16)[0], base
     return None
 
 
-def _wave(file: BinaryIO, head: str) -> tuple[int, int] | None:
+def _wave(file: BinaryIO, head: str, first: int) -> tuple[int, int] | None:
     """Find the data chunk; in a file beyond 4 GB its size stands in a chunk of its own before it."""
-    found = _chunk(file, b"data", head, 12, align=2)
-    if found and found[0] == 0xFFFFFFFF and (long := _chunk(file, b"ds64", head, 12, align=2)):
+    found = _chunk(file, b"data", head, first, align=2)
+    if found and found[0] == 0xFFFFFFFF and (long := _chunk(file, b"ds64", head, first, align=2)):
         return _numbers(file, "<8xq", long[1])[0], found[1]
     return found
 

@@ -357,6 +357,50 @@ def test_an_mp3_whose_length_is_estimated_is_read_in_full_or_not_at_all(tmp_path
     )
 
 
+ID3 = b"ID3\4\0\0\0\0\1\0" + bytes(128)
+COMMENT = b"ID3\4\0\0\0\0\1\0" + b"Info\xff\xfb\x90\xc4".ljust(128, b"\0")
+FOOTER = b"ID3\4\0\x10\0\0\1\0" + bytes(128) + b"3DI\4\0\x10\0\0\1\0"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [ID3, ID3 + COMMENT, FOOTER, bytes(2100), bytes(60_000), bytes(3000) + ID3 + bytes(3000), b"junk\xff\xfb" * 500],
+)
+@pytest.mark.parametrize("rate", [44100, 24000, 8000])
+def test_an_mp3_that_says_how_long_it_is_is_read_whatever_stands_before_it(
+    tmp_path: Path, before: bytes, rate: int
+) -> None:
+    noise = np.random.default_rng(0).standard_normal(rate).astype(np.float32) * 0.1
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, np.concatenate([noise, noise[:1000] * 0]), rate, bitrate_mode="VARIABLE")
+    content = path.read_bytes()
+    path.write_bytes(before + content)
+    assert len(read_sound(path, rate).samples) == rate + 1000
+    path.write_bytes(before + content[: len(content) // 2])
+    assert reason_of(path).endswith(f"of the {rate + 1000} samples its header announces are missing")
+
+
+@pytest.mark.parametrize("before", [b"see Info", COMMENT])
+def test_words_before_an_mp3_are_not_its_length(tmp_path: Path, before: bytes) -> None:
+    noise = np.random.default_rng(0).standard_normal(5 * 44100).astype(np.float32) * 0.1
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, np.concatenate([noise, noise * 0]), 44100, bitrate_mode="VARIABLE", compression_level=0.5)
+    path.write_bytes(before + without_length_tag(path).read_bytes()[len(ID3) :])
+    with soundfile.SoundFile(path) as file:
+        assert file.frames < 5 * 44100  # of twice as many
+    assert reason_of(path) == "an MP3 of variable bit rate that does not say how long it is; encode it again"
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.au"])
+def test_sound_behind_two_tags_is_read_in_full_or_not_at_all(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path / name)
+    content = path.read_bytes()
+    path.write_bytes(ID3 + ID3 + content)
+    assert len(read_sound(path, RATE).samples) == RATE
+    path.write_bytes(ID3 + ID3 + content[:-1000])
+    assert reason_of(path).startswith("broken off: 1000 bytes of sound are missing (its header announces ")
+
+
 def test_a_flac_without_a_length(tmp_path: Path) -> None:
     path = written(tmp_path / "a.flac")
     content = bytearray(path.read_bytes())
