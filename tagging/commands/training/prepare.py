@@ -20,11 +20,13 @@ from tagging.commands.training.reading import (
     logmel_settings,
     read_labelled,
 )
+from tagging.commands.training.twins import CONTENT, twins, with_content
 from tagging.config import Experiment
 from tagging.data.audio import read_sound
 from tagging.data.dataset import Clips, Dataset
 from tagging.data.folds import absent_classes, assign_folds, uneven
 from tagging.errors import UserError
+from tagging.features.same_sound import same_sound
 from tagging.features.store import FeatureStore, open_store
 from tagging.progress import Bar
 from tagging.report.wording import count
@@ -124,7 +126,9 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
         noisy=dataset.noisy.keep(noisy),
         test=dataset.test.keep(usable["test"]),
     )
-    folds = _folds(experiment, dataset.curated)
+    sounds = same_sound(features)
+    same = {name: sounds[some] for name, some in rows.items()}
+    folds = _folds(experiment, dataset.curated, same["curated"])
     trained_on = np.where(lists.removed[:, None], 0, lists.corrected)[curated]
     prepared = Prepared(
         experiment=experiment,
@@ -143,6 +147,7 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
             *left_out,
             *lists.warnings,
             *_sound_notes(dataset, features, rows),
+            *twins(dataset, same, folds),
             *_idle_selection(experiment, lists),
             *absent_classes(folds, trained_on, dataset.classes),
             *uneven(folds, dataset.curated, experiment.folds.group),
@@ -214,8 +219,10 @@ def _readable(
     return masks, [f"{LEFT_OUT}{problem}" for problem in problems]
 
 
-def _folds(experiment: Experiment, curated: Clips) -> np.ndarray:
+def _folds(experiment: Experiment, curated: Clips, same: np.ndarray) -> np.ndarray:
     folds = experiment.folds
+    if folds.group == CONTENT:
+        curated = with_content(curated, same)
     if folds.kind == "column":
         return assign_folds("column", 0, 0, curated, folds.column, folds.group)
     return assign_folds(folds.kind, folds.count, folds.seed, curated, "", folds.group)

@@ -53,7 +53,7 @@ class RandomFolds(Section):
     kind: Literal["random"] = "random"
     count: int = Field(5, ge=2, le=1000, description="number of folds")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(42, description="seed of the shuffle")
-    group: str = Field("", description="column whose equal values stay in one fold; empty: none")
+    group: str = Field("", description="column whose equal values stay in one fold; content: equal sound; empty: none")
 
 
 class StratifiedFolds(Section):
@@ -62,7 +62,7 @@ class StratifiedFolds(Section):
     kind: Literal["stratified"] = "stratified"
     count: int = Field(5, ge=2, le=1000, description="number of folds")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(42, description="seed of the shuffle")
-    group: str = Field("", description="column whose equal values stay in one fold; empty: none")
+    group: str = Field("", description="column whose equal values stay in one fold; content: equal sound; empty: none")
 
 
 class ColumnFolds(Section):
@@ -70,4 +70,6 @@ class ColumnFolds(Section):
 
     kind: Literal["column"] = "column"
     column: Name = Field("fold", description="column of the table; its values are sorted to 0..k-1")
-    group: str = Field("", description="column whose groups must not cross folds (checked); empty: none")
+    group: str = Field(
+        "", description="column whose groups must not cross folds (checked); content: equal sound; empty: none"
+    )

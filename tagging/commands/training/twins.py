@@ -1,0 +1,91 @@
+"""The same sound under several names: what it does to folds, halves and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tagging.data.dataset import Clips, Dataset
+
+CONTENT = "content"  # what folds.group calls the sound itself, where the table has no such column
+_SHOWN = 5  # groups of clips a line
+
+
+@dataclass(frozen=True)
+class _Clip:
+    half: str
+    fname: str
+    fold: int | None  # of a curated clip
+    labels: tuple[str, ...]
+
+
+def with_content(curated: Clips, same: np.ndarray) -> Clips:
+    """Return the clips with a column `content`: of each, the name of the first clip of the same sound.
+
+    `same` [N] numbers the sounds. A column of that name in the table stays as it is.
+    """
+    if CONTENT in curated.columns:
+        return curated
+    first: dict[int, str] = {}
+    names = tuple(first.setdefault(number, fname) for number, fname in zip(same.tolist(), curated.fnames, strict=True))
+    return replace(curated, columns={**curated.columns, CONTENT: names})
+
+
+def twins(dataset: Dataset, same: dict[str, np.ndarray], folds: np.ndarray) -> list[str]:
+    """Warn of the same sound in two folds, in two halves, or with other labels; a line a kind, which names the clips.
+
+    `same` numbers the sounds of each half, curated, noisy and test, alike; `folds` [N] are the curated clips'.
+    """
+    groups: dict[int, list[_Clip]] = {}
+    for half, clips in (("curated", dataset.curated), ("noisy", dataset.noisy), ("test", dataset.test)):
+        for row, (number, fname) in enumerate(zip(same[half].tolist(), clips.fnames, strict=True)):
+            fold = int(folds[row]) if half == "curated" else None
+            labels = tuple(dataset.classes[index] for index in np.flatnonzero(clips.labels[row]))
+            groups.setdefault(number, []).append(_Clip(half, fname, fold, labels))
+    several = [group for group in groups.values() if len(group) > 1]
+    return [*_in_two_folds(several), *_in_two_halves(several), *_with_other_labels(several)]
+
+
+def _in_two_folds(groups: Sequence[list[_Clip]]) -> list[str]:
+    curated = [[clip for clip in group if clip.half == "curated"] for group in groups]
+    crossing = [group for group in curated if len({clip.fold for clip in group}) > 1]
+    said = "the same sound lies in several folds, which flatters the CV (folds.group=content keeps it in one)"
+    return _line(said, crossing, lambda clip: f"{clip.fname} (fold {clip.fold})")
+
+
+def _in_two_halves(groups: Sequence[list[_Clip]]) -> list[str]:
+    lines = []
+    for half, other, does in (
+        ("curated", "noisy", "which flatters the CV where noisy clips are trained on"),
+        ("curated", "test", "which flatters scores of the test half"),
+        ("noisy", "test", "which flatters scores of the test half"),
+    ):
+        crossing = [
+            [clip for clip in group if clip.half in (half, other)]
+            for group in groups
+            if {half, other} <= {clip.half for clip in group}
+        ]
+        lines += _line(
+            f"the same sound is {half} and {other}, {does}", crossing, lambda clip: f"{clip.fname} ({clip.half})"
+        )
+    return lines
+
+
+def _with_other_labels(groups: Sequence[list[_Clip]]) -> list[str]:
+    labelled = [[clip for clip in group if clip.half != "test"] for group in groups]
+    differing = [group for group in labelled if len({clip.labels for clip in group}) > 1]
+    return _line("the same sound has other labels", differing, lambda clip: f"{clip.fname} ({','.join(clip.labels)})")
+
+
+def _line(said: str, groups: Sequence[list[_Clip]], name: Callable[[_Clip], str]) -> list[str]:
+    if not groups:
+        return []
+    shown = "; ".join(" = ".join(_few(list(map(name, group)))) for group in groups[:_SHOWN])
+    more = f"; and {len(groups) - _SHOWN} more such sounds" if len(groups) > _SHOWN else ""
+    return [f"{said}: {shown}{more}"]
+
+
+def _few(names: list[str]) -> list[str]:
+    return names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"]
