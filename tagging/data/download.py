@@ -143,7 +143,7 @@ def _bring(folder: Path, archives: Mapping[str, Parts], progress: Progress) -> N
     # the tables come last: without them no one takes an unfinished folder for a data set
     for name in sorted(left, key=lambda name: name == META):
         with open_zip([work / remote.name for remote in left[name]]) as archive:
-            unpack(archive, _place(folder, name), progress)
+            unpack(archive, _place(folder, name), sum(remote.size for remote in left[name]), progress)
         if name == META:
             write_tables(work / META, folder)
         done[name] = [remote.md5 for remote in left[name]]

@@ -20,24 +20,34 @@ TEST_TABLE = "test_post_competition.csv"  # its column `usage` parts the test cl
 TRAIN_TABLES = {f"{half}.csv": f"{half}_post_competition.csv" for half in (CURATED, NOISY)}
 TABLES = (*TRAIN_TABLES, TEST_TABLE, SUBMISSION)  # those that `write_tables` leaves behind
 
+# sound grows to one and a half times its packed size, a table to some ten times, zeros to a thousand times
+MOST_GROWTH = 20
+ALWAYS_UNPACKED = 100_000_000  # bytes, whatever they were packed to
 
-def unpack(archive: ZipFile, target: Path, progress: Progress) -> None:
+
+def unpack(archive: ZipFile, target: Path, packed: int, progress: Progress) -> None:
     """Unpack the files of an archive into one flat folder, without the folders that the archive names.
 
     A file that is there in its full size stays; each gets its name only when it is whole. Hidden files,
     which some systems add, are left out. Raises UserError, before anything is written, where an entry
-    leads out of the archive or two have the same name; zipfile's errors where one is damaged.
+    leads out of the archive, two have the same name, or more would come out than the archive's size of
+    `packed` bytes explains; zipfile's errors where one is damaged, or longer than it says.
     """
     entries = _files_of(archive)
     total = sum(entry.file_size for entry in entries.values())
+    if total > max(ALWAYS_UNPACKED, MOST_GROWTH * packed):
+        raise UserError(
+            f"{archive.filename}: {total:,} bytes would come out of {packed:,}, more than {MOST_GROWTH} times as many, so "
+            "nothing of it was unpacked; get the archive from a source that you trust"
+        )
     done = 0
     target.mkdir(exist_ok=True)
     partial = target / ".partial"
     for name, entry in entries.items():
         path = target / name
         if not path.exists() or path.stat().st_size != entry.file_size:
-            with archive.open(entry) as packed, partial.open("wb") as file:
-                shutil.copyfileobj(packed, file, CHUNK)
+            with archive.open(entry) as content, partial.open("wb") as file:
+                shutil.copyfileobj(content, file, CHUNK)
             partial.replace(path)
         done += entry.file_size
         progress(f"unpacking {target.name}", done, total)

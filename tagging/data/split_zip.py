@@ -93,7 +93,7 @@ def _mended(files: Sequence[BinaryIO]) -> BinaryIO:
     whole = io.BufferedReader(joined)
     start, size = _find_directory(whole, joined.starts)
     whole.seek(start)
-    entries = _mend_entries(whole.read(size), joined.starts)
+    entries = _mend_entries(whole.read(min(size, joined.starts[-1])), joined.starts)
     directory = b"".join(entries)
     tail = directory + _end_records(len(entries), len(directory), start)
     kept = [max(0, min(length, start - at)) for length, at in zip(lengths, joined.starts, strict=False)]

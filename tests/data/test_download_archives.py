@@ -6,15 +6,17 @@ import hashlib
 import io
 import os
 import shutil
+import struct
 import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tagging.data import fsdkaggle_layout
+from tagging.data.layouts import read_dataset
 from tagging.data.split_zip import open_zip
 from tagging.errors import UserError
-from tagging.data.layouts import read_dataset
 from tests.data.record_server import META_ZIP, TABLES, TEST_ZIP, Server, bring, check, problem_of
 from tests.data.split_archive import pack, split
 
@@ -39,6 +41,28 @@ def test_two_entries_of_one_name_are_refused(server: Server, tmp_path: Path) -> 
         f"{tmp_path}/download/{TEST_ZIP}: the entries 'x/a/t1.wav' and 'x/b/t1.wav' have the same name, so nothing of "
         "it was unpacked; get the archive from a source that you trust"
     )
+
+
+def test_an_archive_of_which_far_too_much_would_come_is_refused(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fsdkaggle_layout, "ALWAYS_UNPACKED", 100_000)
+    bomb = server.files[TEST_ZIP] = pack("x", {"t1.wav": bytes(2_000_000), "t2.wav": bytes(1_000_000)})
+    assert problem_of(server, tmp_path) == (
+        f"{tmp_path}/download/{TEST_ZIP}: 3,000,000 bytes would come out of {len(bomb):,}, more than 20 times as many, so "
+        "nothing of it was unpacked; get the archive from a source that you trust"
+    )
+    assert not (tmp_path / "test").exists()
+
+
+def test_an_entry_that_is_longer_than_it_says_is_refused(server: Server, tmp_path: Path) -> None:
+    content = pack("x", {"t1.wav": bytes(2_000_000)})
+    server.files[TEST_ZIP] = content.replace(struct.pack("<L", 2_000_000), struct.pack("<L", 1000))
+    assert problem_of(server, tmp_path) == (
+        f"{tmp_path}/download/{TEST_ZIP}: the archive cannot be unpacked (Bad CRC-32 for file 'x/t1.wav'); delete it, and "
+        "start the same command again"
+    )
+    assert {path.name for path in (tmp_path / "test").iterdir()} <= {".partial"}
 
 
 def test_the_vocabulary_may_have_a_header(server: Server, tmp_path: Path) -> None:
