@@ -18,12 +18,17 @@ def mel_filterbank(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax:
     librosa.filters.mel(htk=False, norm="slaney"), transposed.
     """
     frequencies = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)[:, None]
-    corners = _to_hz(np.linspace(_to_mel(fmin), _to_mel(fmax), n_mels + 2))
+    corners = mel_corners(n_mels, fmin, fmax)
     lower, centre, upper = corners[:-2], corners[1:-1], corners[2:]
     rising = (frequencies - lower) / (centre - lower)
     falling = (upper - frequencies) / (upper - centre)
     triangles = np.maximum(0, np.minimum(rising, falling))
     return triangles * (2 / (upper - lower))
+
+
+def mel_corners(n_mels: int, fmin: float, fmax: float) -> np.ndarray:
+    """Return the corners of the triangles [n_mels + 2] in Hz: band b begins at corner b and ends at corner b + 2."""
+    return _to_hz(np.linspace(_to_mel(fmin), _to_mel(fmax), n_mels + 2))
 
 
 def _to_mel(hertz: float) -> float:

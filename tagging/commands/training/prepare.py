@@ -26,6 +26,7 @@ from tagging.data.audio import read_sound
 from tagging.data.dataset import Clips, Dataset
 from tagging.data.folds import absent_classes, assign_folds, uneven
 from tagging.errors import UserError
+from tagging.features.bands import warn_of_bands
 from tagging.features.same_sound import same_sound
 from tagging.features.store import FeatureStore, open_store
 from tagging.progress import Bar
@@ -148,6 +149,7 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
             *lists.warnings,
             *_sound_notes(dataset, features, rows),
             *twins(dataset, same, folds),
+            *warn_of_bands(features, logmel_settings(experiment.features)),
             *_idle_selection(experiment, lists),
             *absent_classes(folds, trained_on, dataset.classes),
             *uneven(folds, dataset.curated, experiment.folds.group),
