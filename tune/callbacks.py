@@ -9,6 +9,7 @@ from typing import Any
 from ray.tune import Callback, Stopper
 from ray.tune.experiment import Trial
 
+from tagging.report.wording import count
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Ending, Store
 from tune.front import front
@@ -69,13 +70,21 @@ class Closing(Callback):
         number, result = trial.config["number"], trial.last_result or {}
         if state == "PRUNED":
             metrics = {"trial_epochs": result["epochs"], "trial_seconds": result["seconds"]}
-            end_trial(self._store, self._sweep_id, number, status, {"state": state}, metrics)
+            tags = {"state": state, "mlflow.note.content": _why_pruned(result["epochs"])}
+            end_trial(self._store, self._sweep_id, number, status, tags, metrics)
         else:
             tags = {"error": error[:LONGEST_TAG]} if error else {}
             end_trial(self._store, self._sweep_id, number, status, tags, {})
         drop_checkpoints(self._store, self._sweep_id, self._space.keep, self._space.objectives)
         self._failures.ended(number, error)
         self._screen.ended(number, state, result.get("lwlrap"), error)
+
+
+def _why_pruned(epochs: int) -> str:
+    return (
+        f"Pruned: the sweep's scheduler stopped this trial after {count(epochs, 'epoch')}, since others were ahead of "
+        "it by then. Nothing failed; MLflow calls whatever is stopped *Killed*."
+    )
 
 
 def end_trial(

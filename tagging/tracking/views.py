@@ -49,12 +49,12 @@ _FOLDS_COLUMNS = {
 }
 _SWEEPS_COLUMNS = {
     _NAME: 250,
+    "tags.`state`": 95,  # beside the name: MLflow's own mark of a trial that was stopped is that of a broken one
     "metrics.`search_lwlrap`": 115,
     "metrics.`best_lwlrap`": 100,
     "metrics.`cv_lwlrap`": 95,
     "tags.`teacher.leaks`": 115,
     "tags.`differs`": 480,
-    "tags.`state`": 95,
     "metrics.`trial_epochs`": 100,
     "metrics.`trial_seconds`": 110,
     "metrics.`trials_finished`": 115,

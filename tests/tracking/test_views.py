@@ -59,6 +59,7 @@ def test_the_sweeps_show_their_trials_the_best_first(store: Store) -> None:
         store.start("demo", "fold", "fold 0", {}, {}, trial)
     order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
     assert [run.name for run in store.find([state["searchFilter"]], "demo", order)] == ["lr 1", "lr 0", "lr"]
+    assert state["selectedColumns"][:2] == ["tags.`state`", "metrics.`search_lwlrap`"]
 
 
 @pytest.mark.parametrize("name", ["ranking", "folds", "sweeps"])

@@ -132,6 +132,24 @@ def test_ray_may_tell_of_trials_in_any_order(store: Store, sweep: Run, add_trial
                 assert ended.tags.get("state", ended.status) == state, told
 
 
+def test_the_page_of_a_pruned_trial_says_that_nothing_failed(
+    store: Store, sweep: Run, add_trial: Callable[..., Run]
+) -> None:
+    space = Space(experiment="base", trials=2, space={"optimizer.lr": LogUniform(low=1e-4, high=1e-2)})
+    run = add_trial(0, {"optimizer.lr": 1e-3}, 0.5, state="RUNNING")
+    trial = Trial("stub", config={"number": 0, "values": {"optimizer.lr": 1e-3}}, stub=True)
+    trial.update_last_result(STOPPED)
+    Closing(store, sweep.id, space, Screen(["optimizer.lr"], 2), AlikeFailures(most=9)).on_trial_complete(
+        1, [trial], trial
+    )
+    tags = store.get(run.id).tags
+    assert (tags["state"], tags["mlflow.note.content"]) == (
+        "PRUNED",
+        "Pruned: the sweep's scheduler stopped this trial after 2 epochs, since others were ahead of it by then. "
+        "Nothing failed; MLflow calls whatever is stopped *Killed*.",
+    )
+
+
 def test_trials_that_end_well_are_no_failures() -> None:
     failures = AlikeFailures(most=2)
     for number in range(4):
