@@ -95,7 +95,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     left = trials_of(space) - sum(not trial.broken_off for trial in there)
     if run.status == "FINISHED" and left <= 0:
         say(_nothing_left(run, space))
-        _tell(run, _winner(there))
+        _tell(store, run, _winner(there))
         return run
     check_start(space.resources.cpu, space.resources.gpu, address)
     data = Path(stored["data"]) if stored["data"] else None

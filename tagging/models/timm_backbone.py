@@ -58,7 +58,7 @@ def _check_name(name: str) -> None:
 
     if name in timm.list_models() or name in timm.list_pretrained():
         return
-    near = nearest(name, timm.list_models())
+    near = nearest(name.rpartition("/")[2], timm.list_models())  # what stands before it is a place
     hint = f"did you mean {near}? " if near else ""
     raise UserError(
         f"model.name is {name!r}; {hint}There are {len(timm.list_models())}, listed by "
