@@ -97,7 +97,7 @@ def end_trial(
 ) -> None:
     """End the run of a trial (None: of all that still run) and those of its folds that still run."""
     for run in store.children(sweep_id, "trial"):
-        if number is not None and run.tags["trial.number"] != str(number):
+        if number is not None and run.tags.get("trial.number") != str(number):
             continue
         if number is None and run.status != "RUNNING":
             continue

@@ -48,7 +48,7 @@ def promote(
     chosen = _chosen(sweep, trials, trial)
     _check_steady(sweep, chosen)
     path = folder / f"{_checked(name) if name else _default_name(sweep, chosen)}.yaml"
-    base = find(sweep.tags["space.experiment"], folder)
+    base = find(sweep.tag("space.experiment"), folder)
     text = experiment_text(store, sweep, trials, chosen)
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -69,12 +69,12 @@ def promote(
 
 def experiment_text(store: Store, sweep: Run, trials: Sequence[TrialRecord], chosen: TrialRecord) -> str:
     """Return a trial as an experiment file: base, notes on its origin, and what it changes, section by section."""
-    overrides = with_new_names(read_overrides([store.get(chosen.run_id).tags["trial.overrides"]])[0])
+    overrides = with_new_names(read_overrides([store.get(chosen.run_id).tag("trial.overrides")])[0])
     changes = _picked(_config(store, chosen).model_dump(mode="json"), overrides)
     # at the width at which the experiments beside it are written
     notes = textwrap.fill(_origin(sweep, trials, chosen), 118, break_long_words=False, break_on_hyphens=False)
     # a base is named without its suffix, be it a name or a path
-    base = sweep.tags["space.experiment"].removeprefix(f"{project.experiments()}/").removesuffix(".yaml")
+    base = sweep.tag("space.experiment").removeprefix(f"{project.experiments()}/").removesuffix(".yaml")
     head = yaml.safe_dump({"base": base}) + f"notes: >-\n{textwrap.indent(notes, '  ')}\n"
     body = yaml.safe_dump(changes, sort_keys=False, allow_unicode=True, width=100) if changes else ""
     return head + body

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 
 # runs and numbers: two learning rates may fail alike
@@ -80,15 +81,26 @@ def common_error(trials: Sequence[TrialRecord]) -> tuple[str, str] | None:
 
 def _record(run: Run) -> TrialRecord:
     return TrialRecord(
-        number=int(run.tags["trial.number"]),
+        number=run.number("trial.number"),
         run_id=run.id,
-        state=run.tags["state"] if run.tags.get("state") == "PRUNED" else run.status,
-        values=json.loads(run.tags["trial.values"]),
+        state="PRUNED" if run.tags.get("state") == "PRUNED" else run.status,
+        values=chosen_values(run),
         lwlrap=run.metrics.get("search_lwlrap"),
         cv_lwlrap=run.metrics.get("cv_lwlrap"),
         epochs=int(run.metrics.get("trial_epochs", 0)),
         seconds=run.metrics.get("trial_seconds", 0.0),
         parameters=int(run.metrics.get("parameters", 0)),
         error=run.tags.get("error", ""),
-        exchanges=int(run.tags.get("trial.exchanges", 0)),
+        exchanges=run.number("trial.exchanges") if "trial.exchanges" in run.tags else 0,
     )
+
+
+def chosen_values(run: Run) -> dict[str, Any]:
+    """Return the values of a trial by searched field; UserError where its tag does not say them."""
+    try:
+        values = json.loads(run.tag("trial.values"))
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise UserError(f"{run.title}: its tag trial.values holds no values by field; set it right in the UI")
+    return values

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tagging.errors import UserError
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
-from tune.records import TrialRecord
+from tune.records import TrialRecord, chosen_values
 
 if TYPE_CHECKING:
     from tagging.training.checkpoint import Checkpoints
@@ -23,7 +23,7 @@ def take_over(store: Store, sweep_id: str, number: int, donor: int, epoch: int, 
     `tags` are those of its new values. Done twice, it is as done once. Raises UserError where the
     checkpoint of one of the two is not here.
     """
-    runs = {int(run.tags["trial.number"]): run for run in store.children(sweep_id, "trial")}
+    runs = {run.number("trial.number"): run for run in store.children(sweep_id, "trial")}
     run = runs[number]
     own, donors = _checkpoints(store, run), _checkpoints(store, runs[donor])
     for folder in (own.folder, donors.folder):
@@ -42,7 +42,7 @@ def take_over(store: Store, sweep_id: str, number: int, donor: int, epoch: int, 
 def schedule(store: Store, run: Run) -> list[dict[str, Any]]:
     """Return the values of a trial by the epoch `after` which they hold, in order, and whose weights came with them."""
     if not store.has_file(run.id, SCHEDULE):
-        return [{"after": 0, "weights_of": None, "values": json.loads(run.tags["trial.values"])}]
+        return [{"after": 0, "weights_of": None, "values": chosen_values(run)}]
     with store.reading(run.id, SCHEDULE) as local:
         entries = json.loads(local.read_bytes())
         if not entries or not all(isinstance(entry["after"], int) and dict(entry["values"]) for entry in entries):

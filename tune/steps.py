@@ -52,7 +52,7 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
             scores.begin_after(place * prepared.experiment.training.epochs)
             before = folds.get(fold)
             if before is not None and before.status == "FINISHED":
-                scores.add_fold(fold, before.metrics["best_val_lwlrap"], int(before.metrics.get("epochs", 0)))
+                scores.add_fold(fold, before.score("best_val_lwlrap"), int(before.metrics.get("epochs", 0)))
                 scores.seconds += _trained_for(store, before, draws)
                 continue
             if before is not None and is_lost(before):
@@ -67,7 +67,7 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
                     yield scores.report()
             if not prepared.predicting_epoch:  # fitted at once
                 fitted = store.get(folds[fold].id)
-                scores.add_fold(fold, fitted.metrics["best_val_lwlrap"], 0)
+                scores.add_fold(fold, fitted.score("best_val_lwlrap"), 0)
                 scores.seconds += _trained_for(store, fitted, draws)
         from tagging.commands.training.summary import summarise  # with Matplotlib, at the end of a trial
 
@@ -166,7 +166,7 @@ def _trial_run(
     store: Store,
 ) -> Run:
     for run in store.children(plan.sweep_id, "trial"):
-        if run.tags["trial.number"] == str(number):
+        if run.tags.get("trial.number") == str(number):
             store.reopen(run.id)
             return run
     tags = {

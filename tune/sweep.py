@@ -138,7 +138,7 @@ def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
         say(f"{file} is not there any more; the sweep goes on with the space that its run holds")
     elif digest(load_space(file, kept["given"])) != digest(space):
         problems.append(f"the space {file} {since} with it: python -m tune search {file} --name NAME")
-    if experiment_digest(space) != run.tags["experiment.digest"]:
+    if experiment_digest(space) != run.tags.get("experiment.digest"):
         begin = f"python -m tune search {file} --experiment {experiment} --name NAME"
         problems.append(f"the experiment {experiment} {since} with it: {begin}")
     if problems:

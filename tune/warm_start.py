@@ -110,7 +110,8 @@ def _leaves(experiment: AnyRecipe, around: str = "") -> Leaves:
 
 
 def _score(store: Store, run: Run, folds: Sequence[int]) -> float | None:
-    scores = {int(child.tags["fold"]): child.metrics.get("best_val_lwlrap") for child in store.children(run.id)}
-    wanted = [scores.get(fold) for fold in folds]
+    # by the tag's text, since one that somebody changed is no fold of ours
+    scores = {child.tags.get("fold"): child.metrics.get("best_val_lwlrap") for child in store.children(run.id)}
+    wanted = [scores.get(str(fold)) for fold in folds]
     known = [score for score in wanted if score is not None]
     return sum(known) / len(known) if len(known) == len(wanted) else None

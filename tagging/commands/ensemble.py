@@ -16,6 +16,7 @@ from tagging.commands.train import train
 from tagging.config import lineage
 from tagging.config.ensemble import ResolvedEnsemble
 from tagging.ensemble.blend import Blend
+from tagging.metrics import lwlrap
 from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run, Store
@@ -40,8 +41,9 @@ def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
     run = write_ensemble(store, resolved.recipe.name, made, oof, _account(store, resolved, made, oof, weights))
     if launch:
         link_launch(store, launch, run)
-    best = max(each.metrics["cv_lwlrap"] for each in runs)
-    say(f"\nCV lwlrap {run.metrics['cv_lwlrap']:.4f}, that of the best member {best:.4f}")
+    best = max(lwlrap(oof.truth, said) for said in oof.probabilities)
+    together = lwlrap(oof.truth, made.blend(oof.probabilities))
+    say(f"\nCV lwlrap {together:.4f}, that of the best member {best:.4f}")
     if len(dataset.test):
         write_submission(store, run, out, resolved.data)
     tell_result(store, run)

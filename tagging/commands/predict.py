@@ -70,7 +70,7 @@ def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | 
                 f"{prepared.dataset.folder} is not the data {run.name} was trained on: {tag} is {digest}, "
                 f"the run's is {run.tags.get(tag)}; name the right folder with --data"
             )
-    if prepared.fingerprint() != run.tags["fingerprint"]:
+    if prepared.fingerprint() != run.tags.get("fingerprint"):
         raise UserError(
             f"labels, sound or settings are not those {run.name} was trained with, and it keeps its numbers; "
             "give the same data, and no --set that changes numbers"

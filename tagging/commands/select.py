@@ -108,6 +108,8 @@ def _lost(store: Store, run: Run) -> str:
         lost = lost_folds(store, run)
     except UnusableFile as error:
         return error.problem
+    except UserError as error:
+        return str(error)
     return f"it lacks {'; '.join(lost)}" if lost else ""
 
 

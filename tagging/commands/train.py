@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections import deque
 from collections.abc import Mapping
@@ -71,7 +72,7 @@ def _introduce(prepared: Folded) -> None:
 def _latest(store: Store, kind: str, fingerprint: str) -> Run | None:
     """Return the newest run of the same that is finished, or that we can go on with."""
     runs = store.search({"kind": kind, "fingerprint": fingerprint})
-    usable = (run for run in runs if run.status == "FINISHED" or run.tags["owner"] == owner_tag())
+    usable = (run for run in runs if run.status == "FINISHED" or run.tags.get("owner") == owner_tag())
     return next(usable, None)
 
 
@@ -127,13 +128,14 @@ def _tell_result(run: Run, store: Store) -> None:
     folds = sorted(fold_runs(store, run).items())
     scores = ", ".join(f"{child.metrics['fold_lwlrap']:.4f}" for _, child in folds if "fold_lwlrap" in child.metrics)
     metrics = run.metrics
-    spread = f"{metrics['fold_lwlrap_mean']:.4f}"
+    spread = f"{metrics.get('fold_lwlrap_mean', math.nan):.4f}"
     if "fold_lwlrap_std" in metrics:
         spread += f" ± {metrics['fold_lwlrap_std']:.4f}"
     if "cv_lwlrap" in metrics:
         say(f"\nCV lwlrap {metrics['cv_lwlrap']:.4f}   folds {spread} ({scores})")
         if run.params.get("labels.corrections"):
-            say(f"on corrected labels {metrics['cv_lwlrap_corrected']:.4f}; the CV counts all clips with original ones")
+            corrected = metrics.get("cv_lwlrap_corrected", math.nan)
+            say(f"on corrected labels {corrected:.4f}; the CV counts all clips with original ones")
     else:
         say(f"\nfold lwlrap {spread} ({scores}); a CV lwlrap needs all folds")
     if "cv_accuracy" in metrics:

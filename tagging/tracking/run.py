@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
 LONGEST_PARAM = 6000
 LONGEST_NAME = 250
+LONGEST_NUMBER = 10  # digits of a number that is a tag
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,29 @@ class Run:
     def kind(self) -> str:
         """What the run is: experiment, fold, sweep, trial, stacker, ensemble or launch; empty if foreign."""
         return self.tags.get("kind", "")
+
+    def tag(self, name: str) -> str:
+        """Return a tag that the run must have; UserError where it is gone, since people edit tags in the UI."""
+        if name not in self.tags:
+            raise UserError(f"{self.title}: its tag {name} is gone; set it again in the UI, or train the run again")
+        return self.tags[name]
+
+    def number(self, tag: str) -> int:
+        """Return a tag that is a whole number of 0 or more; UserError where it is gone or is none."""
+        text = self.tag(tag)
+        if not (text.isascii() and text.isdigit() and len(text) < LONGEST_NUMBER):
+            raise UserError(
+                f"{self.title}: its tag {tag} is {text[:40]!r}, not a number as 0 or 1; set it right in the UI"
+            )
+        return int(text)
+
+    def score(self, metric: str) -> float:
+        """Return a metric that the run must have; UserError where it is gone or not finite."""
+        value = self.metrics.get(metric, math.nan)
+        if not math.isfinite(value):
+            anew = f"`python -m tagging predict --run {(self.parent_id or self.id)[:8]}` makes it anew"
+            raise UserError(f"{self.title}: its metric {metric} is gone, or no number; {anew}")
+        return value
 
     @property
     def predicts_as(self) -> str:

@@ -19,8 +19,8 @@ def planned_folds(store: Store, run: Run) -> list[int]:
 
 
 def fold_runs(store: Store, run: Run) -> dict[int, Run]:
-    """Return the newest run of each fold, deleted ones left out."""
-    return {int(child.tags["fold"]): child for child in store.children(run.id)}
+    """Return the newest run of each fold, deleted ones left out; UserError where one does not say which it is of."""
+    return {child.number("fold"): child for child in store.children(run.id)}
 
 
 def finished_folds(store: Store, run: Run) -> dict[int, Run]:

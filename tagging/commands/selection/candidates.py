@@ -76,7 +76,7 @@ def distinct_names(runs: Sequence[Run]) -> list[str]:
 
 def comparable(store: Store, run: Run) -> list[Run]:
     """Return the finished experiments and stackers of the data of a run, whatever their tag `ensemble`."""
-    same = {"candidate": "yes", **{f"data.{name}": run.tags[f"data.{name}"] for name in COMPARABLE}}
+    same = {"candidate": "yes", **{f"data.{name}": run.tag(f"data.{name}") for name in COMPARABLE}}
     found = [one for kind in ("experiment", "stacker") for one in store.search({"kind": kind, **same}, run.dataset)]
     return [one for one in found if one.status == "FINISHED"]
 
@@ -87,7 +87,7 @@ def seed_spread(runs: Sequence[Run]) -> dict[str, float]:
     That is known of runs that differ from another one in `seed` alone, besides where they ran and their names.
     """
     groups: dict[frozenset[tuple[str, str]], list[Run]] = {}
-    for run in runs:
+    for run in (one for one in runs if "cv_lwlrap" in one.metrics):
         same = {(path, text) for path, text in run.params.items() if path != "seed" and path not in WHERE}
         groups.setdefault(frozenset(same), []).append(run)
     seeds = [group for group in groups.values() if len({run.params.get("seed") for run in group}) > 1]
@@ -159,7 +159,8 @@ def _unfit(run: Run) -> str:
         return f"{run.status}, not FINISHED"
     if run.tags.get("candidate") != "yes":
         return "it lacks folds"
-    return ""
+    lacking = [f"data.{name}" for name in COMPARABLE if f"data.{name}" not in run.tags]
+    return f"its tag {lacking[0]} is gone" if lacking else ""
 
 
 def _incomparable(run: Run, reference: Run) -> str:

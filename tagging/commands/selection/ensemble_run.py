@@ -117,7 +117,7 @@ def _check_there(store: Store, ensemble: Ensemble) -> None:
 def _latest(store: Store, fingerprint: str) -> Run | None:
     """Return the newest run of the same ensemble that is finished, or that we can go on with."""
     runs = store.search({"kind": "ensemble", "fingerprint": fingerprint})
-    return next((run for run in runs if run.status == "FINISHED" or run.tags["owner"] == owner_tag()), None)
+    return next((run for run in runs if run.status == "FINISHED" or run.tags.get("owner") == owner_tag()), None)
 
 
 def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run:
@@ -125,7 +125,7 @@ def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run
     blend = f"{ensemble.method} mean of {len(ensemble.members)}: {', '.join(_shares(ensemble))}"
     tags = {
         "fingerprint": fingerprint,
-        **{tag: first.tags[tag] for tag in DATA_TAGS},
+        **{tag: first.tag(tag) for tag in DATA_TAGS},
         **code_tags(),
         "recipe": RECIPE_VERSION,
         **leak_tags(leaks(ensemble.runs)),
@@ -213,11 +213,13 @@ def _words(
                 kind=member.run.kind,
                 differs=differs,
                 weight=member.weight,
-                cv_lwlrap=member.run.metrics["cv_lwlrap"],
+                cv_lwlrap=lwlrap(oof.truth, said),
                 fold_std=member.run.metrics.get("fold_lwlrap_std"),
                 seed_std=account.seed_spread.get(member.run.id),
             )
-            for member, differs in zip(ensemble.members, told_apart([run.params for run in ensemble.runs]), strict=True)
+            for member, differs, said in zip(
+                ensemble.members, told_apart([run.params for run in ensemble.runs]), oof.probabilities, strict=True
+            )
         ],
         leaks=LEAKS in run.tags,
     )

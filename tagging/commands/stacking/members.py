@@ -57,6 +57,7 @@ def _check_member(run: Run, dataset: str, store: Store) -> None:
     if run.status != "FINISHED" or run.tags.get("candidate") != "yes":
         raise UserError(f"{title} is {run.status} and lacks folds; go on with it by the command that began it")
     finished_folds(store, run)
+    run.score("cv_lwlrap")  # which the page shows
     if not store.has_file(run.id, OOF_TILES):
         raise UserError(f"{title} has lost its file {OOF_TILES}; bring it back from a copy, or train it with --again")
 

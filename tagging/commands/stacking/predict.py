@@ -62,7 +62,7 @@ def predict_stacker_again(
     """
     stacker = stored_stacker(store, run, overrides, data)
     prepared = prepare_stacker(stacker, store, read_labelled(stacker).dataset)
-    if prepared.fingerprint() != run.tags["fingerprint"]:
+    if prepared.fingerprint() != run.tags.get("fingerprint"):
         raise UserError(
             f"labels, members' predictions or settings are not those {run.name} was trained with, and it keeps its "
             "numbers; give the same data, and no --set that changes numbers"

@@ -54,7 +54,7 @@ class PreparedStacker(Folded):
     def members(self) -> Sequence[Member]:
         """The runs it learns from."""
         return [
-            Member(run.name, f"#/experiments/{run.experiment_id}/runs/{run.id}", run.metrics["cv_lwlrap"])
+            Member(run.name, f"#/experiments/{run.experiment_id}/runs/{run.id}", run.score("cv_lwlrap"))
             for run in self.runs
         ]
 

@@ -11,7 +11,7 @@ import pandas as pd
 from tagging.commands.runs.files import OOF
 from tagging.commands.runs.finished import class_columns, named_run, other_classes
 from tagging.commands.runs.folds import finished_folds
-from tagging.commands.runs.stored import read_folds, read_predictions
+from tagging.commands.runs.stored import read_folds, read_predictions, stored_experiment
 from tagging.commands.training.prepare import Prepared
 from tagging.commands.training.reading import dataset_name
 from tagging.config import Experiment, flatten
@@ -27,17 +27,18 @@ TRAINED = ("experiment", "trial")  # the kinds of runs that have folds
 
 @dataclass(frozen=True)
 class Origin:
-    """A run and its finished folds by number."""
+    """A run, its finished folds by number, and whose weights they predict with: best, last or ema."""
 
     run: Run
     folds: Mapping[int, Run]
+    which: str
 
     @property
     def path(self) -> str:
         """The file in each fold's run that holds the weights to predict with."""
         from tagging.training.checkpoint import weights_file
 
-        return weights_file(Path("checkpoints"), self.run.params["predict.weights"]).as_posix()
+        return weights_file(Path("checkpoints"), self.which).as_posix()
 
     def weights(self, fold: int, store: Store) -> Path:
         """Return the weights that the run's fold of this number predicts with."""
@@ -54,7 +55,7 @@ def find_origin(experiment: Experiment, store: Store) -> tuple[Experiment, Origi
         return experiment, None
     try:
         run = named_run(store, experiment.init.run, TRAINED, dataset_name(experiment))
-        origin = Origin(run, finished_folds(store, run))
+        origin = Origin(run, finished_folds(store, run), stored_experiment(store, run).predict.weights)
     except UserError as error:
         first, *rest = error.problems
         raise UserError(f"init.run: {first}", *rest) from None

@@ -72,7 +72,7 @@ def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
 
 def fold_scores(folds: Mapping[int, Run]) -> dict[str, float]:
     """Return the mean lwlrap of finished folds and, of two or more, the sample standard deviation."""
-    scores = [folds[fold].metrics["fold_lwlrap"] for fold in sorted(folds)]
+    scores = [folds[fold].score("fold_lwlrap") for fold in sorted(folds)]
     metrics = {"fold_lwlrap_mean": float(np.mean(scores))}
     if len(scores) > 1:
         metrics["fold_lwlrap_std"] = float(np.std(scores, ddof=1))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.commands.runs.finished import class_columns
-from tagging.commands.runs.folds import fold_runs
+from tagging.commands.runs.folds import finished_folds
 from tagging.commands.runs.stored import read_predictions
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.leaks import LEAKS
@@ -131,17 +131,18 @@ def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store
     best = max(others, key=lambda run: run.metrics["cv_lwlrap"], default=None)
     if best is None:
         return None
-    theirs = {fold: child.metrics for fold, child in fold_runs(store, best).items() if child.status == "FINISHED"}
-    if theirs.keys() != folds.keys():  # somebody deleted one
+    try:
+        theirs = {fold: child.score("fold_lwlrap") for fold, child in finished_folds(store, best).items()}
+    except UserError:  # somebody deleted one, or its tags: nothing that should stop this run
         return None
-    ours = {fold: run.metrics for fold, run in folds.items()}
+    ours = {fold: run.score("fold_lwlrap") for fold, run in folds.items()}
     return Rival(
         name=best.name,
         date=time.strftime("%Y-%m-%d"),
         link=f"#/experiments/{best.experiment_id}/runs/{best.id}",
         differs=best.tags.get("differs", ""),
         cv_lwlrap=best.metrics["cv_lwlrap"],
-        gains=tuple(ours[fold]["fold_lwlrap"] - theirs[fold]["fold_lwlrap"] for fold in sorted(folds)),
+        gains=tuple(ours[fold] - theirs[fold] for fold in sorted(folds)),
     )
 
 

@@ -124,7 +124,8 @@ def test_without_candidates_what_is_missing_is_said(pool: Inside) -> None:
 
 def test_runs_of_another_data_set_are_left_out_when_they_are_named(pool: Inside) -> None:
     store = pool.store
-    away = store.start("elsewhere", "experiment", "away", {"candidate": "yes"}, {})
+    data = dict.fromkeys(("data.classes", "data.clips", "data.folds"), "0")
+    away = store.start("elsewhere", "experiment", "away", {"candidate": "yes", **data}, {})
     store.finish(away.id, "FINISHED")
     try:
         assert [run.name for run in find_pool(store).runs] == ["away"]  # the newest decides
