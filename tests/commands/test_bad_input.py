@@ -144,3 +144,15 @@ def test_a_class_may_not_be_called_as_a_column(project: Project, tmp_path: Path)
         f"error: {tmp_path}/own: a class is called 'fold', which is a column of the tables of predictions; "
         "rename it (fname, fold, tile are taken)\n"
     )
+
+
+def test_a_data_set_has_a_name_that_mlflow_has_not_itself(project: Project) -> None:
+    told = (
+        "error: the data set is called Default, as MLflow's own experiment is, where `mlflow run` keeps its launches; "
+        "give it another name with --set data.name=NAME\n"
+    )
+    (demo,) = (project.folder / "data").glob("demo-*")
+    done = project.run("train", "tiny", "--set", "data.name=Default", code=2)
+    assert done.stderr.endswith(told)
+    folder = Path(shutil.copytree(demo, project.folder / "own" / "Default"))
+    assert project.run("train", "tiny", "--data", str(folder), code=2).stderr.endswith(told)

@@ -22,6 +22,7 @@ from tagging.data.layouts import read_dataset
 from tagging.errors import UserError, room_in
 from tagging.features.settings import LogMelSettings
 
+MLFLOWS_OWN = "Default"
 RESERVED = ("fname", "fold", "tile")  # columns beside the classes in tables of predictions
 
 
@@ -38,8 +39,14 @@ def data_folder(experiment: Recipe) -> Path:
 
 
 def dataset_name(experiment: Recipe) -> str:
-    """Return the name of the data set, that of its MLflow experiment."""
-    return experiment.data.name or data_folder(experiment).resolve().name
+    """Return the name of the data set, that of its MLflow experiment; UserError for the one that MLflow has itself."""
+    name = experiment.data.name or data_folder(experiment).resolve().name
+    if name == MLFLOWS_OWN:
+        raise UserError(
+            f"the data set is called {name}, as MLflow's own experiment is, where `mlflow run` keeps its launches; "
+            "give it another name with --set data.name=NAME"
+        )
+    return name
 
 
 @dataclass(frozen=True)
