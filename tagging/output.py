@@ -5,7 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import os
+import socket
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from threading import Thread
 from typing import Any, TextIO, cast
 
 from tagging.masking import showable
@@ -41,6 +45,25 @@ class Guarded:
         except OSError as error:
             self._drop(error)
 
+    def is_descriptor(self, number: int) -> bool:
+        """Say whether the stream writes to this descriptor; one in memory writes to none."""
+        try:
+            return self._stream.fileno() == number
+        except OSError:
+            return False
+
+    @contextmanager
+    def moved(self) -> Iterator[int]:
+        """Write to a copy of the stream's descriptor during the block, which is given the number of the copy."""
+        stream, number = self._stream, os.dup(self._stream.fileno())
+        # by lines, as Python's stderr is written
+        with os.fdopen(number, "w", buffering=1, encoding=stream.encoding, errors="backslashreplace") as copy:
+            self._stream = copy
+            try:
+                yield number
+            finally:
+                self._stream = stream
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
@@ -69,3 +92,36 @@ def lost_words() -> OSError | None:
     """Return why not all that was printed could be written, None where it was, or where its reader went away."""
     sys.stdout.flush()
     return getattr(sys.stdout, "failed", None)
+
+
+@contextmanager
+def libraries_apart(hear: Callable[[str], None]) -> Iterator[None]:
+    """Call `hear`, in a thread, with each line that libraries in C write to descriptor 2 during the block.
+
+    What Python prints to stderr goes where it always goes. Nothing changes where stderr is not guarded or has another
+    descriptor, as in a notebook. Lines are heard as they come; only what a library writes in the moment in which it
+    crashes the process may be lost.
+    """
+    stderr: object = sys.stderr
+    if not isinstance(stderr, Guarded) or not stderr.is_descriptor(2):
+        yield
+        return
+    # sockets, not a pipe: `shutdown` ends the thread even if a process that was started in the block still has a copy
+    there, here = socket.socketpair()
+    thread = Thread(target=_hear, args=(there, hear), daemon=True)
+    with closing(there), closing(here), stderr.moved() as screen:
+        thread.start()
+        try:
+            os.dup2(here.fileno(), 2)
+            yield
+        finally:
+            os.dup2(screen, 2)
+            here.shutdown(socket.SHUT_WR)
+            thread.join()
+
+
+def _hear(there: socket.socket, hear: Callable[[str], None]) -> None:
+    with there.makefile(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.strip():
+                hear(line.strip())

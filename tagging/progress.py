@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from tagging.errors import plain
+from tagging.output import libraries_apart
 
 if TYPE_CHECKING:
     from tagging.training.history import EpochRecord
@@ -42,6 +46,19 @@ class _OneOfSeveral(tqdm):
         done, total = known["n"] - known["initial"], (known["total"] or 0) + self.after
         left = (total - known["n"]) * known["elapsed"] / done if done else None
         return known | {"whole": "?" if left is None else tqdm.format_interval(left)}
+
+    def clear(self, nolock: bool = False) -> None:
+        """Make room for a line, where the bar is shown already."""
+        if self._is_shown():
+            super().clear(nolock)
+
+    def refresh(self, nolock: bool = False, lock_args: Any = None) -> None:
+        """Draw the bar; after a line (`nolock`) only where it is shown already: `close` clears no other."""
+        if not nolock or self._is_shown():
+            super().refresh(nolock, lock_args)
+
+    def _is_shown(self) -> bool:
+        return self.last_print_t >= self.start_t + (self.delay or 0)
 
 
 class Bar:
@@ -85,3 +102,21 @@ class Bar:
     def describe(self, record: EpochRecord) -> None:
         """Show the numbers of the newest epoch beside the bar."""
         self.note(f"epoch {record.epoch}, lwlrap {record.val_lwlrap:.3f}")
+
+
+@contextmanager
+def decoding_bar(unit: str) -> Iterator[Bar]:
+    """Show a bar while sound is decoded; the notes that decoders write to the screen stand above it as warnings.
+
+    Notes that differ in numbers alone, such as places in a file, are shown once: they name no file.
+    """
+    shown: set[str] = set()
+
+    def hear(note: str) -> None:
+        kind = re.sub(r"0x[0-9a-f]+|[0-9]+", "0", note)
+        if kind not in shown:
+            shown.add(kind)
+            warn(f"a library says: {note}")
+
+    with libraries_apart(hear), Bar("features", unit) as bar:
+        yield bar

@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "project.py": (set(), set()),
     "seeds.py": ({"torch"}, set()),
     "sources.py": (set(), set()),
-    "progress.py": ({"tqdm"}, {"training"}),
+    "progress.py": ({"tqdm"}, {"output", "training"}),
     "cli": (set(), {"config", "commands", "data", "ensemble", "tracking", "commandline", "progress"}),
     "commandline.py": (set(), {"output", "signals"}),
     "output.py": (set(), {"masking"}),

@@ -1,6 +1,8 @@
 """Bars say how long it takes until all is done, in the width of a terminal."""
 
-from tagging.progress import Bar
+import pytest
+
+from tagging.progress import Bar, warn
 
 
 def test_the_bar_of_a_fold_has_the_time_left_for_the_whole_training():
@@ -23,3 +25,11 @@ def test_a_bar_with_nothing_after_it_has_its_own_time_alone():
         bar._bar._time = lambda: bar._bar.start_t + 10
         bar.update(25)
         assert str(bar._bar).endswith("| 25/100 clips [00:10<00:30]")
+
+
+def test_a_line_brings_up_no_bar_before_its_time(capsys: pytest.CaptureFixture[str]):
+    with Bar("features", "clip", 100) as bar:
+        warn("silent")
+        bar.update(1)
+        warn("short")
+    assert capsys.readouterr().err == "warning: silent\nwarning: short\n"

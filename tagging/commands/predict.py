@@ -26,7 +26,7 @@ from tagging.config import Experiment
 from tagging.data.findings import limited
 from tagging.data.listing import sound_at
 from tagging.errors import PartlyDone, UserError, printable
-from tagging.progress import Bar, say, warn
+from tagging.progress import decoding_bar, say, warn
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 
@@ -124,7 +124,7 @@ def tag_folder(
     heard = [below for below in with_members(store, run) if hears(below)]
     experiments = [same_experiment(store, below, overrides) for below in heard]
     device, files = device_of(experiments[0]), files or sound_at(folder, warn)
-    with Bar("features", "second") as bar:
+    with decoding_bar("second") as bar:
         sound = read_sounds(files, list(dict.fromkeys(map(look_of, experiments))), bar.reach)
     if not sound.tables:
         nothing = f"{folder}: no sound that can be read in {count(len(files), 'file')}"

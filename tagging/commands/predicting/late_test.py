@@ -21,7 +21,7 @@ from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.features.table import LogMels
 from tagging.kernel.sound import Look, read_sounds
-from tagging.progress import Bar, say
+from tagging.progress import decoding_bar, say
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 
@@ -88,7 +88,7 @@ def _read(store: Store, run: Run, asked: Sequence[Run], data: Path | None) -> _H
     classes = classes_of(store, run)
     dataset = _read_dataset(run, experiments[0], classes)
     clips = dataset.test
-    with Bar("features", "second") as bar:
+    with decoding_bar("second") as bar:
         sound = read_sounds(clips.paths, list(dict.fromkeys(map(_look_of, experiments))), bar.reach)
     if sound.problems and not (sound.tables and all(each.data.skip_unreadable for each in experiments)):
         raise UserError(*sound.problems, f"{count(len(sound.problems), 'file')} cannot be used; mend them")

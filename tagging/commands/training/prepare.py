@@ -29,7 +29,7 @@ from tagging.errors import UserError
 from tagging.features.bands import warn_of_bands
 from tagging.features.same_sound import same_sound
 from tagging.features.store import FeatureStore, open_store
-from tagging.progress import Bar
+from tagging.progress import decoding_bar
 from tagging.report.wording import count
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _weights_digest(experiment: Experiment) -> str:
 def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
     """Map the log-mels of all clips, in the order curated, noisy, test; compute those not there yet."""
     files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
-    with Bar("features", "clip") as bar:
+    with decoding_bar("clip") as bar:
         return open_store(
             project.root() / "data" / "features",
             files,
