@@ -136,6 +136,8 @@ def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store
     except UserError:  # somebody deleted one, or its tags: nothing that should stop this run
         return None
     ours = {fold: run.score("fold_lwlrap") for fold, run in folds.items()}
+    if theirs.keys() != ours.keys():  # somebody called it a candidate, or moved a fold's tag
+        return None
     return Rival(
         name=best.name,
         date=time.strftime("%Y-%m-%d"),

@@ -53,6 +53,18 @@ def test_a_fold_without_its_tag_is_told_and_stops_no_other_run(pool: Inside, fol
     predict_again("tiny")  # whose page is compared with the best other run
 
 
+def test_a_run_of_one_fold_that_is_called_a_candidate_stops_no_other_run(inside: Inside) -> None:
+    run, store = the_run(inside.store), inside.store
+    data = {name: text for name, text in run.tags.items() if name.startswith("data.")}
+    called = store.start("demo", "experiment", "called", {"candidate": "yes", **data}, {})
+    fold = store.start("demo", "fold", "fold 0", {"fold": "0"}, {}, called)
+    store.log_metrics(fold.id, {"fold_lwlrap": 1.0})
+    store.log_metrics(called.id, {"cv_lwlrap": 1.0})
+    for one in (fold, called):
+        store.finish(one.id, "FINISHED")
+    assert predict_again("tiny") == pytest.approx(run.metrics, abs=1e-6)
+
+
 def test_a_run_of_which_metrics_are_gone_is_shown_and_made_anew(
     inside: Inside, capsys: pytest.CaptureFixture[str]
 ) -> None:
