@@ -29,6 +29,19 @@ def lwlrap(truth: ArrayLike, scores: ArrayLike) -> float:
     return float(precision.mean())
 
 
+def chance_lwlrap(truth: ArrayLike) -> float:
+    """Return the lwlrap to expect of scores that are drawn at random.
+
+    truth [N, C] 0/1 with a label or more. A label of a clip that has P of C classes takes each rank r with probability
+    1 / C, and (r - 1)(P - 1)/(C - 1) of the clip's other labels are expected above it.
+    """
+    positives = np.asarray(truth).sum(axis=1)
+    classes = np.asarray(truth).shape[1]
+    first = (1 / np.arange(1, classes + 1)).mean()  # the mean of 1 / rank
+    by_clip = first + (positives - 1) / max(classes - 1, 1) * (1 - first)
+    return float(np.average(by_clip, weights=positives))
+
+
 def lwlrap_per_class(truth: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
     """Return the lwlrap of every class and the weight with which it enters the overall one.
 

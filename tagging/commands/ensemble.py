@@ -8,6 +8,7 @@ from tagging.commands.ensemble_checks import check_recipe
 from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.members import Ensemble, ensemble_of
 from tagging.commands.runs.out_of_fold import OutOfFold, read_out_of_fold
+from tagging.commands.runs.standing import SAYS_THE_SAME, says_the_same
 from tagging.commands.select import arrays_of, tell_result
 from tagging.commands.selection.candidates import comparable, seed_spread
 from tagging.commands.selection.ensemble_run import Account, write_ensemble
@@ -38,6 +39,9 @@ def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
     distinct = list({run.id: run for run in runs}.values())
     made = ensemble_of(resolved.recipe.method, distinct, [weights[run.id] for run in distinct])
     oof = read_out_of_fold(store, made.runs)
+    for member, said in zip(made.runs, oof.probabilities, strict=True):
+        if says_the_same(said, oof.folds):
+            warn(f"{member.title}: {SAYS_THE_SAME}")
     run = write_ensemble(store, resolved.recipe.name, made, oof, _account(store, resolved, made, oof, weights))
     if launch:
         link_launch(store, launch, run)

@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.folds import lost_folds
 from tagging.commands.runs.members import ensemble_of
 from tagging.commands.runs.out_of_fold import OutOfFold, read_pool
+from tagging.commands.runs.standing import SAYS_THE_SAME, far_below, says_the_same
 from tagging.commands.selection.candidates import Candidates, distinct_names, find_pool, required, told
 from tagging.commands.selection.wish import Wish
 from tagging.ensemble.pool import Pool
 from tagging.errors import UserError
-from tagging.progress import say
+from tagging.metrics import lwlrap
+from tagging.progress import say, warn
 from tagging.report.wording import count
 from tagging.tracking.files import UnusableFile
 from tagging.tracking.launch import link_launch
@@ -88,7 +92,7 @@ def _pool(store: Store, asked: Asked) -> tuple[Candidates, OutOfFold]:
     oof, unfit = read_pool(store, pool.runs)
     pool = pool.without(unfit)
     if oof is not None:
-        pool, oof = without_copies(pool, oof)
+        pool, oof = without_copies(*without_constants(pool, oof))
     lines = told(pool.left_out)
     if oof is None or len(pool.runs) < asked.minimum:
         named = ", ".join(distinct_names(pool.runs))
@@ -99,6 +103,7 @@ def _pool(store: Store, asked: Asked) -> tuple[Candidates, OutOfFold]:
             "train another experiment, or the same with --set seed=1; --min 1 takes what there is",
         )
     say("\n".join([f"{pool.dataset}: {count(len(pool.runs), 'candidate')}", *lines]))
+    warn_of_poor(pool.runs, oof)
     return pool, oof
 
 
@@ -111,6 +116,21 @@ def _lost(store: Store, run: Run) -> str:
     except UserError as error:
         return str(error)
     return f"it lacks {'; '.join(lost)}" if lost else ""
+
+
+def without_constants(pool: Candidates, oof: OutOfFold) -> tuple[Candidates, OutOfFold]:
+    """Leave out runs of which each fold says the same of every clip: in a blend they tell no clip from another."""
+    constant = np.array([says_the_same(said, oof.folds) for said in oof.probabilities])
+    left_out = [(run, SAYS_THE_SAME) for run, same in zip(pool.runs, constant, strict=True) if same]
+    return pool.without(left_out), replace(oof, probabilities=oof.probabilities[~constant])
+
+
+def warn_of_poor(runs: Sequence[Run], oof: OutOfFold) -> None:
+    """Warn of each run whose CV lwlrap is far below those of the others."""
+    scores = [lwlrap(oof.truth, said) for said in oof.probabilities]
+    for place, run in enumerate(runs):
+        if problem := far_below(scores[place], scores[:place] + scores[place + 1 :], oof.truth):
+            warn(f"{run.title}: {problem}")
 
 
 def without_copies(pool: Candidates, oof: OutOfFold) -> tuple[Candidates, OutOfFold]:

@@ -8,8 +8,12 @@ from collections import deque
 from collections.abc import Mapping
 
 from tagging.commands.job import Job, check_machine, job_of
+from tagging.commands.runs.files import OOF
 from tagging.commands.runs.finished import open_store
 from tagging.commands.runs.folds import fold_runs
+from tagging.commands.runs.standing import SAYS_THE_SAME, far_below, says_the_same
+from tagging.commands.runs.stored import read_predictions
+from tagging.commands.selection.candidates import comparable
 from tagging.commands.training.folded import Folded
 from tagging.commands.training.reading import Labelled, read_labelled
 from tagging.commands.training.run_tree import ending, fold_run, identity_tags, log_inputs, log_progress, tell_apart
@@ -18,6 +22,8 @@ from tagging.progress import say, warn
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import close_abandoned, own, owner_tag, work_folder
 from tagging.tracking.store import Run, Store
+
+LOOK_AT = "look at its curves and its settings, the learning rate first"
 
 
 def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, labelled: Labelled | None = None) -> Run:
@@ -52,6 +58,7 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
                 tell_apart(store, run)
                 job.begin(run)
                 _train_missing(job, run, store)
+            _warn_of_poor(prepared, store.get(run.id), store)
         if launch:
             link_launch(store, launch, run)
     run = store.get(run.id)
@@ -117,6 +124,21 @@ def _train_missing(job: Job, run: Run, store: Store) -> None:
         finished[fold] = store.get(child.id)
         log_progress(store, run, finished, prepared.num_folds)
     summarise(prepared, run, finished, store)
+
+
+def _warn_of_poor(prepared: Folded, run: Run, store: Store) -> None:
+    """Warn where a whole run says the same of every clip, or lies far below the other runs on these clips."""
+    if run.tags.get("candidate") != "yes":
+        return
+    oof = read_predictions(store, run, OOF)
+    if says_the_same(oof[list(prepared.dataset.classes)].to_numpy(), oof["fold"].to_numpy()):
+        warn(f"{run.title}: {SAYS_THE_SAME}; {LOOK_AT}")
+        return
+    # one that is excluded may have a CV that no other run can be held against
+    others = [one for one in comparable(store, run) if one.id != run.id and one.tags.get("ensemble") != "exclude"]
+    scores = [one.metrics["cv_lwlrap"] for one in others if math.isfinite(one.metrics.get("cv_lwlrap", math.nan))]
+    if problem := far_below(run.score("cv_lwlrap"), scores, prepared.dataset.curated.labels):
+        warn(f"{run.title}: {problem}; {LOOK_AT}")
 
 
 def _tell_done(run: Run, recipe: AnyRecipe) -> None:
