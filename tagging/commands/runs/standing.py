@@ -12,7 +12,7 @@ from tagging.metrics import chance_lwlrap
 from tagging.report.wording import count
 
 SAYS_THE_SAME = "each of its folds says the same of every clip, so it has learnt nothing"
-ALIKE = 1e-5  # of a probability: what rounding brings about
+ALIKE = 1e-5  # of a fold's largest probability: what rounding brings about
 LEARNT = 0.25  # of the way from chance to 1
 
 
@@ -23,7 +23,7 @@ def says_the_same(probabilities: np.ndarray, folds: np.ndarray) -> bool:
     """
     numbers, clips = np.unique(folds, return_counts=True)
     spoken = [probabilities[folds == fold] for fold in numbers[clips > 1]]
-    return bool(spoken) and all((np.ptp(said, axis=0) <= ALIKE * said.max(axis=0)).all() for said in spoken)
+    return bool(spoken) and all(np.ptp(said, axis=0).max() <= ALIKE * said.max() for said in spoken)
 
 
 def far_below(score: float, others: Sequence[float], truth: np.ndarray) -> str:

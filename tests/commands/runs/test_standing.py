@@ -65,7 +65,9 @@ def test_a_run_says_the_same_where_each_fold_of_several_clips_does() -> None:
     said = np.array([[1e-8, 0.2], [1e-8, 0.2], [0.3, 0.0], [0.3, 0.0], [0.5, 0.6]], np.float32)
     assert says_the_same(said, folds)
     assert not says_the_same(said, np.arange(5))  # nothing to compare
-    said[0, 0] = 2e-8  # which orders the classes of a clip as well as larger ones
+    said[0, 0] = 2e-8  # beside a class that is told with 0.2
+    assert says_the_same(said, folds)
+    said[:2, 1] = 1e-8  # now it orders the classes of a clip
     assert not says_the_same(said, folds)
 
 
