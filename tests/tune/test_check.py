@@ -12,7 +12,7 @@ from tests.tune.conftest import Write
 from tune.check import check_space
 from tune.space import distributions, load_space, space_names
 
-HEAD = "experiment: small\ntrials: 4\nspace:\n"
+HEAD = "experiment: base\ntrials: 4\nspace:\n"
 LR = "  optimizer.lr: {kind: loguniform, low: 1e-4, high: 1e-2}\n"
 PBT = "scheduler: {kind: pbt}\nsearcher: {kind: random}\nfolds: [0]\n"
 STEADY = "set: {scheduler.kind: constant, early_stopping.patience: null}\n"
@@ -59,8 +59,8 @@ def test_what_is_wrong_between_space_and_experiment_comes_at_once(write: Write) 
         "/x.yaml:11: space.scheduler.patience lies in scheduler, which is searched as a whole",
         "/x.yaml:13: space.lr rate: not the path of a field, such as optimizer.lr",
         "/x.yaml:15: set.loss.noisy.beta: loss.noisy.beta is searched; leave one of the two out",
-        "/x.yaml:16: folds is [0, 5]; small has folds 0 to 4",
-        "/x.yaml:4: mixr is not a field; did you mean mixer? There are: " + ", ".join(type(load("small")).model_fields),
+        "/x.yaml:16: folds is [0, 5]; base has folds 0 to 4",
+        "/x.yaml:4: mixr is not a field; did you mean mixer? There are: " + ", ".join(type(load("base")).model_fields),
         "/x.yaml:5: low of mixer.prob: mixer.prob is '-0.5'; it must be greater than or equal to 0",
         "/x.yaml:5: high of mixer.prob: mixer.prob is '1.5'; it must be less than or equal to 1",
         "/x.yaml:6: high of model.dropout: model.dropout is '1.0'; it must be less than 1",
@@ -169,7 +169,7 @@ def test_what_is_wrong_between_space_and_experiment_comes_at_once(write: Write) 
         ),
         (
             HEAD + LR + "set: {folds.count: 3}\nfolds: [2, 3]\n",
-            ["/x.yaml:6: folds is [2, 3]; small has folds 0 to 2"],
+            ["/x.yaml:6: folds is [2, 3]; base has folds 0 to 2"],
         ),
         (
             HEAD + LR + "searcher: {kind: grid}\n",
@@ -278,7 +278,7 @@ def test_a_grid_of_fewer_trials_than_combinations_stops(write: Write) -> None:
                 "augment, loss, mixer, optimizer, sampling.curated, sampling.noisy, sampling.trusted",
                 "/x.yaml:6: space.mixer.labels: scheduler.kind pbt moves numbers; give a range, or options that "
                 "are all numbers",
-                "/x.yaml:7: scheduler.kind pbt moves the learning rate, and so does small by its scheduler.kind "
+                "/x.yaml:7: scheduler.kind pbt moves the learning rate, and so does base by its scheduler.kind "
                 "plateau; give set: {scheduler.kind: constant}",
                 "/x.yaml:7: scheduler.kind pbt has its trials wait for each other, and early_stopping.patience is "
                 "18; give set: {early_stopping.patience: null}",

@@ -243,7 +243,7 @@ def test_ranges_are_optunas_distributions(write: Write) -> None:
 def test_a_chosen_section_of_the_experiments_kind_merges_into_it(write: Write) -> None:
     space = load_space(write(HEAD + SCHEDULES + "set: {scheduler.kind: plateau}\n"))
     experiment = experiment_of(space, {"scheduler": '{"kind": "plateau", "patience": 4}'}, None)
-    base = load("small").scheduler
+    base = load("base").scheduler
     assert experiment.scheduler == base.model_copy(update={"patience": 4})
 
 

@@ -56,7 +56,7 @@ def test_a_field_of_experiments_is_none_of_a_stacker(write: Write) -> None:
     with pytest.raises(UserError) as caught:
         check_space(load_space(path), None)
     assert [problem.replace(str(path), "") for problem in caught.value.problems] == [
-        ":3: mixer is not a field; did you mean optimizer? There are: " + ", ".join(Stacker.model_fields),
+        ":3: mixer is not a field; There are: " + ", ".join(Stacker.model_fields),
         ":4: low of model.reduction: model.reduction is '0'; it must be greater than or equal to 1",
     ]
 
