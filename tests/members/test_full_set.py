@@ -38,7 +38,8 @@ def test_the_label_lists_change_what_they_should(member: Member) -> None:
     assert (len(prepared.dataset.curated), len(prepared.dataset.noisy)) == (CLIPS, NOISY_CLIPS)
     assert (int(prepared.removed.sum()), int(relabelled.sum())) == (member.facts.removed, member.facts.relabelled)
     assert (int(prepared.trusted.sum()), int(prepared.dropped.sum())) == (member.facts.trusted, member.facts.dropped)
-    assert prepared.warnings == ()
+    # the stand-in has fewer sounds than clips
+    assert [warning for warning in prepared.warnings if not warning.startswith("the same sound ")] == []
 
 
 def test_the_folds_are_those_of_the_winning_solution(member: Member) -> None:

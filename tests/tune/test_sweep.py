@@ -344,7 +344,7 @@ def test_five_trials_that_fail_alike_end_a_sweep(project: Project, connect: Conn
 def test_without_a_gpu_auto_means_cpu_cores(sound: Path, connect: Connect, tmp_path: Path) -> None:
     project = begun(tmp_path / "project", sound, SPACE + "resources: {gpu: auto}\n")
     said = project.run("search", "lr", "--trials", "1", *SHORT, module="tune").stdout
-    assert said.splitlines()[0] == "no GPU that torch sees: trials run on CPU cores"
+    assert said.splitlines()[1] == "no GPU that torch sees: trials run on CPU cores"
     store = connect(project)
     (trial,) = records(store, sweep_of(store))
     assert trial.state == "FINISHED"
@@ -361,7 +361,7 @@ def test_auto_runs_one_trial_alone_and_then_as_many_as_fit_beside_each_other(
     at_once: list[int] = []
     in_process.before_step = lambda number: at_once.append(in_process.most_at_once)
     said = project.run("search", "lr", "--gpu", "auto", "--cpu", "1", *SHORT, "device=cpu", module="tune").stdout
-    assert said.splitlines()[0] == "one trial has the GPU alone, to see how much of it a trial needs"
+    assert said.splitlines()[1] == "one trial has the GPU alone, to see how much of it a trial needs"
     assert "a trial took 30% of the GPU's memory: 3 at a time on each from here on\n" in said
     store = connect(project)
     trials = records(store, sweep_of(store))

@@ -44,10 +44,10 @@ def test_without_members_there_is_nothing_to_learn_from(stacked: Stacked) -> Non
 
 
 def test_all_members_that_are_not_there_are_named_at_once(stacked: Stacked) -> None:
-    assert problems(stacked, "members=[tyni, tiny, xyz]") == [
+    assert problems(stacked, "members=[tinny, tiny, xyz]") == [
         f"members: {name}: no such run in {stacked.store.uri}; give a run id, four or more of its first characters, or "
         f"the name of a finished experiment or trial; {nearest}`python -m tagging show runs` lists what there is"
-        for name, nearest in (("tyni", "nearest names: tiny; "), ("xyz", ""))
+        for name, nearest in (("tinny", "nearest names: tiny; "), ("xyz", ""))
     ]
 
 
