@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from tagging.features.files import StoreFiles
@@ -28,27 +30,26 @@ def same_sound(store: FeatureStore) -> np.ndarray:
     distinct = np.unique(same)
     for length in np.unique(store.lengths[store.lengths > 0]):
         rows = distinct[store.lengths[distinct] == length]
-        if len(rows) > 1:
-            for earlier, later in _pairs(frames, starts[rows], int(length)):
-                same[same == same[rows[later]]] = same[rows[earlier]]
-    return _smallest(same)
+        for one, other in _pairs(frames, starts[rows], int(length)):
+            roots = _root(same, rows[one]), _root(same, rows[other])
+            if roots[0] != roots[1] and _agree(*(_clip(frames, starts[rows[each]], length) for each in (one, other))):
+                same[max(roots)] = min(roots)
+    return np.array([_root(same, row) for row in range(len(same))], np.int64)
 
 
-def _pairs(frames: np.ndarray, starts: np.ndarray, length: int) -> list[tuple[int, int]]:
-    """Return the pairs of clips of one length, by their positions in `starts`, whose log-mels agree."""
+def _pairs(frames: np.ndarray, starts: np.ndarray, length: int) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of clips of one length, by their positions in `starts`, that agree where they are looked at."""
     places = np.linspace(0, length - 1, min(length, _LOOKED_AT)).astype(np.int64)
     looks = np.stack([frames[starts + place] for place in places], axis=1).astype(np.float32)
     sounding = np.flatnonzero(np.ptp(looks, axis=(1, 2)) > _CLOSE_DB)
     means = looks.mean(axis=(1, 2))
     order = sounding[np.argsort(means[sounding], kind="stable")]
-    pairs: list[tuple[int, int]] = []
     for step in range(1, min(_NEIGHBOURS + 1, len(order))):
         one, other = order[:-step], order[step:]
         near = means[other] - means[one] <= _CLOSE_DB
         one, other = one[near], other[near]
         agree = np.abs(looks[one] - looks[other]).max(axis=(1, 2), initial=0) <= _CLOSE_DB
-        pairs += zip(one[agree].tolist(), other[agree].tolist(), strict=True)
-    return [pair for pair in pairs if _agree(*(_clip(frames, starts[row], length) for row in pair))]
+        yield from zip(one[agree].tolist(), other[agree].tolist(), strict=True)
 
 
 def _clip(frames: np.ndarray, start: int, length: int) -> np.ndarray:
@@ -59,7 +60,8 @@ def _agree(one: np.ndarray, other: np.ndarray) -> bool:
     return bool(np.abs(one - other).max() <= _CLOSE_DB)
 
 
-def _smallest(same: np.ndarray) -> np.ndarray:
-    """Call each group by the smallest of its rows."""
-    _, first, group = np.unique(same, return_index=True, return_inverse=True)
-    return first[group]
+def _root(same: np.ndarray, row: int) -> int:
+    """Return the first clip of the sound of a row, by going from each clip to an earlier one that is the same."""
+    while same[row] != row:
+        row = same[row] = same[same[row]]
+    return int(row)
