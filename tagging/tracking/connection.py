@@ -34,6 +34,8 @@ TELL_S = 5.0  # MLflow itself waits 20 seconds for a SQLite file that another pr
 WAL_ROOM = 2**20  # bytes; its index alone takes 32 kB
 PASSING = {"TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED"}
 LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+# two processes that write the same for the first time: the slower one finds it there when it tries again
+THERE_NOW = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,13 +93,16 @@ class Connection:
 
 def _passes(error: BaseException) -> bool:
     """Say whether a failure may go by waiting: a lock, a server that is away; not what will be refused again."""
-    if not isinstance(error, MlflowException) or error.error_code not in PASSING:
+    if not isinstance(error, MlflowException):
         return False
     causes = list(_causes(error))
     for below in causes:
         if isinstance(below, sqlite3.Error):
             # the low byte is the kind, the rest its details; an error of the module itself has none
-            return getattr(below, "sqlite_errorcode", 0) & 0xFF in LOCKED
+            code = getattr(below, "sqlite_errorcode", 0)
+            return code & 0xFF in LOCKED or code in THERE_NOW
+    if error.error_code not in PASSING:
+        return False
     return not isinstance(causes[-1], ValueError)  # a text or an address that cannot be sent, a certificate
 
 
