@@ -95,6 +95,7 @@ def curve(project: Project, run: Run, name: str) -> list[float]:
         return [row[0] for row in database.execute(query, (run.id, name))]
 
 
+@pytest.mark.long
 def test_a_population_that_was_killed_ends_as_one_that_was_not(
     sound: Path,
     tmp_path: Path,
