@@ -66,7 +66,7 @@ class Connection:
 
         What does not pass by waiting is told at once: a table that is missing, a text that cannot be stored. Returns
         what the method returns. Raises StoreError with the store's address and the reason. Does not wait for room on a
-        full disk: raises DiskFull where that of a SQLite file is, OSError where that of a run's files.
+        full disk: raises DiskFull for the disk of a SQLite file, OSError for the disk of a run's files.
         """
         deadline, pause = time.monotonic() + self.patience, 0.5
         with _telling(self.uri) if self.patience else nullcontext():

@@ -50,7 +50,7 @@ def blended_half(store: Store, run: Run, half: str, folds: Sequence[int]) -> pd.
     for fold, table in zip(folds, tables, strict=True):
         if list(table.columns) != list(first.columns) or list(table["fname"]) != list(first["fname"]):
             title = f"{run.title}: {half_path(half, fold)}"
-            raise UserError(f"{title} has other clips or classes than that of fold {folds[0]}; train the run again")
+            raise UserError(f"{title} has other clips or classes than fold {folds[0]}; train the run again")
     classes = class_columns(first)
     blend = pd.DataFrame(geometric_mean([table[classes].to_numpy() for table in tables]), columns=classes)
     blend.insert(0, "fname", first["fname"])
@@ -74,7 +74,7 @@ def _blend(store: Store, ensemble: Ensemble, half: str, fold: int) -> pd.DataFra
         part = table.set_index("fname").reindex(index=fnames, columns=classes).to_numpy(np.float32)
         parts.append(part)
         if len(table) != len(fnames) or np.isnan(part).any():
-            problems.append(f"{run.title}: {path} has other clips or classes than that of {runs[0].title}")
+            problems.append(f"{run.title}: {path} has other clips or classes than {runs[0].title}")
     if problems:
         raise UserError(*problems, "was the half changed between their trainings? Train them again, or choose others")
     return pd.DataFrame({"fname": fnames, "fold": fold}).join(pd.DataFrame(ensemble.blend(parts), columns=classes))

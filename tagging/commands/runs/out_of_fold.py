@@ -36,7 +36,7 @@ def read_out_of_fold(store: Store, runs: Sequence[Run]) -> OutOfFold:
     """Return the out-of-fold probabilities of some runs and the truth.
 
     Raises UserError, all problems of the tables at once, where the tables of a run are not there or damaged, or hold
-    other clips, folds, classes or labels than those of the first run that has them.
+    other clips, folds, classes or labels than the first run with readable tables.
     """
     said, unfit = _read(store, runs)
     if unfit:
