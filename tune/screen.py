@@ -160,11 +160,10 @@ class Screen:
         row.epochs, row.lwlrap = epochs, lwlrap
 
     def lost(self, number: int) -> None:
-        """Show that a trial's worker died; it starts again where there is room."""
+        """Show that a trial's worker died; another continues from its last checkpoint, or anew where there is none."""
         row = self._row(number)
         row.state = "WAITING"
-        how = "begins it anew" if row.lwlrap is None else "goes on from the last epoch"
-        said = f"trial {number}: its worker died; another {how}"
+        said = f"trial {number}: its worker died; another worker continues it"
         if self._moves:
             self._console.print(said, markup=False, highlight=False)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,15 +13,16 @@ import pytest
 import soundfile
 
 from tests.commands.conftest import Trained
-from tests.commands.project import read_csv
+from tests.commands.project import ROOT, read_csv
 from tests.commands.test_predict import demo_folder
 
 MOST = 1.3e9  # bytes
 SCRIPT = """\
-import json, resource, sys
+import json, sys
 from tagging.cli import main
+from tests.memory import peak
 status = main(sys.argv[1:])
-print("\\n" + json.dumps([status, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+print("\\n" + json.dumps([status, peak()]))
 """
 
 
@@ -57,6 +59,7 @@ def test_the_memory_of_a_prediction_does_not_grow_with_a_recording(
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, "predict", str(tmp_path / "long.wav"), "--run", "tiny"],
         cwd=trained.project.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,

@@ -6,7 +6,6 @@ python -m tests.members.full_size MEMBER
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import tempfile
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from tagging.commands.training.fold import stage
 from tagging.config import load
 from tests.members.standin import prepare_standin, write_standin
 from tests.members.steps import two_steps
+from tests.memory import peak
 
 
 def main(member: str) -> None:
@@ -24,8 +24,7 @@ def main(member: str) -> None:
         folder = Path(place) / "fsdkaggle2019"
         write_standin(folder)
         seen = two_steps(stage(prepare_standin(load(member, ["device=cpu"], data=folder))))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(json.dumps({**asdict(seen), "peak_gb": peak}))
+    print(json.dumps({**asdict(seen), "peak_gb": peak() / 1e9}))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def test_trials_of_a_node_that_dies_go_on_elsewhere(
         assert len(head.trials()) == len(second.trials()) == 1
         second.kill()
         out, _ = ended(driver, code=0)
-    assert out.count("its worker died; another goes on from the last epoch") == 1
+    assert out.count("its worker died; another worker continues it") == 1
     store = connect(project)
     sweep = sweep_of(store)
     trials = records(store, sweep)

@@ -101,7 +101,7 @@ def test_a_worker_that_dies_is_replaced_and_goes_on(project: Project, connect: C
         (worker,) = workers(driver)
         worker.kill()
         out, _ = processes.ended(driver, code=0)
-    assert out.count("trial 0: its worker died; another goes on from the last epoch\n") == 1
+    assert out.count("trial 0: its worker died; another worker continues it\n") == 1
     store = connect(project)
     (trial,) = records(store, sweep_of(store))
     assert (trial.state, trial.epochs) == ("FINISHED", 100)

@@ -151,7 +151,7 @@ def test_elsewhere_a_line_at_the_start_and_two_at_the_end(capsys: pytest.Capture
 
 
 def test_a_worker_that_dies_is_told_and_its_trial_waits(capsys: pytest.CaptureFixture[str]) -> None:
-    said = "trial 4: its worker died; another goes on from the last epoch"
+    said = "trial 4: its worker died; another worker continues it"
     of = console()
     screen = Screen(PATHS, 12, [], of)
     screen.started(4, values(3e-4))
@@ -166,7 +166,7 @@ def test_a_worker_that_dies_is_told_and_its_trial_waits(capsys: pytest.CaptureFi
     elsewhere.epoch(4, 3, 0.25)
     elsewhere.lost(4)
     elsewhere.lost(5)  # before it started
-    assert capsys.readouterr().out.splitlines()[1:] == [said, "trial 5: its worker died; another begins it anew"]
+    assert capsys.readouterr().out.splitlines()[1:] == [said, "trial 5: its worker died; another worker continues it"]
 
 
 @pytest.fixture
@@ -241,4 +241,5 @@ def test_a_trials_events_may_come_in_any_order(capsys: pytest.CaptureFixture[str
         *_, row, _, sentence = lines(on_terminal, of)
         assert row.split()[-1] == shown, told
         assert sentence.startswith(f"{int(state in ('pruned', 'failed'))} of 1 trials"), told
-    assert capsys.readouterr().out.count("trial 0: its worker died; another ") == 75  # of the logs, one a time
+    said = capsys.readouterr().out
+    assert said.count("trial 0: its worker died; another worker continues it\n") == 75  # of the logs, one a time

@@ -189,7 +189,7 @@ def test_a_worker_that_dies_is_replaced_and_goes_on(project: Project, connect: C
     in_process.before_step = die
     said = project.run("search", "lr", "--trials", "1", "--folds", "0", module="tune").stdout
     assert dead == [0]
-    assert said.count("trial 0: its worker died; another goes on from the last epoch\n") == 1
+    assert said.count("trial 0: its worker died; another worker continues it\n") == 1
     store = connect(project)
     (trial,) = records(store, sweep_of(store))
     assert (trial.state, trial.epochs) == ("FINISHED", 3)
@@ -209,7 +209,7 @@ def test_a_worker_that_dies_before_its_trial_starts_is_replaced(
     in_process.before_start = die
     said = project.run("search", "lr", "--trials", "1", *SHORT, module="tune").stdout
     assert dead == [0, 0]
-    assert said.count("trial 0: its worker died; another begins it anew\n") == 2
+    assert said.count("trial 0: its worker died; another worker continues it\n") == 2
     store = connect(project)
     (trial,) = records(store, sweep_of(store))
     assert (trial.state, trial.epochs) == ("FINISHED", 1)
