@@ -14,7 +14,7 @@ import torch
 from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
-from tagging.inference.predict import AUTOCAST
+from tagging.inference.predict import autocast_dtype
 from tagging.sources import CURATED
 from tagging.training.batches import Batch, TrainingBatches
 from tagging.training.loop import LoopSettings, train_step
@@ -44,7 +44,7 @@ def main(name: str) -> None:
     )
     parts = build.parts_of(experiment, CLASSES, 0, device)
     loss = build.loss_of(experiment).to(device)
-    dtype = AUTOCAST[experiment.training.precision]
+    dtype = autocast_dtype(experiment.training.precision, device)
     settings = LoopSettings(epochs=1, patience=None, dtype=dtype, device=device, seed=0, fold=0)
     parts.model.train()
     fixed = batches.batch(1, 0)

@@ -17,7 +17,7 @@ from tagging.commands.training.prepare import Prepared, prepare
 from tagging.commands.training.reading import Labelled, read_labelled
 from tagging.commands.training.teacher import attend, find_teacher, teacher_tags
 from tagging.config import AnyRecipe, Experiment, Stacker
-from tagging.progress import say
+from tagging.progress import say, warn
 from tagging.tracking.store import Run, Store
 
 if TYPE_CHECKING:
@@ -123,7 +123,19 @@ class ExperimentJob:
         if self._teacher:
             teacher = self._teacher
             say(f"the targets hold what {teacher.name} ({teacher.id[:8]}) of data set {teacher.dataset} says")
+        self._tell_precision(run)
         warn_of_leaks(self._leaks)
+
+    def _tell_precision(self, run: Run) -> None:
+        import torch
+
+        from tagging.inference.predict import autocast_dtype
+
+        wanted = self.prepared.experiment.training.precision
+        if wanted == "bf16" and autocast_dtype(wanted, self.device) is torch.float32:
+            name = "processor" if self.device.type == "cpu" else "GPU"
+            warn(f"this {name} has no instructions for bf16 and would imitate it slowly: computing in float32")
+            self._store.set_tags(run.id, {"autocast": "float32"})
 
     def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
         """Train a fold as `fold.fold_epochs` does."""

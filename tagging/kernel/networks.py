@@ -12,7 +12,7 @@ from tagging.errors import UserError
 from tagging.features.deltas import Deltas
 from tagging.features.table import LogMels
 from tagging.inference.blend import Probabilities, mean_over_tiles
-from tagging.inference.predict import AUTOCAST, predict_tiles
+from tagging.inference.predict import autocast_dtype, predict_tiles
 from tagging.inference.tiles import plan_tiles
 from tagging.kernel.clock import Clock, Job, OutOfTime, Pace, Watch, label
 from tagging.kernel.plan import Network, Plan
@@ -95,13 +95,6 @@ def best_device() -> torch.device:
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     return torch.device("cuda")
-
-
-def autocast_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Return the type of autocast: float32, which is exact, on a GPU that only imitates bfloat16."""
-    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.float32
-    return AUTOCAST[precision]
 
 
 def on_device(logmels: LogMels, device: torch.device) -> LogMels:

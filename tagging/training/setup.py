@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LRScheduler, O
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tagging.features.table import LogMels
-from tagging.inference.predict import AUTOCAST
+from tagging.inference.predict import autocast_dtype
 from tagging.training.batches import TrainingBatches
 from tagging.training.loop import LoopSettings
 from tagging.training.losses import LOSSES, SourceLoss, Term
@@ -112,7 +112,7 @@ def validation_of(settings: FoldSettings, clips: TrainingClips, fold: int) -> Va
         window=settings.views.frames,
         batch_size=settings.validation_batch,
         device=clips.device,
-        dtype=AUTOCAST[settings.precision],
+        dtype=autocast_dtype(settings.precision, clips.device),
     )
 
 
@@ -121,7 +121,7 @@ def loop_settings(settings: FoldSettings, fold: int, device: torch.device) -> Lo
     return LoopSettings(
         epochs=settings.epochs,
         patience=settings.patience,
-        dtype=AUTOCAST[settings.precision],
+        dtype=autocast_dtype(settings.precision, device),
         device=device,
         seed=settings.seed,
         fold=fold,

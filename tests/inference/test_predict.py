@@ -1,5 +1,9 @@
 """Prediction in batches across clips against a loop over single tiles."""
 
+import platform
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +11,7 @@ from torch.nn import functional as F
 
 from tagging.features.deltas import Deltas
 from tagging.features.table import LogMels
-from tagging.inference.predict import predict_tiles
+from tagging.inference.predict import autocast_dtype, predict_tiles
 from tagging.models.registry import build
 
 MELS, WINDOW, STEP = 16, 32, 8
@@ -86,6 +90,23 @@ def test_half_precision_is_close_and_keeps_the_model(model, spectrograms, dtype)
     np.testing.assert_allclose(half.probabilities, full.probabilities, atol=0.02)
     assert (half.probabilities != full.probabilities).any()
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors name their instructions otherwise")
+def test_bf16_is_float32_on_a_cpu_without_its_instructions():
+    flags = set(re.findall(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[0].split())
+    there = {"avx512bw", "avx512vl", "avx512dq"} <= flags or "avx_ne_convert" in flags
+    assert autocast_dtype("bf16", CPU) is (torch.bfloat16 if there else torch.float32)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_no_other_precision_depends_on_the_device(monkeypatch, there):
+    monkeypatch.setattr("tagging.inference.predict._has_bf16", lambda device: there)
+    found = [autocast_dtype(name, CPU) for name in ("float32", "bf16", "fp16")]
+    assert found == [torch.float32, torch.bfloat16 if there else torch.float32, torch.float16]
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -9,7 +9,7 @@ import torch
 
 from tagging.features.table import LogMels
 from tagging.kernel.clock import Clock
-from tagging.kernel.networks import autocast_dtype, run_networks
+from tagging.kernel.networks import run_networks
 from tagging.kernel.plan import Plan
 from tagging.kernel.sound import Look
 from tests.kernel.parts import SETTINGS, network, plan_of
@@ -69,11 +69,3 @@ def test_the_first_network_runs_in_any_case(plan: Plan, sound: dict[Look, LogMel
     done, dropped = run_networks(plan, sound, tmp_path, CPU, Clock(0.0, 1, Ticking()))
     assert list(done) == [("a", 0)]
     assert dropped == [("a", 1), ("b", 0), ("b", 1)]
-
-
-def test_precision_is_that_of_training_on_a_cpu() -> None:
-    assert [autocast_dtype(name, CPU) for name in ("float32", "bf16", "fp16")] == [
-        torch.float32,
-        torch.bfloat16,
-        torch.float16,
-    ]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tagging.commands.training import build
 from tagging.commands.training.fold import Stage, batches_of
-from tagging.inference.predict import AUTOCAST
+from tagging.inference.predict import autocast_dtype
 from tagging.training.loop import LoopSettings, train_step
 
 FOLD, EPOCH, STEPS = 0, 1, 2
@@ -37,7 +37,7 @@ def two_steps(shared: Stage) -> TwoSteps:
     experiment = shared.prepared.experiment
     parts = build.parts_of(experiment, len(shared.prepared.dataset.classes), FOLD, shared.device)
     loss = build.loss_of(experiment).to(shared.device)
-    dtype = AUTOCAST[experiment.training.precision]
+    dtype = autocast_dtype(experiment.training.precision, shared.device)
     settings = LoopSettings(1, None, dtype, shared.device, experiment.seed, FOLD)
     maker = batches_of(shared, FOLD)
     outputs: list[list[tuple[int, ...]]] = []

@@ -11,7 +11,7 @@ from tagging.augment.views import ViewSettings
 from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
-from tagging.inference.predict import AUTOCAST
+from tagging.inference.predict import autocast_dtype
 from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.training.batches import TrainingBatches
 from tagging.training.checkpoint import Checkpoints
@@ -54,7 +54,7 @@ class Training:
         views, mixes = build.view_settings(self.experiment), build.mix_settings(self.experiment)
         self.batches = batches(logmels, targets, views, mixes)
         self.loss = build.loss_of(self.experiment)
-        dtype = AUTOCAST[self.experiment.training.precision]
+        dtype = autocast_dtype(self.experiment.training.precision, CPU)
         held_out = torch.arange(24, 30)
         self.validate = Validation(logmels, held_out, targets[held_out], self.loss, 32, 4, CPU, dtype)
         self.settings = LoopSettings(epochs, patience, dtype, CPU, seed=1, fold=0)

@@ -12,7 +12,7 @@ from tagging.config import Experiment
 from tagging.features.deltas import Deltas
 from tagging.features.table import LogMels
 from tagging.inference.blend import check_finite
-from tagging.inference.predict import AUTOCAST, TileProbabilities, predict_tiles
+from tagging.inference.predict import TileProbabilities, autocast_dtype, predict_tiles
 from tagging.progress import Bar
 from tagging.tracking.store import Store
 from tagging.training.checkpoint import load_weights, weights_file
@@ -53,7 +53,7 @@ def predict_rows(
             experiment.predict.tile_step,
             experiment.predict.batch_size,
             device,
-            AUTOCAST[experiment.training.precision],
+            autocast_dtype(experiment.training.precision, device),
             bar.reach,
         )
     check_finite(tiles.probabilities, f"{label}, the network's output", TRAIN_AGAIN)
