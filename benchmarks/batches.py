@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from benchmarks.timing import best_of, use_one_core
-from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
+from tagging.jobs import build
 from tagging.sources import CURATED
 from tagging.training.batches import TrainingBatches
 from tagging.training.sampling import SourcePools

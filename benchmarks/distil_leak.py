@@ -19,13 +19,13 @@ import numpy as np
 import torch
 
 from tagging import seeds
-from tagging.commands.training import build
-from tagging.commands.training.apply import predict_rows
-from tagging.commands.training.fold import Stage, batches_of, stage
-from tagging.commands.training.lessons import Half, Lessons
-from tagging.commands.training.prepare import Prepared, prepare
 from tagging.config import Experiment, load
 from tagging.inference.blend import mean_over_tiles
+from tagging.jobs import build
+from tagging.jobs.apply import predict_rows
+from tagging.jobs.fold import Stage, batches_of, stage
+from tagging.jobs.lessons import Half, Lessons
+from tagging.jobs.prepare import Prepared, prepare
 from tagging.metrics import lwlrap
 from tagging.training.loop import LoopSettings, train_step
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from threadpoolctl import threadpool_limits
 
-from tagging.commands.training import build
 from tagging.config import load
+from tagging.jobs import build
 
 
 def use_one_core() -> None:

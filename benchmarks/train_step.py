@@ -11,10 +11,10 @@ import time
 import numpy as np
 import torch
 
-from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.inference.predict import autocast_dtype
+from tagging.jobs import build
 from tagging.sources import CURATED
 from tagging.training.batches import Batch, TrainingBatches
 from tagging.training.loop import LoopSettings, train_step

@@ -13,6 +13,8 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 import pytest
 import torch
 
+pytest_plugins = ["tests.trainings"]
+
 # the suite's tensors are small: threads would only wait for each other
 torch.set_num_threads(1)
 # a job in the background of a script ignores Ctrl-C, and hands that down to the commands under test

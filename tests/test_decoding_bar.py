@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.commands.project import Project
+from tests.project import Project
 
 ROOT = Path(__file__).parents[1]
 HEAD = """\

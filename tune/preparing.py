@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tagging.commands.training.prepare import Prepared, prepare
 from tagging.config import Experiment
+from tagging.jobs.prepare import Prepared, prepare
 
 # the sections that decide what is prepared; which folds are trained is the same for all trials of a sweep
 READ = ("data", "demo", "labels", "folds", "features", "sampling", "model")
@@ -22,7 +22,7 @@ class Preparing:
         self._last: Prepared | None = None
 
     def __call__(self, experiment: Experiment) -> Prepared:
-        """Return what `tagging.commands.training.prepare.prepare` does, with its errors."""
+        """Return what `tagging.jobs.prepare.prepare` does, with its errors."""
         last = self._last
         if last and all(getattr(experiment, name) == getattr(last.experiment, name) for name in READ):
             self._last = replace(last, experiment=experiment)

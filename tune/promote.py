@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from tagging import project
-from tagging.commands.runs.stored import stored_recipe
 from tagging.config import AnyRecipe
 from tagging.config.load import find, flatten, leaf_text, load
 from tagging.config.renamed import with_new_names
@@ -21,6 +20,7 @@ from tagging.config.sections.data import FolderData
 from tagging.config.tree import read_overrides
 from tagging.errors import UserError
 from tagging.report.wording import count
+from tagging.runs.stored import stored_recipe
 from tagging.tracking.store import Run, Store
 from tune.records import TrialRecord, best, records
 

@@ -11,8 +11,8 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from tagging.commands.training.folded import Folded
 from tagging.errors import UserError
+from tagging.jobs.folded import Folded
 from tagging.signals import keeping_handlers
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from ray import tune
 
-from tagging.commands.job import Prepare, job_of
-from tagging.commands.runs.folds import fold_runs
-from tagging.commands.training.folded import Folded
-from tagging.commands.training.run_tree import fold_run, identity_tags, is_lost, log_inputs
 from tagging.errors import UserError, is_disk_full
+from tagging.jobs.folded import Folded
+from tagging.jobs.job import Prepare, job_of
+from tagging.jobs.run_tree import fold_run, identity_tags, is_lost, log_inputs
+from tagging.runs.folds import fold_runs
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import LOCK, own, work_folder
 from tagging.tracking.store import Run, Store, StoreError
@@ -69,7 +69,7 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
                 fitted = store.get(folds[fold].id)
                 scores.add_fold(fold, fitted.score("best_val_lwlrap"), 0)
                 scores.seconds += _trained_for(store, fitted, draws)
-        from tagging.commands.training.summary import summarise  # with Matplotlib, at the end of a trial
+        from tagging.jobs.summary import summarise  # with Matplotlib, at the end of a trial
 
         finished = {fold: store.get(child.id) for fold, child in folds.items()}
         summarise(prepared, run, finished, store)

@@ -12,16 +12,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tagging.commands.job import job_of
-from tagging.commands.runs.finished import open_store
-from tagging.commands.training.folded import Folded
-from tagging.commands.training.reading import Labelled
-from tagging.commands.training.run_tree import ending
 from tagging.config.load import problems_of
 from tagging.config.tree import merge
 from tagging.errors import UserError
+from tagging.jobs.folded import Folded
+from tagging.jobs.job import job_of
+from tagging.jobs.reading import Labelled
+from tagging.jobs.run_tree import ending
 from tagging.progress import say
 from tagging.report.wording import count
+from tagging.runs.finished import open_store
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import LOCK, close_abandoned, own, work_folder
 from tagging.tracking.store import Run, Store

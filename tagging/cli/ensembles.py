@@ -77,9 +77,9 @@ def _select(parsed: argparse.Namespace) -> None:
     begin(f"looking for members among {', '.join(names(parsed.runs)) or 'the runs of the store'}")
     with importing():
         from tagging.commands.select import Asked, select
-        from tagging.commands.selection.wish import Wish
         from tagging.ensemble.pool import METHODS
         from tagging.ensemble.subsets import Limits
+        from tagging.selection.wish import Wish
 
     asked = Asked(parsed.data_set, parsed.where, names(parsed.runs), names(parsed.must), parsed.min or 2)
     methods = METHODS if parsed.method == "both" else (parsed.method,)

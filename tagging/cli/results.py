@@ -98,7 +98,7 @@ def _evaluate(parsed: argparse.Namespace) -> None:
 def _kernel(parsed: argparse.Namespace) -> None:
     run, out = named_run(parsed), Path(parsed.out or "kernel")
     begin(f"packing run {run} into {out}")
-    from tagging.commands.kernel_folder import check_folder
+    from tagging.packing.folder import check_folder
 
     check_folder(out)  # before MLflow is imported
     with importing():

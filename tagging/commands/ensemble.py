@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tagging.commands.ensemble_checks import check_recipe
-from tagging.commands.runs.finished import open_store
-from tagging.commands.runs.members import Ensemble, ensemble_of
-from tagging.commands.runs.out_of_fold import OutOfFold, read_out_of_fold
-from tagging.commands.runs.standing import SAYS_THE_SAME, says_the_same
 from tagging.commands.select import arrays_of, tell_result
-from tagging.commands.selection.candidates import comparable, seed_spread
-from tagging.commands.selection.ensemble_run import Account, write_ensemble
 from tagging.commands.submit import write_submission
 from tagging.commands.train import train
 from tagging.config import lineage
@@ -19,6 +12,13 @@ from tagging.config.ensemble import ResolvedEnsemble
 from tagging.ensemble.blend import Blend
 from tagging.metrics import lwlrap
 from tagging.progress import say, warn
+from tagging.runs.finished import open_store
+from tagging.runs.members import Ensemble, ensemble_of
+from tagging.runs.out_of_fold import OutOfFold, read_out_of_fold
+from tagging.runs.standing import SAYS_THE_SAME, says_the_same
+from tagging.selection.candidates import comparable, seed_spread
+from tagging.selection.ensemble_run import Account, write_ensemble
+from tagging.selection.recipe_checks import check_recipe
 from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run, Store
 

@@ -10,9 +10,6 @@ import numpy as np
 import pandas as pd
 
 from tagging import seeds
-from tagging.commands.runs.finished import class_columns, open_store
-from tagging.commands.runs.folds import warn_of_untrained
-from tagging.commands.runs.halves import test_probabilities
 from tagging.commands.show_evaluation import say_scores, show_classes, show_runs
 from tagging.data.findings import Findings, apart
 from tagging.data.submission import read_submission
@@ -23,6 +20,9 @@ from tagging.report.comparison import Scored, cv_against_test
 from tagging.report.evaluation import ALL, class_table, score_table
 from tagging.report.figures import class_lwlrap
 from tagging.report.wording import count
+from tagging.runs.finished import class_columns, open_store
+from tagging.runs.folds import warn_of_untrained
+from tagging.runs.halves import test_probabilities
 from tagging.tracking.launch import link_launch
 from tagging.tracking.run import metric_name
 from tagging.tracking.store import Run, Store

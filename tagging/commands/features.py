@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from tagging.commands.training.prepare import open_features
-from tagging.commands.training.reading import data_folder
 from tagging.config import Experiment
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
+from tagging.jobs.prepare import open_features
+from tagging.jobs.reading import data_folder
 from tagging.progress import say
 from tagging.tracking.launch import adopt_launch, mark_launch
 

@@ -11,17 +11,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagging.commands.kernel_folder import FILE, check_folder, in_place
-from tagging.commands.runs.files import half_folder
-from tagging.commands.runs.finished import open_run
-from tagging.commands.runs.folds import warn_of_untrained
-from tagging.commands.runs.stored import read_predictions
 from tagging.data.demo import make_demo
 from tagging.data.listing import sound_at
 from tagging.errors import UserError
 from tagging.kernel.source import one_file
+from tagging.packing.folder import FILE, check_folder, in_place
 from tagging.progress import say, warn
 from tagging.report.wording import count, span
+from tagging.runs.files import half_folder
+from tagging.runs.finished import open_run
+from tagging.runs.folds import warn_of_untrained
+from tagging.runs.stored import read_predictions
 from tagging.tracking.store import Run, Store
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def pack(run_text: str, out: Path, time_limit: float | None = None) -> None:
     """
     check_folder(out)
     store, run = open_run(run_text)
-    from tagging.commands.kernel_plan import plan_of
     from tagging.kernel.weights import all_weights
+    from tagging.packing.plan_of_run import plan_of
 
     with in_place(out) as draft:
         (draft / "weights").mkdir()
@@ -70,7 +70,7 @@ def pack_training(run_text: str, out: Path, time_limit: float | None = None) -> 
         raise UserError("a kernel that trains keeps to no time limit; leave out --time-limit, or --train")
     check_folder(out)
     store, run = open_run(run_text)
-    from tagging.commands.kernel_plan import training_plan_of
+    from tagging.packing.plan_of_run import training_plan_of
 
     with in_place(out) as draft:
         training = training_plan_of(store, run)

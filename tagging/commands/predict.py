@@ -13,21 +13,21 @@ import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION
-from tagging.commands.runs.files import LEFT_OUT
-from tagging.commands.runs.finished import open_run
-from tagging.commands.runs.folds import finished_folds, warn_of_untrained
-from tagging.commands.runs.members import read_ensemble
-from tagging.commands.runs.out_of_fold import read_out_of_fold
-from tagging.commands.runs.stored import stored_experiment
-from tagging.commands.training.lessons import Lessons
-from tagging.commands.training.prepare import prepare
-from tagging.commands.training.reading import logmel_settings
 from tagging.config import Experiment
 from tagging.data.findings import limited
 from tagging.data.listing import sound_at
 from tagging.errors import PartlyDone, UserError, printable
+from tagging.jobs.lessons import Lessons
+from tagging.jobs.prepare import prepare
+from tagging.jobs.reading import logmel_settings
 from tagging.progress import decoding_bar, say, warn
 from tagging.report.wording import count
+from tagging.runs.files import LEFT_OUT
+from tagging.runs.finished import open_run
+from tagging.runs.folds import finished_folds, warn_of_untrained
+from tagging.runs.members import read_ensemble
+from tagging.runs.out_of_fold import read_out_of_fold
+from tagging.runs.stored import stored_experiment
 from tagging.tracking.store import Run, Store
 
 
@@ -43,7 +43,7 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
             raise UserError(f"{run.name} is blended anew from its members' files; leave out --set and --data")
         metrics = _ensemble_again(store, run)
     elif run.predicts_as == "stacker":
-        from tagging.commands.stacking.predict import predict_stacker_again
+        from tagging.jobs.stacking.predict import predict_stacker_again
 
         metrics = predict_stacker_again(store, run, overrides, data)
     else:
@@ -76,9 +76,9 @@ def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | 
             "give the same data, and no --set that changes numbers"
         )
     folds = finished_folds(store, run)
-    from tagging.commands.training.apply import restore_model
-    from tagging.commands.training.fold import predict_fold, stage
-    from tagging.commands.training.summary import summarise
+    from tagging.jobs.apply import restore_model
+    from tagging.jobs.fold import predict_fold, stage
+    from tagging.jobs.summary import summarise
 
     shared = stage(prepared)
     for fold, child in folds.items():
@@ -89,7 +89,7 @@ def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | 
 
 def _ensemble_again(store: Store, run: Run) -> dict[str, float]:
     """Blend the files of an ensemble's members anew."""
-    from tagging.commands.selection.ensemble_run import log_predictions  # with Matplotlib
+    from tagging.selection.ensemble_run import log_predictions  # with Matplotlib
 
     ensemble = read_ensemble(store, run)
     metrics = log_predictions(store, run, ensemble, read_out_of_fold(store, ensemble.runs))
@@ -113,10 +113,10 @@ def tag_folder(
     """
     store, run = open_run(run_text)
     warn_of_untrained(store, run)
-    from tagging.commands.predicting.tagger import Tagger, classes_of, hears, same_experiment, with_members
-    from tagging.commands.training.build import device_of
+    from tagging.jobs.build import device_of
     from tagging.kernel.networks import on_device
-    from tagging.kernel.sound import Look, read_sounds
+    from tagging.predicting.new_sound import Look, read_sounds
+    from tagging.predicting.tagger import Tagger, classes_of, hears, same_experiment, with_members
 
     def look_of(experiment: Experiment) -> Look:
         return Look(logmel_settings(experiment.features), "float32")

@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tagging.commands.runs.finished import open_store
-from tagging.commands.runs.folds import lost_folds
-from tagging.commands.runs.members import ensemble_of
-from tagging.commands.runs.out_of_fold import OutOfFold, read_pool
-from tagging.commands.runs.standing import SAYS_THE_SAME, far_below, says_the_same
-from tagging.commands.selection.candidates import Candidates, distinct_names, find_pool, required, told
-from tagging.commands.selection.wish import Wish
 from tagging.ensemble.pool import Pool
 from tagging.errors import UserError
 from tagging.metrics import lwlrap
 from tagging.progress import say, warn
 from tagging.report.wording import count
+from tagging.runs.finished import open_store
+from tagging.runs.folds import lost_folds
+from tagging.runs.members import ensemble_of
+from tagging.runs.out_of_fold import OutOfFold, read_pool
+from tagging.runs.standing import SAYS_THE_SAME, far_below, says_the_same
+from tagging.selection.candidates import Candidates, distinct_names, find_pool, required, told
+from tagging.selection.wish import Wish
 from tagging.tracking.files import UnusableFile
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import close_abandoned
@@ -51,9 +51,9 @@ def select(asked: Asked, wish: Wish, name: str = "") -> Run:
     close_abandoned(store)
     pool, oof = _pool(store, asked)
     wish = replace(wish, limits=replace(wish.limits, must=tuple(required(store, pool, asked.must))))
-    from tagging.commands.selection.choose import choose
-    from tagging.commands.selection.ensemble_run import write_ensemble
-    from tagging.commands.selection.found import account_of, show, weigh
+    from tagging.selection.choose import choose
+    from tagging.selection.ensemble_run import write_ensemble
+    from tagging.selection.found import account_of, show, weigh
 
     arrays = arrays_of(pool.runs, oof)
     choice = choose(arrays, wish)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tagging.commands.printing import print_rows
-from tagging.commands.training.leaks import LEAKS
 from tagging.progress import say
+from tagging.runs.leaks import LEAKS
 from tagging.tracking.ownership import close_abandoned
 from tagging.tracking.store import Store
 

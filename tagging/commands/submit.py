@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from tagging.commands.runs.files import LEFT_OUT, half_folder
-from tagging.commands.runs.finished import open_run, open_store
-from tagging.commands.runs.folds import fold_numbers, warn_of_untrained
-from tagging.commands.runs.halves import has_half, test_probabilities
-from tagging.commands.runs.stored import left_out
 from tagging.errors import PartlyDone, UserError
 from tagging.progress import say, warn
 from tagging.report.wording import count
+from tagging.runs.files import LEFT_OUT, half_folder
+from tagging.runs.finished import open_run, open_store
+from tagging.runs.folds import fold_numbers, warn_of_untrained
+from tagging.runs.halves import has_half, test_probabilities
+from tagging.runs.stored import left_out
 from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run, Store
 
@@ -39,7 +39,7 @@ def write_submission(store: Store, run: Run, out: Path, data: Path | None = None
     folds = fold_numbers(store, run)
     warn_of_untrained(store, run)
     if not has_half(store, run, "test", folds):
-        from tagging.commands.predicting.late_test import complete_test  # which needs torch
+        from tagging.predicting.late_test import complete_test  # which needs torch
 
         complete_test(store, run, data)
     submission = test_probabilities(store, run)

@@ -7,18 +7,18 @@ import shutil
 from collections import deque
 from collections.abc import Mapping
 
-from tagging.commands.job import Job, check_machine, job_of
-from tagging.commands.runs.files import OOF
-from tagging.commands.runs.finished import open_store
-from tagging.commands.runs.folds import fold_runs
-from tagging.commands.runs.standing import SAYS_THE_SAME, far_below, says_the_same
-from tagging.commands.runs.stored import read_predictions
-from tagging.commands.selection.candidates import comparable
-from tagging.commands.training.folded import Folded
-from tagging.commands.training.reading import Labelled, read_labelled
-from tagging.commands.training.run_tree import ending, fold_run, identity_tags, log_inputs, log_progress, tell_apart
 from tagging.config import AnyRecipe
+from tagging.jobs.folded import Folded
+from tagging.jobs.job import Job, check_machine, job_of
+from tagging.jobs.reading import Labelled, read_labelled
+from tagging.jobs.run_tree import ending, fold_run, identity_tags, log_inputs, log_progress, tell_apart
 from tagging.progress import say, warn
+from tagging.runs.files import OOF
+from tagging.runs.finished import open_store
+from tagging.runs.folds import fold_runs
+from tagging.runs.standing import SAYS_THE_SAME, far_below, says_the_same
+from tagging.runs.stored import read_predictions
+from tagging.selection.candidates import comparable
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import close_abandoned, own, owner_tag, work_folder
 from tagging.tracking.store import Run, Store
@@ -112,7 +112,7 @@ def _resume(store: Store, run: Run) -> Run:
 
 
 def _train_missing(job: Job, run: Run, store: Store) -> None:
-    from tagging.commands.training.summary import summarise  # with Matplotlib
+    from tagging.jobs.summary import summarise  # with Matplotlib
 
     prepared = job.prepared
     known = fold_runs(store, run)

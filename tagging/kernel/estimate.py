@@ -12,7 +12,7 @@ import torch
 from tagging.features.table import LogMels
 from tagging.kernel.networks import best_device, count_tiles, on_device, predict_clips, restored
 from tagging.kernel.plan import Network, Plan
-from tagging.kernel.sound import Look, read_sounds
+from tagging.predicting.new_sound import Look, read_sounds
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from tagging.kernel.blending import blended
 from tagging.kernel.clock import Clock, Job, Reading, label
 from tagging.kernel.networks import best_device, on_device, run_networks
 from tagging.kernel.plan import Plan
-from tagging.kernel.sound import Listing, Look, Sound, list_clips, read_sounds
 from tagging.kernel.weights import check_weights
+from tagging.predicting.new_sound import Listing, Look, Sound, list_clips, read_sounds
 from tagging.report.wording import count, span
 
 

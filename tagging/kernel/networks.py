@@ -16,9 +16,9 @@ from tagging.inference.predict import autocast_dtype, predict_tiles
 from tagging.inference.tiles import plan_tiles
 from tagging.kernel.clock import Clock, Job, OutOfTime, Pace, Watch, label
 from tagging.kernel.plan import Network, Plan
-from tagging.kernel.sound import Look
 from tagging.kernel.weights import read_weights
 from tagging.models import registry
+from tagging.predicting.new_sound import Look
 from tagging.report.wording import count, duration, span
 
 Done = dict[Job, Probabilities]  # [n, C] a network and fold

@@ -17,11 +17,11 @@ from tagging.kernel.clock import Clock, label
 from tagging.kernel.main import check_modules, check_writable, hear, tag
 from tagging.kernel.networks import best_device
 from tagging.kernel.plan import Network
-from tagging.kernel.sound import list_clips
 from tagging.kernel.training_clips import clips_for, read_folder
 from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
 from tagging.kernel.weights import write_weights
 from tagging.models import registry
+from tagging.predicting.new_sound import list_clips
 from tagging.report.wording import span
 from tagging.training import setup
 from tagging.training.history import EpochRecord, best_epoch

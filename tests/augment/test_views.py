@@ -10,9 +10,9 @@ from tagging.augment.crop import draw_crops
 from tagging.augment.resized_crop import draw_resized_crops
 from tagging.augment.spec_augment import draw_masks
 from tagging.augment.views import apply_views, draw_views
-from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
+from tagging.jobs import build
 from tests.reference import views as reference
 
 ORIGINAL = ["augment.resized_crop.prob=0.5", "augment.resized_crop.scale_min=0.75"]

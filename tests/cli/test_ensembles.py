@@ -9,7 +9,7 @@ import pytest
 from tagging.cli import main, parser
 from tagging.cli.ensembles import sizes
 from tagging.commandline import names
-from tests.commands.project import ROOT
+from tests.project import ROOT
 
 
 def test_empty_arguments_are_those_that_were_not_given() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.commands.project import Project
+from tests.project import Project
 
 # what can be seen of a phase: it is under way once something new is seen
 Sight = Callable[[Project], set[object]]

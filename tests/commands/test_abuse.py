@@ -26,7 +26,7 @@ from tests.commands.abuse import (
     start_until,
     stored,
 )
-from tests.commands.project import Project
+from tests.project import Project
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tagging.tracking.store import Store
-from tests.commands.project import Project
+from tests.project import Project
 
 
 @pytest.mark.long

@@ -13,8 +13,8 @@ import soundfile
 import torch
 
 from tagging.tracking.store import Store
-from tests.commands.conftest import the_run
-from tests.commands.project import Project, read_csv
+from tests.project import Project, read_csv
+from tests.trainings import the_run
 
 Connect = Callable[[Project], Store]
 

@@ -13,9 +13,9 @@ import pytest
 import soundfile
 
 from tagging.data import remote_files
-from tests.commands.project import Project
 from tests.data.record_server import BASE, CURATED_ZIP, META_ZIP, TEST_ZIP, Server, archives, check, serving
 from tests.data.split_archive import pack
+from tests.project import Project
 
 AGAIN = "start the same command again"
 

@@ -10,13 +10,13 @@ from sklearn.metrics import label_ranking_average_precision_score
 
 from tagging.commands.ensemble import ensemble
 from tagging.commands.predict import predict_again, tag_folder
-from tagging.commands.runs.finished import class_columns
-from tagging.commands.runs.members import read_ensemble
 from tagging.commands.submit import submit
 from tagging.config.ensemble import ResolvedEnsemble, load_ensemble
 from tagging.errors import UserError
-from tests.commands.conftest import Inside
-from tests.commands.project import read_csv
+from tagging.runs.finished import class_columns
+from tagging.runs.members import read_ensemble
+from tests.project import read_csv
+from tests.trainings import Inside
 
 Capture = pytest.CaptureFixture[str]
 STACKER = """\

@@ -12,13 +12,13 @@ from sklearn.metrics import label_ranking_average_precision_score
 
 from tagging.cli import main
 from tagging.commands.evaluate import evaluate_runs, evaluate_submission
-from tagging.commands.runs.files import FOLDS
 from tagging.commands.submit import submit
 from tagging.errors import UserError
+from tagging.runs.files import FOLDS
 from tagging.tracking.store import Run
-from tests.commands.blends import fold_of
-from tests.commands.conftest import Inside, the_run
-from tests.commands.project import Project, read_csv
+from tests.blends import fold_of
+from tests.project import Project, read_csv
+from tests.trainings import Inside, the_run
 
 
 def write_truth(path: Path, table: pd.DataFrame, rows: slice = slice(None)) -> pd.DataFrame:

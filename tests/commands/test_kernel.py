@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from tagging.tracking.store import Store
-from tests.commands.conftest import Trained, the_run
-from tests.commands.project import Project, read_csv
 from tests.commands.test_predict import demo_folder
 from tests.kernel.alone import run_alone
+from tests.project import Project, read_csv
+from tests.trainings import Trained, the_run
 
 Connect = Callable[[Project], Store]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from tagging.commands import kernel
-from tagging.commands.stacking.predict import predict_stacker
 from tagging.ensemble.blend import weighted_mean
 from tagging.inference.blend import geometric_mean
+from tagging.jobs.stacking.predict import predict_stacker
 from tagging.models.stacking import STACKERS
-from tests.commands.blends import FOLDS, ensemble, probabilities, rotated, stacker
-from tests.commands.conftest import Inside, the_run
+from tests.blends import FOLDS, ensemble, probabilities, rotated, stacker
 from tests.kernel.alone import run_alone
+from tests.trainings import Inside, the_run
 
 
 def test_an_ensemble_with_a_stacker_is_blended_as_its_formats_say(inside: Inside, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from tagging.config.load import to_yaml
 from tagging.errors import UserError
 from tagging.kernel.plan import Weights
 from tagging.kernel.source import one_file
-from tests.commands.blends import rotated, stacker
-from tests.commands.conftest import Inside, the_run
+from tests.blends import rotated, stacker
+from tests.trainings import Inside, the_run
 
 
 def refusal(run: str, out: Path, train: bool = False) -> str:

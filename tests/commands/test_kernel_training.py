@@ -16,10 +16,10 @@ from tagging.commands.kernel import pack_training
 from tagging.commands.predict import tag_folder
 from tagging.commands.train import train
 from tagging.tracking.store import Store
-from tests.commands.conftest import Inside, Trained, the_run
-from tests.commands.project import Project, read_csv
 from tests.commands.test_predict import demo_folder
 from tests.kernel.alone import run_alone
+from tests.project import Project, read_csv
+from tests.trainings import Inside, Trained, the_run
 
 Connect = Callable[[Project], Store]
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.commands.conftest import Trained
-from tests.commands.project import ROOT, read_csv
 from tests.commands.test_predict import demo_folder
+from tests.project import ROOT, read_csv
+from tests.trainings import Trained
 
 MOST = 1.3e9  # bytes
 SCRIPT = """\
@@ -38,7 +38,7 @@ def test_a_long_file_is_tagged_in_blocks_as_it_is_as_a_whole(
     soundfile.write(sound / "short.wav", *clips[0])
     tables = []
     for name, held in (("whole.csv", 2**30), ("blocks.csv", 30000)):
-        monkeypatch.setattr("tagging.kernel.sound.HELD", held)
+        monkeypatch.setattr("tagging.predicting.new_sound.HELD", held)
         monkeypatch.setattr("tagging.data.audio.BLOCK", 2 * held)
         trained.project.run("predict", str(sound), "--run", "tiny", "--out", str(tmp_path / name))
         tables.append(read_csv(tmp_path / name))

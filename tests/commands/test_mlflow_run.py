@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tagging.tracking.store import Store
-from tests.commands.conftest import Trained, the_run
-from tests.commands.project import Project
+from tests.project import Project
+from tests.trainings import Trained, the_run
 
 
 def mlflow_run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,8 +8,8 @@ import pytest
 
 from tagging.models.registry import MODELS
 from tagging.tracking.store import Store
-from tests.commands.conftest import the_run
-from tests.commands.project import Project
+from tests.project import Project
+from tests.trainings import the_run
 
 SIZE = {
     "feature_extractor": ["features.n_mels=64", "model.base_size=4"],

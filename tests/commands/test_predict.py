@@ -17,8 +17,8 @@ from scipy.stats import gmean
 from tagging import RECIPE_VERSION
 from tagging.data.listing import SOUND_SUFFIXES
 from tagging.tracking.store import Store
-from tests.commands.conftest import Trained, the_run
-from tests.commands.project import Project, read_csv
+from tests.project import Project, read_csv
+from tests.trainings import Trained, the_run
 
 Connect = Callable[[Project], Store]
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tagging.commands.runs.out_of_fold import read_out_of_fold
 from tagging.commands.select import Asked, arrays_of, select, without_copies
-from tagging.commands.selection.candidates import Candidates
-from tagging.commands.selection.wish import Wish
 from tagging.ensemble.subsets import Limits
 from tagging.errors import UserError
+from tagging.runs.out_of_fold import read_out_of_fold
+from tagging.selection.candidates import Candidates
+from tagging.selection.wish import Wish
 from tagging.tracking.store import Run
-from tests.commands.conftest import Inside, the_run
-from tests.commands.selection.test_candidates import ALL, tagged
+from tests.selection.test_candidates import ALL, tagged
+from tests.trainings import Inside, the_run
 
 Capture = pytest.CaptureFixture[str]
 

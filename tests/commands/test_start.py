@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.commands.conftest import Trained
-from tests.commands.project import Project
+from tests.project import Project
+from tests.trainings import Trained
 
 HEAVY = ("matplotlib", "mlflow", "numba", "pandas", "ray", "scipy.stats", "sklearn", "torch")
 # notes the first line on the screen, and each heavy library as its import begins; torch looks for some without that

@@ -10,12 +10,12 @@ import pytest
 import timm
 import torch
 
-from tagging.commands.training.build import check_model, model_of
 from tagging.config import load
 from tagging.errors import UserError
+from tagging.jobs.build import check_model, model_of
 from tagging.tracking.store import Store
-from tests.commands.conftest import the_run
-from tests.commands.project import Project
+from tests.project import Project
+from tests.trainings import the_run
 
 Connect = Callable[[Project], Store]
 TIMM = "model.kind=timm model.name=test_resnet"

@@ -17,8 +17,8 @@ from sklearn.metrics import label_ranking_average_precision_score
 from tagging.config import flatten, load
 from tagging.report.wording import beside
 from tagging.tracking.store import Run, Store
-from tests.commands.conftest import Trained, the_run
-from tests.commands.project import Project, read_csv
+from tests.project import Project, read_csv
+from tests.trainings import Trained, the_run
 
 Connect = Callable[[Project], Store]
 PARENT_FILES = {

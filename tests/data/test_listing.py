@@ -11,7 +11,7 @@ import pytest
 from tagging.data.layouts import read_dataset
 from tagging.data.listing import SoundFolder, sound_at
 from tagging.errors import UserError
-from tagging.kernel.sound import list_clips
+from tagging.predicting.new_sound import list_clips
 from tests.data.build import write_fsdkaggle, write_sounds, write_text
 from tests.rights import rights_hold
 

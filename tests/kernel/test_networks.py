@@ -11,7 +11,7 @@ from tagging.features.table import LogMels
 from tagging.kernel.clock import Clock
 from tagging.kernel.networks import run_networks
 from tagging.kernel.plan import Plan
-from tagging.kernel.sound import Look
+from tagging.predicting.new_sound import Look
 from tests.kernel.parts import SETTINGS, network, plan_of
 
 CPU = torch.device("cpu")

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from tagging.augment.mixers import MixSettings
-from tagging.commands.training import build
 from tagging.config import load
 from tagging.data.demo import make_demo
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
+from tagging.jobs import build
 from tagging.kernel.training_clips import clips_for, read_folder
 from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
 from tagging.sources import CURATED, NOISY, TRUSTED

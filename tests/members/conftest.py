@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tagging.commands.training.fold import Stage, stage
 from tagging.config import load
+from tagging.jobs.fold import Stage, stage
 from tests.members.facts import FACTS, Facts
 from tests.members.standin import prepare_standin, write_standin
 

@@ -11,8 +11,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from tagging.commands.training.fold import stage
 from tagging.config import load
+from tagging.jobs.fold import stage
 from tests.members.standin import prepare_standin, write_standin
 from tests.members.steps import two_steps
 from tests.memory import peak

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tagging.commands.training.prepare import Prepared, prepare
 from tagging.config import Experiment
 from tagging.data.fsdkaggle import CURATED, NOISY, SUBMISSION
 from tagging.features import journal
@@ -21,6 +20,7 @@ from tagging.features.files import DTYPES, Progress, StoreFiles
 from tagging.features.journal import ClipRecord
 from tagging.features.reading import Decode
 from tagging.features.settings import LogMelSettings
+from tagging.jobs.prepare import Prepared, prepare
 from tests.shared import SHARED
 from tests.stand_in import stand_in
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tagging.commands.training import build
-from tagging.commands.training.fold import Stage, batches_of
 from tagging.inference.predict import autocast_dtype
+from tagging.jobs import build
+from tagging.jobs.fold import Stage, batches_of
 from tagging.training.loop import LoopSettings, train_step
 
 FOLD, EPOCH, STEPS = 0, 1, 2

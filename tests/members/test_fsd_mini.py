@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tagging.commands.training.fold import batches_of, stage
-from tagging.commands.training.prepare import prepare
 from tagging.config import load
+from tagging.jobs.fold import batches_of, stage
+from tagging.jobs.prepare import prepare
 from tagging.sources import TRUSTED
 from tagging.tracking.store import Store
-from tests.commands.conftest import the_run
-from tests.commands.project import Project, read_csv
+from tests.project import Project, read_csv
 from tests.shared import SHARED, needs_shared
 from tests.stand_in import stand_in
+from tests.trainings import the_run
 
 MEMBER, CORRECTIONS, SELECTION = "corr_noisy_007", "corrections_C73.json", "noisy_corrections_v2.json"
 SMALL = [

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from tagging import seeds
-from tagging.commands.training.fold import batches_of, stage, validation_of
-from tagging.commands.training.prepare import Prepared
 from tagging.config import load
+from tagging.jobs.fold import batches_of, stage, validation_of
+from tagging.jobs.prepare import Prepared
 from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.training.sampling import SourcePools
 from tests.config.test_members import FACTS as CONFIGURED

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from tests.commands.project import ROOT
 from tests.members.facts import FACTS
+from tests.project import ROOT
 from tests.shared import needs_shared
 
 # one a network; the others differ in nothing that takes time or memory: `python -m tests.members.full_size MEMBER`

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.special import expit, logit
 
-from tagging.commands.training.build import stacker_arguments
 from tagging.config.sections.stacking import BoostingModel, FCNetModel, LogisticModel, StackerModel
+from tagging.jobs.build import stacker_arguments
 from tagging.models.stacking import STACKERS, FCNet, LogisticRegression
 
 

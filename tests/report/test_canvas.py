@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from tagging.report import comparison, figures, selection
 from tagging.report.canvas import fitted, picture, wrapped
-from tests.commands.project import ROOT
+from tests.project import ROOT
 from tests.report.test_comparison import scored
 from tests.report.texts import LONG, assert_readable, texts_in
 

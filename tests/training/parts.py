@@ -8,10 +8,10 @@ import torch
 
 from tagging.augment.mixers import MixSettings
 from tagging.augment.views import ViewSettings
-from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.inference.predict import autocast_dtype
+from tagging.jobs import build
 from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.training.batches import TrainingBatches
 from tagging.training.checkpoint import Checkpoints

@@ -7,9 +7,9 @@ import torch
 from tagging import seeds
 from tagging.augment.mixers import MixSettings, draw_mixes
 from tagging.augment.views import ViewSettings, draw_views
-from tagging.commands.training import build
 from tagging.config import load
 from tagging.features.table import LogMels
+from tagging.jobs import build
 from tagging.sources import CURATED, NOISY
 from tagging.training.batches import TrainingBatches
 from tagging.training.sampling import SourcePools

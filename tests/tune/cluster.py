@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.commands.project import ROOT
+from tests.project import ROOT
 from tests.tune.processes import trial_workers
 
 RAY = Path(sys.executable).with_name("ray")

@@ -12,7 +12,7 @@ import pytest
 from tagging.config import load
 from tagging.config.load import to_yaml
 from tagging.tracking.store import Run, Store
-from tests.commands.project import Project
+from tests.project import Project
 from tests.tracking.conftest import project, store
 from tests.tune.in_process import in_process, no_figures
 

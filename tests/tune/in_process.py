@@ -25,8 +25,8 @@ from ray.exceptions import RayActorError
 from ray.train._internal.session import _FutureTrainingResult
 
 from tagging.tracking.store import Store
-from tests.commands.conftest import copied
-from tests.commands.project import Project
+from tests.project import Project
+from tests.trainings import copied
 from tune import session, watch
 
 CONTROLLER = "ray.tune.execution.tune_controller"

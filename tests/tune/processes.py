@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from tests.commands.project import Project
+from tests.project import Project
 
 TITLES = ("ray::ResourceTrainable", "ray::CrossValidation")  # what Ray calls a trial at work, and between two steps
 

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from tagging.tracking.store import Run, Store
-from tests.commands.project import Project
+from tests.project import Project
 from tune.records import TrialRecord
 
 SPACE = """\

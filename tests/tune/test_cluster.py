@@ -12,7 +12,7 @@ import pytest
 
 from tagging.errors import UserError
 from tagging.tracking.store import Store
-from tests.commands.project import Project
+from tests.project import Project
 from tests.tune.cluster import Cluster
 from tests.tune.processes import driver_of, ended, wait_for
 from tests.tune.sweeps import doubled_points, project, sweep_of

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from tagging.config import load
-from tests.commands.project import Project
 from tests.members.standin import LABELS, prepare_standin, write_standin
+from tests.project import Project
 from tests.tune.in_process import InProcess
 from tests.tune.sweeps import finished, space_file
 

@@ -11,7 +11,7 @@ import pytest
 
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import Checkpoints
-from tests.commands.project import Project
+from tests.project import Project
 from tests.tune.in_process import InProcess, killed_at, left_by_a_kill
 from tests.tune.sweeps import begun, doubled_points, sweep_of
 from tune.population import explored

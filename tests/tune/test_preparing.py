@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tagging.commands.training import prepare as module
-from tagging.commands.training import reading
-from tagging.commands.training.prepare import prepare
 from tagging.config import Experiment, load
+from tagging.jobs import prepare as module
+from tagging.jobs import reading
+from tagging.jobs.prepare import prepare
 from tests.stand_in import stand_in
 from tune.preparing import READ, Preparing
 

@@ -13,7 +13,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tagging.tracking.store import Store
-from tests.commands.project import Project
+from tests.project import Project
 from tests.tune import processes
 from tests.tune.in_process import InProcess
 from tests.tune.processes import driver_of, wait_for, workers

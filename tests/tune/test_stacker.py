@@ -10,8 +10,8 @@ import pytest
 from tagging.config import Stacker
 from tagging.errors import UserError
 from tagging.tracking.store import Store
-from tests.commands.project import Project
-from tests.commands.stacked import STACKED
+from tests.project import Project
+from tests.stacked import STACKED
 from tests.tune.processes import driver_of, ended
 from tune.check import check_space
 from tune.records import records

@@ -14,7 +14,7 @@ import torch
 from optuna.trial import TrialState
 
 from tagging.tracking.store import Store
-from tests.commands.project import Project
+from tests.project import Project
 from tests.tune.in_process import InProcess, WorkerDied, killed_at
 from tests.tune.sweeps import (
     SPACE,

@@ -17,9 +17,9 @@ from mlflow import MlflowClient
 from tagging.tracking.connection import PATIENCE_S
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
-from tests.commands.conftest import working_in
-from tests.commands.project import Project
+from tests.project import Project
 from tests.tracking.test_epochs import outage
+from tests.trainings import working_in
 from tests.tune.sweeps import SPACE, doubled_points, project
 from tune.preparing import Preparing
 from tune.space import load_space

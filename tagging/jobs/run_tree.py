@@ -1,0 +1,115 @@
+"""The runs of a training: what a parent says of itself, and a child for each fold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+import numpy as np
+import pandas as pd
+
+from tagging import RECIPE_VERSION
+from tagging.config import flatten, told_apart
+from tagging.config.load import leaf_text, to_yaml
+from tagging.errors import UserError
+from tagging.jobs.folded import Folded
+from tagging.masking import showable
+from tagging.runs.files import FOLDS, WARNINGS
+from tagging.runs.made_with import code_tags, log_made_with
+from tagging.tracking.ownership import LOCK, work_folder
+from tagging.tracking.store import Run, Store
+
+LONGEST_TAG = 4000  # characters; the first tell most
+
+
+def identity_tags(prepared: Folded) -> dict[str, object]:
+    """Return the tags that say what a training computes, on which data, by which code."""
+    return {
+        **prepared.identity(),
+        **code_tags(),
+        "warnings": len(prepared.warnings),
+        "recipe": RECIPE_VERSION,
+    }
+
+
+def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
+    """Log what the run is made of; done anew when a run is continued, since a kill may have come between."""
+    # which folds a start asks for is no part of the run: a later one may bring the rest
+    everything = prepared.experiment.training.model_copy(update={"folds": ()})
+    experiment = prepared.experiment.model_copy(update={"training": everything})
+    params = {path: leaf_text(value) for path, value in flatten(experiment).items()}
+    store.log_params(run.id, {path: text for path, text in params.items() if path not in run.params})
+    if not store.has_file(run.id, "config.yaml"):
+        store.log_text(run.id, showable(to_yaml(experiment)), "config.yaml")
+    folds = pd.DataFrame({"fname": prepared.dataset.curated.fnames, "fold": prepared.folds})
+    store.log_table(run.id, folds, FOLDS)
+    log_made_with(store, run)
+    if prepared.warnings:
+        store.log_text(run.id, "\n".join(prepared.warnings) + "\n", WARNINGS)
+    for path in prepared.label_lists:
+        store.log_file(run.id, path, "labels")
+
+
+def is_lost(fold: Run) -> bool:
+    """Say whether a fold that was broken off has epochs in the store, but no checkpoint in this work folder."""
+    return "val_lwlrap" in fold.metrics and not (work_folder() / fold.id).is_dir()
+
+
+def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
+    """Return the run to train a fold in: the one broken off, unless its checkpoint is gone."""
+    if before is not None:
+        if not is_lost(before):
+            store.reopen(before.id)
+            return before
+        # its epochs cannot be continued, and would stand there twice
+        store.set_tags(before.id, {"state": "REPLACED"})
+    # `parent`: a name by which the UI can put the folds of one run together
+    tags = {"fold": fold, "parent": f"{parent.name} {parent.id[:8]}"}
+    tags |= {tag: parent.tags[tag] for tag in ("fingerprint", LOCK) if tag in parent.tags}
+    return store.start(parent.dataset, "fold", f"{parent.name} fold {fold}", tags, {}, parent)
+
+
+def fold_scores(folds: Mapping[int, Run]) -> dict[str, float]:
+    """Return the mean lwlrap of finished folds and, of two or more, the sample standard deviation."""
+    scores = [folds[fold].score("fold_lwlrap") for fold in sorted(folds)]
+    metrics = {"fold_lwlrap_mean": float(np.mean(scores))}
+    if len(scores) > 1:
+        metrics["fold_lwlrap_std"] = float(np.std(scores, ddof=1))
+    return metrics
+
+
+def log_progress(store: Store, run: Run, finished: Mapping[int, Run], planned: int) -> None:
+    """Write with a parent what its finished folds score, at the step of their number, and how many of all they are.
+
+    What is written already is not written twice, so that a start after a kill adds the one that is missing.
+    """
+    step = len(finished)
+    scores = fold_scores(finished) if finished else {}
+    new = {name: value for name, value in scores.items() if store.curve(run.id, name).get(step) != value}
+    store.log_epochs(run.id, [{"epoch": step, "time_ms": time.time_ns() // 1_000_000, **new}])
+    store.set_tags(run.id, {"folds": f"{step} of {planned}"})
+
+
+def tell_apart(store: Store, run: Run) -> None:
+    """Write with each run of this kind and data set, as its tag `apart`, in which settings it is unlike the others."""
+    runs = store.search({"kind": run.kind}, run.dataset)
+    for one, text in zip(runs, told_apart([one.params for one in runs]), strict=True):
+        if one.tags.get("apart", "") != (shown := text[:LONGEST_TAG]):
+            store.set_tags(one.id, {"apart": shown})
+
+
+@contextmanager
+def ending(store: Store, run: Run) -> Iterator[None]:
+    """End a parent's run in any case, as FINISHED, KILLED (Ctrl-C) or FAILED with the tag `error`."""
+    try:
+        yield
+    except BaseException as error:
+        hasty = store.impatient()
+        with suppress(UserError):  # the store itself may be what failed
+            if not isinstance(error, KeyboardInterrupt):
+                said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+                hasty.set_tags(run.id, {"error": said[:500]})
+            hasty.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
+    store.finish(run.id, "FINISHED")

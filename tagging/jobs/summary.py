@@ -1,0 +1,209 @@
+"""From finished folds to the numbers, tables, pictures and words of their parent."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tagging.config import Experiment
+from tagging.errors import UserError
+from tagging.jobs.folded import Folded
+from tagging.jobs.run_tree import fold_scores
+from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
+from tagging.report import figures
+from tagging.report.description import Corrected, Rival, StartedFrom, Summary, TaughtBy, describe, worst_classes
+from tagging.report.tables import per_class_table, per_clip_table
+from tagging.runs.finished import class_columns
+from tagging.runs.folds import finished_folds
+from tagging.runs.leaks import LEAKS
+from tagging.runs.stored import read_predictions
+from tagging.tracking.store import Run, Store
+from tagging.training.history import EpochRecord
+
+CONFUSIONS_SHOWN = 20
+
+
+def summarise(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
+    """Log what the finished folds say together and return the metrics.
+
+    `cv_lwlrap`, the tables and the tag that makes a candidate need all folds; before that only the
+    mean and the sample standard deviation over the folds at hand are logged. `folds`: their runs as they are now.
+    """
+    parent = store.get(parent.id)
+    metrics = fold_scores(folds)
+    if prepared.predicting_epoch:
+        histories = {fold: _history(store, folds[fold]) for fold in sorted(folds)}
+        if prepared.predicting_epoch == "best":
+            metrics["best_epoch_gain"] = _best_epoch_gain(histories)
+        store.log_figure(parent.id, figures.learning_curves(parent.name, histories), "figures/learning_curves.png")
+    if len(folds) < prepared.num_folds:
+        store.log_metrics(parent.id, metrics)
+        return metrics
+    pooled = {table: _pooled(prepared, folds, store, table) for table in prepared.tables}
+    for name, table in pooled.items():
+        store.log_table(parent.id, table, f"predictions/{name}.parquet")
+    scores = pooled["oof"][list(prepared.dataset.classes)].to_numpy()
+    metrics = _pooled_metrics(prepared, scores) | metrics  # the number people look for comes first
+    _log_tables_and_figures(prepared, scores, parent, store)
+    store.log_metrics(parent.id, metrics)
+    summary = _words(prepared, parent, scores, metrics, _rival(prepared, parent, folds, store))
+    store.set_tags(parent.id, {"mlflow.note.content": describe(summary), "worst": worst_classes(summary.class_lwlrap)})
+    store.set_tags(parent.id, {"candidate": "yes"})  # last: whoever sees it finds all the rest
+    return metrics
+
+
+def _best_epoch_gain(histories: Mapping[int, pd.DataFrame]) -> float:
+    """Return how far val_lwlrap of the best epochs lies above that of the last ones, the mean over folds.
+
+    It bounds from above what choosing the epoch on the fold that is then reported can have brought.
+    """
+    scores = [history["val_lwlrap"] for history in histories.values()]
+    return float(np.mean([score.max() - score.iloc[-1] for score in scores]))
+
+
+def _history(store: Store, fold: Run) -> pd.DataFrame:
+    with store.reading(fold.id, "checkpoints/last/state.json") as local:
+        records = [EpochRecord(**record).as_dict() for record in json.loads(local.read_bytes())["history"]]
+        if not records or not all(isinstance(value, int | float) for record in records for value in record.values()):
+            raise ValueError("its history is not one of numbers")
+    return pd.DataFrame(records)
+
+
+def _pooled(prepared: Folded, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
+    """Join the folds' parts in the order of the curated clips."""
+    joined = pd.concat([_part(prepared, fold, folds[fold], store, table) for fold in sorted(folds)], ignore_index=True)
+    order = {fname: row for row, fname in enumerate(prepared.dataset.curated.fnames)}
+    return joined.iloc[np.argsort(joined["fname"].map(order), kind="stable")].reset_index(drop=True)
+
+
+def _part(prepared: Folded, fold: int, run: Run, store: Store, table: str) -> pd.DataFrame:
+    """Return what a fold says of the clips that it holds out; UserError where its file is of others."""
+    path = f"predictions/{table}.parquet"
+    part = read_predictions(store, run, path, tiles=table == "oof_tiles")
+    held_out = [prepared.dataset.curated.fnames[row] for row in np.flatnonzero(prepared.folds == fold)]
+    if set(part["fname"]) != set(held_out) or class_columns(part) != list(prepared.dataset.classes):
+        raise UserError(f"{run.title}: {path} holds other clips or classes than fold {fold} has; train the run again")
+    return part
+
+
+def _pooled_metrics(prepared: Folded, scores: np.ndarray) -> dict[str, float]:
+    original = prepared.dataset.curated.labels
+    kept = ~prepared.removed
+    metrics = {
+        "cv_lwlrap": lwlrap(original, scores),
+        "cv_lwlrap_corrected": lwlrap(prepared.corrected[kept], scores[kept]),
+    }
+    if is_single_label(original):
+        metrics["cv_accuracy"] = accuracy(original, scores)
+    return metrics
+
+
+def _log_tables_and_figures(prepared: Folded, scores: np.ndarray, parent: Run, store: Store) -> None:
+    dataset, name = prepared.dataset, parent.name
+    classes, curated = dataset.classes, dataset.curated
+    kept = ~prepared.removed
+    corrected, _ = lwlrap_per_class(prepared.corrected[kept], scores[kept])
+    by_class, _ = lwlrap_per_class(curated.labels, scores)
+    counts = curated.labels.sum(axis=0).astype(int)
+    pairs = confused_pairs(curated.labels, scores, CONFUSIONS_SHOWN)
+    named = [(classes[true], classes[wrong], count) for true, wrong, count in pairs]
+    per_class = per_class_table(classes, curated.labels, scores, corrected if prepared.label_lists else None)
+    store.log_shown_table(parent.id, per_class, "tables/per_class.parquet")
+    per_clip = per_clip_table(curated.fnames, prepared.folds, classes, curated.labels, scores)
+    store.log_shown_table(parent.id, per_clip, "tables/per_clip.parquet")
+    bars = figures.class_lwlrap(name, "out of fold", classes, by_class, counts)
+    store.log_figure(parent.id, bars, "figures/class_lwlrap.png")
+    store.log_figure(parent.id, figures.confusions(name, named), "figures/confusions.png")
+
+
+def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
+    """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
+    kinds = dict.fromkeys(("experiment", prepared.kind))  # what learns from others is no rival of an experiment
+    same = {"candidate": "yes", **prepared.data_tags()}
+    found = [run for kind in kinds for run in store.search({"kind": kind, **same}, parent.dataset)]
+    # one that is excluded may have a CV that no other run can be held against
+    fair = [run for run in found if run.id != parent.id and run.tags.get("ensemble") != "exclude"]
+    others = [run for run in fair if run.status == "FINISHED" and "cv_lwlrap" in run.metrics]
+    best = max(others, key=lambda run: run.metrics["cv_lwlrap"], default=None)
+    if best is None:
+        return None
+    try:
+        theirs = {fold: child.score("fold_lwlrap") for fold, child in finished_folds(store, best).items()}
+    except UserError:  # somebody deleted one, or its tags: nothing that should stop this run
+        return None
+    ours = {fold: run.score("fold_lwlrap") for fold, run in folds.items()}
+    if theirs.keys() != ours.keys():  # somebody called it a candidate, or moved a fold's tag
+        return None
+    return Rival(
+        name=best.name,
+        date=time.strftime("%Y-%m-%d"),
+        link=f"#/experiments/{best.experiment_id}/runs/{best.id}",
+        differs=best.tags.get("differs", ""),
+        cv_lwlrap=best.metrics["cv_lwlrap"],
+        gains=tuple(ours[fold] - theirs[fold] for fold in sorted(folds)),
+    )
+
+
+def _words(
+    prepared: Folded,
+    parent: Run,
+    scores: np.ndarray,
+    metrics: Mapping[str, float],
+    rival: Rival | None,
+) -> Summary:
+    dataset = prepared.dataset
+    by_class, _ = lwlrap_per_class(dataset.curated.labels, scores)
+    return Summary(
+        run=parent.id[:8],  # several runs may share a name
+        # a run that is continued under another name keeps its own
+        experiment=parent.name,
+        notes=parent.params.get("notes", ""),
+        base=parent.tags.get("base", ""),
+        differs=parent.tags.get("differs", ""),
+        dataset=dataset.name,
+        curated=len(dataset.curated),
+        noisy=len(dataset.noisy),
+        test=len(dataset.test),
+        cv_lwlrap=metrics["cv_lwlrap"],
+        fold_lwlrap_mean=metrics["fold_lwlrap_mean"],
+        fold_lwlrap_std=metrics["fold_lwlrap_std"],
+        folds=prepared.num_folds,
+        class_lwlrap=dict(zip(dataset.classes, by_class.tolist(), strict=True)),
+        warnings=len(prepared.warnings),
+        best_epoch_gain=metrics.get("best_epoch_gain"),
+        rival=rival,
+        started_from=_started_from(parent),
+        members=prepared.members,
+        taught_by=_taught_by(prepared, parent),
+        corrected=_corrected(prepared, metrics),
+        leaks=LEAKS in parent.tags,
+    )
+
+
+def _corrected(prepared: Folded, metrics: Mapping[str, float]) -> Corrected | None:
+    if not prepared.experiment.labels.corrections:
+        return None
+    changed = (prepared.corrected != prepared.dataset.curated.labels).any(axis=1) & ~prepared.removed
+    return Corrected(metrics["cv_lwlrap_corrected"], int(changed.sum()), int(prepared.removed.sum()))
+
+
+def _started_from(parent: Run) -> StartedFrom | None:
+    run, name = parent.tags.get("init.run"), parent.tags.get("init.name")
+    return StartedFrom(name=name, link=f"#/runs/{run}") if run and name else None
+
+
+def _taught_by(prepared: Folded, parent: Run) -> TaughtBy | None:
+    run, name = parent.tags.get("teacher.run"), parent.tags.get("teacher.name")
+    if not (run and name and isinstance(prepared.experiment, Experiment)):
+        return None
+    shares = prepared.experiment.teacher
+    return TaughtBy(
+        name=name,
+        link=f"#/runs/{run}",
+        curated=shares.curated,
+        noisy=shares.noisy,
+    )

@@ -1,0 +1,198 @@
+"""From runs to what a kernel is told: their networks, weights, and how they are blended."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tagging.config import Experiment
+from tagging.config.sections.models import TimmModel
+from tagging.data.label_lists import read_label_list
+from tagging.errors import UserError
+from tagging.jobs.build import (
+    fold_settings,
+    model_of,
+    network_arguments,
+    stacker_arguments,
+    stacker_of,
+)
+from tagging.jobs.reading import logmel_settings
+from tagging.jobs.stacking.predict import stacker_members, stored_stacker
+from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
+from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
+from tagging.kernel.weights import write_weights
+from tagging.predicting.tagger import classes_of
+from tagging.runs.folds import finished_folds
+from tagging.runs.members import read_ensemble
+from tagging.runs.stored import read_folds, stored_experiment
+from tagging.tracking.store import Run, Store
+from tagging.training.checkpoint import read_state, weights_file
+
+_UNTRAINED = "a kernel cannot train that: pack its weights, without --train"
+
+
+def plan_of(store: Store, run: Run, folder: Path) -> Plan:
+    """Return the plan of a run's predictions, and write the weights of all its networks to a folder.
+
+    Networks come in the order of their worth, that is of the weights of all that falls away without them, then of
+    their CV lwlrap. Raises UserError where a run cannot be packed.
+    """
+    return _plan(store, run, _Collected(store, folder))
+
+
+def training_plan_of(store: Store, run: Run) -> TrainingPlan:
+    """Return the plan of a run's predictions with how each of its networks is trained.
+
+    Raises UserError where a run cannot be packed, or not be trained in a kernel.
+    """
+    collected = _Collected(store, None)
+    plan = _plan(store, run, collected)
+    table = read_folds(store, run)
+    folds = [tuple(table["fname"][table["fold"] == fold]) for fold in range(table["fold"].max() + 1)]
+    networks = {name: _training_of(store, one) for name, one in collected.runs.items()}
+    return TrainingPlan(plan, tuple(folds), networks)
+
+
+def _training_of(store: Store, run: Run) -> NetworkTraining:
+    experiment = _experiment(store, run)
+    if experiment.init.run:
+        raise UserError(f"{_name(run)} starts from the weights of another run (init.run); {_UNTRAINED}")
+    if run.params.get("teacher.run"):
+        raise UserError(f"{_name(run)} learns from what another run says (teacher.run); {_UNTRAINED}")
+    if isinstance(experiment.model, TimmModel) and (experiment.model.weights or experiment.model.download):
+        raise UserError(f"{_name(run)} starts from weights that are no part of it (model.weights); {_UNTRAINED}")
+
+    def listed(given: str) -> dict[str, str] | None:
+        return read_label_list(store.fetch(run.id, f"labels/{Path(given).name}")) if given else None
+
+    return NetworkTraining(
+        settings=fold_settings(experiment),
+        corrections=listed(experiment.labels.corrections),
+        selection=listed(experiment.labels.noisy_selection),
+        noisy_pool=experiment.sampling.noisy_pool,
+        weights=experiment.predict.weights,
+        skip_unreadable=experiment.data.skip_unreadable,
+    )
+
+
+def _experiment(store: Store, run: Run) -> Experiment:
+    return stored_experiment(store, run)
+
+
+def _plan(store: Store, run: Run, collected: _Collected) -> Plan:
+    blend = collected.member(run, 1.0)
+    order = sorted(collected.networks, key=lambda name: (-collected.worth[name], -collected.score(name)))
+    return Plan(
+        run=_name(run),
+        classes=tuple(classes_of(store, run)),
+        networks=tuple(collected.networks[name] for name in order),
+        blend=blend,
+        modules=tuple(sorted({"timm" for network in collected.networks.values() if network.kind == "timm"})),
+    )
+
+
+class _Collected:
+    """The networks below a run, each once, by their names; their weights are written to `folder` where there is one."""
+
+    def __init__(self, store: Store, folder: Path | None) -> None:
+        self._store, self._folder = store, folder
+        self.networks: dict[str, Network] = {}
+        self.runs: dict[str, Run] = {}
+        self.worth: dict[str, float] = {}
+
+    def score(self, name: str) -> float:
+        """Return the CV lwlrap of a network, the mean over its folds where it lacks some."""
+        metrics = self.runs[name].metrics
+        return metrics.get("cv_lwlrap", metrics.get("fold_lwlrap_mean", 0.0))
+
+    def member(self, run: Run, worth: float) -> Member:
+        """Return a run as a member, all that it needs collected; `worth` is the weight that is lost without it."""
+        match run.predicts_as:
+            case "experiment":
+                return self._single(run, worth)
+            case "ensemble":
+                return self._blended(run, worth)
+            case "stacker":
+                return self._stacked(run, worth)
+        raise UserError(
+            f"{_name(run)} is of kind {run.kind or 'none'}; a kernel is packed of an experiment, a trial, a stacker "
+            "or an ensemble"
+        )
+
+    def _single(self, run: Run, worth: float) -> Single:
+        name = _name(run)
+        self.worth[name] = self.worth.get(name, 0.0) + worth
+        if name not in self.networks:
+            self.runs[name] = run
+            self.networks[name] = self._network(run)
+        return Single(name)
+
+    def _blended(self, run: Run, worth: float) -> Blended:
+        ensemble = read_ensemble(self._store, run)
+        return Blended(
+            name=_name(run),
+            method=ensemble.method,
+            weights=tuple(member.weight for member in ensemble.members),
+            members=tuple(self.member(member.run, worth * member.weight) for member in ensemble.members),
+        )
+
+    def _stacked(self, run: Run, worth: float) -> Stacked:
+        if self._folder is None:
+            raise UserError(f"{_name(run)} is a stacker; {_UNTRAINED}")
+        stacker = stored_stacker(self._store, run)
+        classes = len(classes_of(self._store, run))
+        model = stacker_of(stacker, len(stacker.members) * classes, classes)
+        return Stacked(
+            name=_name(run),
+            kind=stacker.model.kind,
+            arguments=stacker_arguments(stacker.model),
+            folds=self._weights(run, "best", model),
+            members=tuple(self.member(one, worth) for one in stacker_members(self._store, run)),
+        )
+
+    def _network(self, run: Run) -> Network:
+        experiment = _experiment(self._store, run)
+        arguments = network_arguments(experiment)
+        model = model_of(experiment, len(classes_of(self._store, run)), 0, torch.device("cpu"), bare=True)
+        return Network(
+            name=_name(run),
+            features=logmel_settings(experiment.features),
+            store=experiment.features.precision,
+            kind=arguments.pop("kind"),
+            arguments=arguments,
+            window=experiment.sampling.frames,
+            step=experiment.predict.tile_step,
+            batch_size=experiment.predict.batch_size,
+            precision=experiment.training.precision,
+            folds=self._weights(run, experiment.predict.weights, model),
+        )
+
+    def _weights(self, run: Run, which: str, model: nn.Module) -> dict[int, Weights]:
+        """Write the weights that each fold predicts with, of a network as `model` is, and return their files."""
+        path = weights_file(Path("checkpoints"), which)
+        folds = finished_folds(self._store, run)
+        files = {fold: f"{_file_name(run)}-fold-{fold}.npz" for fold in sorted(folds)}
+        if self._folder is None:
+            return {fold: Weights(file, "") for fold, file in files.items()}
+        lacking = [fold for fold, child in folds.items() if not self._store.has_file(child.id, path.as_posix())]
+        if lacking:
+            raise UserError(
+                f"{_name(run)} lacks the weights of fold {', '.join(map(str, lacking))}: there is no {path.as_posix()} "
+                "any more; bring it back from a copy, or train the run again"
+            )
+        written = {}
+        for fold, file in files.items():
+            with self._store.reading(folds[fold].id, path.as_posix()) as local:
+                written[fold] = write_weights(read_state(model, local), self._folder / file)
+        return written
+
+
+def _name(run: Run) -> str:
+    return f"{run.name} ({run.id[:8]})"
+
+
+def _file_name(run: Run) -> str:
+    return re.sub(r"[^\w.-]+", "_", run.name) + f"-{run.id[:8]}"

@@ -1,0 +1,83 @@
+"""Who an ensemble is made of: its members by run id with their weights, in the run's file and back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tagging import RECIPE_VERSION
+from tagging.ensemble.blend import weighted_mean
+from tagging.ensemble.pool import METHODS, Method
+from tagging.errors import UserError
+from tagging.runs.stored import read_members
+from tagging.tracking.store import Run, Store
+
+FILE = "ensemble.json"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run in an ensemble; the weights of all its members sum to 1."""
+
+    run: Run
+    weight: float
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The members of an ensemble and how they are blended: `method` is `geometric` or `arithmetic`."""
+
+    method: Method
+    members: tuple[Member, ...]
+
+    @property
+    def runs(self) -> list[Run]:
+        """The members' runs."""
+        return [member.run for member in self.members]
+
+    def blend(self, probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """Return the weighted mean [n, C] of what the members say, one [n, C] each, in their order."""
+        return weighted_mean(probabilities, [member.weight for member in self.members], self.method)
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of all that decides its numbers: members, weights, method; not the members' order."""
+        parts = sorted(f"{member.run.id} {member.weight:.12g}" for member in self.members)
+        return hashlib.sha256("\n".join(["ensemble", str(RECIPE_VERSION), self.method, *parts]).encode()).hexdigest()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the run's file holds."""
+        members = [
+            {"run": member.run.id, "name": member.run.name, "kind": member.run.kind, "weight": member.weight}
+            for member in self.members
+        ]
+        return {"method": self.method, "members": members}
+
+
+def ensemble_of(method: Method, runs: Sequence[Run], weights: Sequence[float]) -> Ensemble:
+    """Return an ensemble of those runs whose weight is not 0, with weights that sum to 1, the heaviest first."""
+    total = float(sum(weights))
+    members = [Member(run, weight / total) for run, weight in zip(runs, weights, strict=True) if weight > 0]
+    return Ensemble(method, tuple(sorted(members, key=lambda member: -member.weight)))
+
+
+def read_ensemble(store: Store, run: Run) -> Ensemble:
+    """Return who a run of kind ensemble is made of.
+
+    Raises UserError where the file is damaged, and one that names every member that was deleted meanwhile.
+    """
+    stored = read_members(store, run, FILE, ("weight",))
+    if stored.get("method") not in METHODS:
+        raise UserError(f"{run.title}: {FILE} has the method {stored.get('method')!r}; allowed: {', '.join(METHODS)}")
+    members, problems = [], []
+    for entry in stored["members"]:
+        try:
+            members.append(Member(store.get(entry["run"]), entry["weight"]))
+        except UserError as error:
+            problems.append(f"{run.name} ({run.id[:8]}) lacks its member {entry['name']}: {error}")
+    if problems:
+        raise UserError(*problems, "without its members an ensemble predicts nothing new; `select` makes another one")
+    return Ensemble(stored["method"], tuple(members))
