@@ -81,7 +81,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     store, launch = _open()
     run = store.resolve(sweep_text, kinds=("sweep",), unfinished=True)
     if run.kind != "sweep":
-        raise UserError(f"{run.name} ({run.id[:8]}) is no sweep, but of kind {run.kind or 'unknown'}")
+        raise UserError(f"{run.title} is no sweep, but of kind {run.kind or 'unknown'}")
     with store.reading(run.id, SPACE) as local:
         stored = json.loads(local.read_bytes())
         if not isinstance(stored, dict) or not isinstance(stored.get("space"), dict) or "data" not in stored:
@@ -103,12 +103,12 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     for tag, value in prepared.data_tags().items():
         if run.tags.get(tag) != value:
             raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
-    say(f"going on with the sweep {run.name} ({run.id[:8]}): {max(left, 0)} of {trials_of(space)} trials are left")
+    say(f"going on with the sweep {run.title}: {max(left, 0)} of {trials_of(space)} trials are left")
     return _finish(store, Sweep(run, space, data, address), stored, prepared, launch)
 
 
 def _nothing_left(run: Run, space: Space) -> str:
-    had = f"the sweep {run.name} ({run.id[:8]}) is finished, and nothing is left to try:"
+    had = f"the sweep {run.title} is finished, and nothing is left to try:"
     if space.searcher.kind == "grid":
         return f"{had} its grid has {count(trials_of(space), 'point')}"
     return f"{had} it was to have {count(trials_of(space), 'trial')}; --trials N brings it to more"
@@ -117,7 +117,7 @@ def _nothing_left(run: Run, space: Space) -> str:
 def _open() -> tuple[Store, str | None]:
     store, launch = open_store()
     for closed in close_abandoned(store):
-        say(f"run {closed.name} ({closed.id[:8]}) was broken off without a word; it is marked as KILLED")
+        say(f"run {closed.title} was broken off without a word; it is marked as KILLED")
     return store, launch
 
 
@@ -133,7 +133,7 @@ def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
         say(f"{run.name} does not say what its space was made of; the sweep goes on with the space that its run holds")
         return
     file, experiment, problems = Path(kept["file"]), space.experiment, []
-    since = f"was changed since the sweep {run.name} ({run.id[:8]}) began; take the change back, or begin a new sweep"
+    since = f"was changed since the sweep {run.title} began; take the change back, or begin a new sweep"
     if not file.exists():
         say(f"{file} is not there any more; the sweep goes on with the space that its run holds")
     elif digest(load_space(file, kept["given"])) != digest(space):

@@ -147,7 +147,7 @@ def _log(store: Store, run: Run, truth: Truth, evaluation: Evaluation) -> None:
     stale = _stale(run, metrics)
     if run.tags.get(DIGEST, truth.digest) != truth.digest:
         warn(
-            f"run {run.name} ({run.id[:8]}) was evaluated by another truth before: its figures are replaced"
+            f"run {run.title} was evaluated by another truth before: its figures are replaced"
             + (f", by NaN where this one gives none: {', '.join(stale)}" if stale else "")
         )
     table = evaluation.classes

@@ -142,7 +142,7 @@ def without_copies(pool: Candidates, oof: OutOfFold) -> tuple[Candidates, OutOfF
     same = [newest[said.tobytes()] for said in oof.probabilities]
     kept = [place for place, run in enumerate(pool.runs) if same[place] is run]
     copies = [
-        (run, f"the same out-of-fold predictions as {other.name} ({other.id[:8]}), which is newer")
+        (run, f"the same out-of-fold predictions as {other.title}, which is newer")
         for run, other in zip(pool.runs, same, strict=True)
         if other is not run
     ]

@@ -37,7 +37,7 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
     check_machine(recipe)  # what the machine cannot do stops before any work
     store, launch = open_store()
     for closed in close_abandoned(store):
-        say(f"run {closed.name} ({closed.id[:8]}) was broken off without a word; it is marked as KILLED")
+        say(f"run {closed.title} was broken off without a word; it is marked as KILLED")
     job = job_of(recipe, store, labelled)
     prepared = job.prepared
     fingerprint = prepared.fingerprint()
@@ -103,7 +103,7 @@ def _start(store: Store, prepared: Folded, lineage: Mapping[str, str]) -> Run:
 
 
 def _resume(store: Store, run: Run) -> Run:
-    say(f"going on with run {run.name} ({run.id[:8]}), which was broken off or lacks folds")
+    say(f"going on with run {run.title}, which was broken off or lacks folds")
     store.reopen(run.id)
     for fold in store.children(run.id):
         if fold.status == "FINISHED":  # killed just before it was cleared away

@@ -119,10 +119,10 @@ class ExperimentJob:
         """Say whose weights it starts from, who teaches it, and what leaks by that."""
         if self._origin:
             start = self._origin.run
-            say(f"the weights start from those of {start.name} ({start.id[:8]}) of data set {start.dataset}")
+            say(f"the weights start from those of {start.title} of data set {start.dataset}")
         if self._teacher:
             teacher = self._teacher
-            say(f"the targets hold what {teacher.name} ({teacher.id[:8]}) of data set {teacher.dataset} says")
+            say(f"the targets hold what {teacher.title} of data set {teacher.dataset} says")
         self._tell_precision(run)
         warn_of_leaks(self._leaks)
 

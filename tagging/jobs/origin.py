@@ -71,7 +71,7 @@ def parentage(origin: Origin | None) -> dict[str, str]:
 def check_origin(origin: Origin, prepared: Prepared, store: Store) -> None:
     """Stop where the run's weights do not fit, or would let a fold train on what it is tested with."""
     run = origin.run
-    title = f"init.run: {run.name} ({run.id[:8]})"
+    title = f"init.run: {run.title}"
     lacking = [fold for fold in prepared.folds_to_run if fold not in origin.folds]
     if lacking:
         raise UserError(

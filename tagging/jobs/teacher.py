@@ -38,8 +38,7 @@ def find_teacher(experiment: Experiment, store: Store) -> tuple[Experiment, Run 
         run = named_run(store, teacher.run, WITH_PREDICTIONS, dataset_name(experiment))
         if run.kind not in WITH_PREDICTIONS:
             raise UserError(
-                f"{run.name} ({run.id[:8]}) is a {run.kind or 'foreign run'}; give an ensemble, experiment, stacker or "
-                "trial"
+                f"{run.title} is a {run.kind or 'foreign run'}; give an ensemble, experiment, stacker or trial"
             )
         check_lost(store, run)
     except UserError as error:
@@ -62,7 +61,7 @@ def attend(teacher: Run | None, prepared: Prepared, store: Store) -> Prepared:
     """
     if teacher is None:
         return prepared
-    title = f"teacher.run: {teacher.name} ({teacher.id[:8]})"
+    title = f"teacher.run: {teacher.title}"
     if not store.has_file(teacher.id, OOF):
         raise UserError(f"{title} has no out-of-fold probabilities; a run has them once all its folds are trained")
     oof = read_predictions(store, teacher, OOF)

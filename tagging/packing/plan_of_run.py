@@ -59,11 +59,11 @@ def training_plan_of(store: Store, run: Run) -> TrainingPlan:
 def _training_of(store: Store, run: Run) -> NetworkTraining:
     experiment = _experiment(store, run)
     if experiment.init.run:
-        raise UserError(f"{_name(run)} starts from the weights of another run (init.run); {_UNTRAINED}")
+        raise UserError(f"{run.title} starts from the weights of another run (init.run); {_UNTRAINED}")
     if run.params.get("teacher.run"):
-        raise UserError(f"{_name(run)} learns from what another run says (teacher.run); {_UNTRAINED}")
+        raise UserError(f"{run.title} learns from what another run says (teacher.run); {_UNTRAINED}")
     if isinstance(experiment.model, TimmModel) and (experiment.model.weights or experiment.model.download):
-        raise UserError(f"{_name(run)} starts from weights that are no part of it (model.weights); {_UNTRAINED}")
+        raise UserError(f"{run.title} starts from weights that are no part of it (model.weights); {_UNTRAINED}")
 
     def listed(given: str) -> dict[str, str] | None:
         return read_label_list(store.fetch(run.id, f"labels/{Path(given).name}")) if given else None
@@ -86,7 +86,7 @@ def _plan(store: Store, run: Run, collected: _Collected) -> Plan:
     blend = collected.member(run, 1.0)
     order = sorted(collected.networks, key=lambda name: (-collected.worth[name], -collected.score(name)))
     return Plan(
-        run=_name(run),
+        run=run.title,
         classes=tuple(classes_of(store, run)),
         networks=tuple(collected.networks[name] for name in order),
         blend=blend,
@@ -118,12 +118,12 @@ class _Collected:
             case "stacker":
                 return self._stacked(run, worth)
         raise UserError(
-            f"{_name(run)} is of kind {run.kind or 'none'}; a kernel is packed of an experiment, a trial, a stacker "
+            f"{run.title} is of kind {run.kind or 'none'}; a kernel is packed of an experiment, a trial, a stacker "
             "or an ensemble"
         )
 
     def _single(self, run: Run, worth: float) -> Single:
-        name = _name(run)
+        name = run.title
         self.worth[name] = self.worth.get(name, 0.0) + worth
         if name not in self.networks:
             self.runs[name] = run
@@ -133,7 +133,7 @@ class _Collected:
     def _blended(self, run: Run, worth: float) -> Blended:
         ensemble = read_ensemble(self._store, run)
         return Blended(
-            name=_name(run),
+            name=run.title,
             method=ensemble.method,
             weights=tuple(member.weight for member in ensemble.members),
             members=tuple(self.member(member.run, worth * member.weight) for member in ensemble.members),
@@ -141,12 +141,12 @@ class _Collected:
 
     def _stacked(self, run: Run, worth: float) -> Stacked:
         if self._folder is None:
-            raise UserError(f"{_name(run)} is a stacker; {_UNTRAINED}")
+            raise UserError(f"{run.title} is a stacker; {_UNTRAINED}")
         stacker = stored_stacker(self._store, run)
         classes = len(classes_of(self._store, run))
         model = stacker_of(stacker, len(stacker.members) * classes, classes)
         return Stacked(
-            name=_name(run),
+            name=run.title,
             kind=stacker.model.kind,
             arguments=stacker_arguments(stacker.model),
             folds=self._weights(run, "best", model),
@@ -158,7 +158,7 @@ class _Collected:
         arguments = network_arguments(experiment)
         model = model_of(experiment, len(classes_of(self._store, run)), 0, torch.device("cpu"), bare=True)
         return Network(
-            name=_name(run),
+            name=run.title,
             features=logmel_settings(experiment.features),
             store=experiment.features.precision,
             kind=arguments.pop("kind"),
@@ -180,7 +180,7 @@ class _Collected:
         lacking = [fold for fold, child in folds.items() if not self._store.has_file(child.id, path.as_posix())]
         if lacking:
             raise UserError(
-                f"{_name(run)} lacks the weights of fold {', '.join(map(str, lacking))}: there is no {path.as_posix()} "
+                f"{run.title} lacks the weights of fold {', '.join(map(str, lacking))}: there is no {path.as_posix()} "
                 "any more; bring it back from a copy, or train the run again"
             )
         written = {}
@@ -188,10 +188,6 @@ class _Collected:
             with self._store.reading(folds[fold].id, path.as_posix()) as local:
                 written[fold] = write_weights(read_state(model, local), self._folder / file)
         return written
-
-
-def _name(run: Run) -> str:
-    return f"{run.name} ({run.id[:8]})"
 
 
 def _file_name(run: Run) -> str:

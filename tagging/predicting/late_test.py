@@ -50,7 +50,7 @@ def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
         for fold, probabilities in zip(folds[each.id], tagger.folds(each), strict=True):
             store.log_table(each.id, half.table(fold, probabilities), half_path("test", fold))
         _keep(store, each, half.left_out)
-        say(f"{each.name} ({each.id[:8]}) had not predicted the test half: {count(len(half.fnames), 'clip')}, done now")
+        say(f"{each.title} had not predicted the test half: {count(len(half.fnames), 'clip')}, done now")
 
 
 @dataclass(frozen=True)

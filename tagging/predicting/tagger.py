@@ -115,8 +115,8 @@ def _ensemble(tagger: Tagger, run: Run) -> np.ndarray:
     for member, folds in zip(ensemble.runs, said, strict=True):
         if len(folds) != len(said[0]):
             raise UserError(
-                f"{member.name} ({member.id[:8]}) has {count(len(folds), 'fold')}, "
-                f"{ensemble.runs[0].name} ({ensemble.runs[0].id[:8]}) has {len(said[0])}: one was deleted; "
+                f"{member.title} has {count(len(folds), 'fold')}, "
+                f"{ensemble.runs[0].title} has {len(said[0])}: one was deleted; "
                 "bring it back in the UI, or train the run again"
             )
     return np.stack([ensemble.blend(parts) for parts in zip(*said, strict=True)])
@@ -125,7 +125,7 @@ def _ensemble(tagger: Tagger, run: Run) -> np.ndarray:
 def no_checkpoints(run: Run) -> str:
     """Say that a trial cannot predict any more."""
     return (
-        f"{run.name} ({run.id[:8]}) is a trial whose checkpoints were dropped (a sweep keeps those of its best): it "
+        f"{run.title} is a trial whose checkpoints were dropped (a sweep keeps those of its best): it "
         "predicts nothing new; train it with `python -m tune promote`, or give it the tag ensemble = exclude"
     )
 

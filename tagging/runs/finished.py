@@ -46,10 +46,10 @@ def named_run(store: Store, text: str, kinds: Sequence[str], dataset: str) -> Ru
     """
     run = meant_run(store, text, kinds, dataset)
     if run.kind == "fold" and run.parent_id:
-        raise UserError(f"{run.name} ({run.id[:8]}) is a fold; give its run {run.parent_id[:8]}")
+        raise UserError(f"{run.title} is a fold; give its run {run.parent_id[:8]}")
     if run.status != "FINISHED":
         raise UserError(
-            f"{run.name} ({run.id[:8]}) is {run.status}, not FINISHED; wait for its end, or go on with it by the "
+            f"{run.title} is {run.status}, not FINISHED; wait for its end, or go on with it by the "
             "command that started it"
         )
     return run

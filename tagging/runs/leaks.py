@@ -19,7 +19,7 @@ def leaks(sources: Sequence[Run], curated: float = 0) -> list[str]:
     by_teacher = (
         f"teacher.curated is {curated:g}, and out-of-fold probabilities come from networks that saw other folds"
     )
-    tagged = [f"{run.name} ({run.id[:8]}) bears the tag {LEAKS}" for run in sources if LEAKS in run.tags]
+    tagged = [f"{run.title} bears the tag {LEAKS}" for run in sources if LEAKS in run.tags]
     return [*([by_teacher] if curated else []), *dict.fromkeys(tagged)]
 
 

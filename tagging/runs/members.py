@@ -77,7 +77,7 @@ def read_ensemble(store: Store, run: Run) -> Ensemble:
         try:
             members.append(Member(store.get(entry["run"]), entry["weight"]))
         except UserError as error:
-            problems.append(f"{run.name} ({run.id[:8]}) lacks its member {entry['name']}: {error}")
+            problems.append(f"{run.title} lacks its member {entry['name']}: {error}")
     if problems:
         raise UserError(*problems, "without its members an ensemble predicts nothing new; `select` makes another one")
     return Ensemble(stored["method"], tuple(members))

@@ -115,7 +115,7 @@ def required(store: Store, pool: Candidates, texts: Sequence[str]) -> list[int]:
         if reason is None:
             away = meant.dataset != pool.dataset
             reason = f"of data set {meant.dataset}" if away else "not in the pool asked for"
-        problems.append(f"--must {text}: {meant.name} ({meant.id[:8]}) is no candidate: {reason}")
+        problems.append(f"--must {text}: {meant.title} is no candidate: {reason}")
     if problems:
         raise UserError(*problems, f"candidates: {_few(pool.runs, 12)}")
     return sorted(set(positions))
@@ -165,7 +165,7 @@ def _unfit(run: Run) -> str:
 
 def _incomparable(run: Run, reference: Run) -> str:
     other = [name for name in COMPARABLE if run.tags.get(f"data.{name}") != reference.tags.get(f"data.{name}")]
-    return f"other {' and '.join(other)} than {reference.name} ({reference.id[:8]})" if other else ""
+    return f"other {' and '.join(other)} than {reference.title}" if other else ""
 
 
 def _nothing(dataset: str, where: str, names: Sequence[str]) -> str:
@@ -178,5 +178,5 @@ def _nothing(dataset: str, where: str, names: Sequence[str]) -> str:
 
 
 def _few(runs: Sequence[Run], most: int = 4) -> str:
-    shown = ", ".join(f"{run.name} ({run.id[:8]})" for run in runs[:most])
+    shown = ", ".join(run.title for run in runs[:most])
     return shown if len(runs) <= most else f"{shown} and {count(len(runs) - most, 'more run')}"

@@ -46,7 +46,7 @@ def find_members(stacker: Stacker, dataset: str, store: Store) -> list[Run]:
 
 
 def _check_member(run: Run, dataset: str, store: Store) -> None:
-    title = said(run)
+    title = run.title
     if run.kind not in HEARING or run.predicts_as == "stacker":
         kind = f"a {run.kind} of a stacker" if run.kind in HEARING else f"of kind {run.kind or 'unknown'}"
         raise UserError(f"{title} is {kind}; members are experiments and their trials")
@@ -63,20 +63,15 @@ def _check_member(run: Run, dataset: str, store: Store) -> None:
 
 
 def _differences(runs: Sequence[Run]) -> list[str]:
-    problems = [f"members: {said(run)} is named twice" for place, run in enumerate(runs) if run in runs[:place]]
+    problems = [f"members: {run.title} is named twice" for place, run in enumerate(runs) if run in runs[:place]]
     first = runs[0]
     for tag in ("data.classes", "data.clips", "data.folds"):
         for run in runs[1:]:
             if run.tags.get(tag) != first.tags.get(tag):
                 problems.append(
-                    f"members: {said(run)} has other {tag.removeprefix('data.')} than {said(first)}; leave one out"
+                    f"members: {run.title} has other {tag.removeprefix('data.')} than {first.title}; leave one out"
                 )
     return problems
-
-
-def said(run: Run) -> str:
-    """Return a run's name and the beginning of its id."""
-    return f"{run.name} ({run.id[:8]})"
 
 
 def read_tiles(runs: Sequence[Run], fnames: Sequence[str], store: Store) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +87,7 @@ def read_tiles(runs: Sequence[Run], fnames: Sequence[str], store: Store) -> tupl
             raise UserError(_other_tiles(runs[0], run, len(first), len(table)))
     counts = first.groupby("fname")["tile"].size().reindex(list(fnames), fill_value=0)
     if not counts.all():
-        raise UserError(f"members: {said(runs[0])} has no tiles of {counts.idxmin()} in {OOF_TILES}; {REPLACE}")
+        raise UserError(f"members: {runs[0].title} has no tiles of {counts.idxmin()} in {OOF_TILES}; {REPLACE}")
     return _side_by_side(tables), np.array(counts, np.int64)
 
 
@@ -103,7 +98,7 @@ def _other_tiles(first: Run, run: Run, there: int, here: int) -> str:
         if run.params.get(path) != first.params.get(path)
     ]
     return (
-        f"members: {said(first)} has {count(there, 'tile')} of the curated clips, {said(run)} {here:,}: "
+        f"members: {first.title} has {count(there, 'tile')} of the curated clips, {run.title} {here:,}: "
         f"{'; '.join(settings) or 'their log-mels differ in length'}; give members that cut clips into the same tiles"
     )
 
@@ -123,7 +118,7 @@ def read_half(runs: Sequence[Run], half: str, store: Store, fold: int | None = N
     for run, table in zip(runs, found, strict=True):
         if sorted(table["fname"]) != sorted(fnames):
             raise UserError(
-                f"members: {said(run)} and {said(runs[0])} predict other {half} clips; train one of them with --again"
+                f"members: {run.title} and {runs[0].title} predict other {half} clips; train one of them with --again"
             )
     ordered = [_in_order(table, fnames, ("fname",)) for table in found]
     return pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(_side_by_side(ordered))], axis=1)

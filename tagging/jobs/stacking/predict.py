@@ -13,7 +13,6 @@ from tagging.errors import UserError
 from tagging.jobs import build
 from tagging.jobs.reading import read_labelled
 from tagging.jobs.stacking.fold import predict_stacker_fold, stacker_stage
-from tagging.jobs.stacking.members import said
 from tagging.jobs.stacking.models import WEIGHTS, Predictor, predictor_of
 from tagging.jobs.stacking.prepare import FILE, prepare_stacker
 from tagging.jobs.summary import summarise
@@ -32,7 +31,7 @@ def stacker_members(store: Store, run: Run) -> list[Run]:
         try:
             runs.append(store.get(member["run"]))
         except UserError as error:
-            problems += [f"{said(run)} needs its member {member['name']}: {problem}" for problem in error.problems]
+            problems += [f"{run.title} needs its member {member['name']}: {problem}" for problem in error.problems]
     if problems:
         raise UserError(*problems, "without its members a stacker predicts nothing new; train it on others")
     return runs
@@ -47,7 +46,7 @@ def predict_stacker(store: Store, run: Run, members: Sequence[np.ndarray]) -> np
     stacker = stored_stacker(store, run)
     if len(members) != len(stacker.members):
         told = count(len(members), "member")
-        raise UserError(f"{said(run)}: {FILE} lists {told}, but it was trained on {len(stacker.members)}; {REPLACE}")
+        raise UserError(f"{run.title}: {FILE} lists {told}, but it was trained on {len(stacker.members)}; {REPLACE}")
     inputs = np.concatenate(members, axis=1).astype(np.float32)
     predictors = _predictors(store, run, stacker, members[0].shape[1])
     return np.stack([predictors[fold](inputs) for fold in sorted(predictors)])
@@ -77,7 +76,7 @@ def stored_stacker(store: Store, run: Run, overrides: Sequence[str] = (), data: 
     """Return what a stacker was trained by, as `stored_recipe` does; UserError for a run of another kind."""
     stacker = stored_recipe(store, run, overrides, data)
     if not isinstance(stacker, Stacker):
-        raise UserError(f"{said(run)} is no stacker, but of kind {run.kind}")
+        raise UserError(f"{run.title} is no stacker, but of kind {run.kind}")
     return stacker
 
 

@@ -17,7 +17,7 @@ from tagging.data.label_lists import apply_corrections, read_label_list
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded, check_folds_to_run, digest
 from tagging.jobs.reading import list_path
-from tagging.jobs.stacking.members import find_members, read_half, read_tiles, said, tiles_digest
+from tagging.jobs.stacking.members import find_members, read_half, read_tiles, tiles_digest
 from tagging.report.description import Member
 from tagging.report.wording import count
 from tagging.runs.stored import read_folds
@@ -120,7 +120,7 @@ def _check_data(dataset: Dataset, run: Run) -> None:
     other = [tag.removeprefix("data.") for tag, value in ours.items() if run.tags.get(tag) != value]
     if other:
         raise UserError(
-            f"{dataset.folder} is not the data that {said(run)} was trained on: it has other {' and '.join(other)}; "
+            f"{dataset.folder} is not the data that {run.title} was trained on: it has other {' and '.join(other)}; "
             "name the right folder with --data"
         )
 
