@@ -76,14 +76,14 @@ def sizes(text: str) -> tuple[int, int | None]:
 def _select(parsed: argparse.Namespace) -> None:
     begin(f"looking for members among {', '.join(names(parsed.runs)) or 'the runs of the store'}")
     with importing():
-        from tagging.commands.select import Asked, select
+        from tagging.commands.select import select
         from tagging.ensemble.pool import METHODS
         from tagging.ensemble.subsets import Limits
-        from tagging.selection.wish import Wish
+        from tagging.selection.settings import CandidateFilter, SelectionSettings
 
-    asked = Asked(parsed.data_set, parsed.where, names(parsed.runs), names(parsed.must), parsed.min or 2)
+    asked = CandidateFilter(parsed.data_set, parsed.where, names(parsed.runs), names(parsed.must), parsed.min or 2)
     methods = METHODS if parsed.method == "both" else (parsed.method,)
-    select(asked, Wish(methods, parsed.search, Limits(*parsed.size), parsed.by), parsed.name)
+    select(asked, SelectionSettings(methods, parsed.search, Limits(*parsed.size), parsed.by), parsed.name)
 
 
 def _ensemble(parsed: argparse.Namespace) -> None:

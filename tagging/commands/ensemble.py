@@ -17,7 +17,7 @@ from tagging.runs.members import Ensemble, ensemble_of
 from tagging.runs.out_of_fold import OutOfFold, read_out_of_fold
 from tagging.runs.standing import SAYS_THE_SAME, says_the_same
 from tagging.selection.candidates import comparable, seed_spread
-from tagging.selection.ensemble_run import Account, write_ensemble
+from tagging.selection.ensemble_run import SelectionRecord, write_ensemble
 from tagging.selection.recipe_checks import check_recipe
 from tagging.tracking.launch import link_launch
 from tagging.tracking.store import Run, Store
@@ -42,7 +42,7 @@ def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
     for member, said in zip(made.runs, oof.probabilities, strict=True):
         if says_the_same(said, oof.folds):
             warn(f"{member.title}: {SAYS_THE_SAME}")
-    run = write_ensemble(store, resolved.recipe.name, made, oof, _account(store, resolved, made, oof, weights))
+    run = write_ensemble(store, resolved.recipe.name, made, oof, _record(store, resolved, made, oof, weights))
     if launch:
         link_launch(store, launch, run)
     best = max(lwlrap(oof.truth, said) for said in oof.probabilities)
@@ -78,9 +78,9 @@ def _tell_shared(resolved: ResolvedEnsemble, runs: list[Run]) -> None:
             warn(f"{', '.join(shared)} have the same settings: they are one run ({run_id[:8]}) of their joint weight")
 
 
-def _account(
+def _record(
     store: Store, resolved: ResolvedEnsemble, made: Ensemble, oof: OutOfFold, weights: dict[str, int]
-) -> Account:
+) -> SelectionRecord:
     import torch
 
     from tagging.ensemble.bootstrap import Bootstrap
@@ -89,7 +89,7 @@ def _account(
     blend = Blend(made.method, tuple(weights[run.id] for run in made.runs))
     (interval,) = Bootstrap(pool, threads=torch.get_num_threads()).intervals([blend])
     notes = f" {resolved.recipe.notes.strip()}" if resolved.recipe.notes else ""
-    return Account(
+    return SelectionRecord(
         how=f"by the recipe `{resolved.recipe.name}`: none was picked for its score on these clips.{notes}",
         params={"ensemble.recipe": resolved.recipe.name},
         metrics={"cv_lwlrap_low": interval.low, "cv_lwlrap_high": interval.high},

@@ -6,7 +6,7 @@ Imports torch once there are candidates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,49 +21,38 @@ from tagging.runs.members import ensemble_of
 from tagging.runs.out_of_fold import OutOfFold, read_pool
 from tagging.runs.standing import SAYS_THE_SAME, far_below, says_the_same
 from tagging.selection.candidates import Candidates, distinct_names, find_pool, required, told
-from tagging.selection.wish import Wish
+from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.files import UnusableFile
 from tagging.tracking.launch import link_launch
 from tagging.tracking.ownership import close_abandoned
 from tagging.tracking.store import Run, Store
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Which runs may be members, as the command line says it."""
-
-    dataset: str = ""
-    where: str = ""
-    runs: Sequence[str] = ()
-    must: Sequence[str] = ()
-    minimum: int = 2
-
-
-def select(asked: Asked, wish: Wish, name: str = "") -> Run:
+def select(asked: CandidateFilter, settings: SelectionSettings, name: str = "") -> Run:
     """Choose among the store's candidates, print what was found, and return the run of the ensemble.
 
     The same store gives the same answer, which is not written twice. Raises UserError where there are too few
     candidates or too many subsets, and for a filter, a name or a table that cannot be used.
     """
-    if wish.search != "enumerate" and (asked.must or wish.limits.largest or wish.limits.smallest > 1):
-        raise UserError(f"--size and --must limit --search enumerate; --search {wish.search} chooses freely")
+    if settings.search != "enumerate" and (asked.must or settings.limits.largest or settings.limits.smallest > 1):
+        raise UserError(f"--size and --must limit --search enumerate; --search {settings.search} chooses freely")
     store, launch = open_store()
     close_abandoned(store)
     pool, oof = _pool(store, asked)
-    wish = replace(wish, limits=replace(wish.limits, must=tuple(required(store, pool, asked.must))))
+    settings = replace(settings, limits=replace(settings.limits, must=tuple(required(store, pool, asked.must))))
     from tagging.selection.choose import choose
     from tagging.selection.ensemble_run import write_ensemble
-    from tagging.selection.found import account_of, show, weigh
+    from tagging.selection.report import record_of, report_on, show
 
     arrays = arrays_of(pool.runs, oof)
-    choice = choose(arrays, wish)
-    found = weigh(pool.runs, arrays, choice, wish)
+    choice = choose(arrays, settings)
+    found = report_on(pool.runs, arrays, choice, settings)
     show(found)
     blend = choice.taken.blend
     ensemble = ensemble_of(blend.method, [pool.runs[one] for one in blend.members], blend.weights)
     positions = [pool.runs.index(run) for run in ensemble.runs]
     members_oof = replace(oof, probabilities=oof.probabilities[positions])
-    run = write_ensemble(store, name or "ensemble", ensemble, members_oof, account_of(found))
+    run = write_ensemble(store, name or "ensemble", ensemble, members_oof, record_of(found))
     if launch:
         link_launch(store, launch, run)
     tell_result(store, run)
@@ -85,7 +74,7 @@ def tell_result(store: Store, run: Run) -> None:
     say(store.where_to_look(run))
 
 
-def _pool(store: Store, asked: Asked) -> tuple[Candidates, OutOfFold]:
+def _pool(store: Store, asked: CandidateFilter) -> tuple[Candidates, OutOfFold]:
     """Return the candidates with what they say, and say which runs are none; UserError where there are too few."""
     pool = find_pool(store, asked.dataset, asked.where, asked.runs)
     pool = pool.without([(run, lost) for run in pool.runs if (lost := _lost(store, run))])

@@ -150,10 +150,10 @@ def _named(store: Store, found: Sequence[Run], names: Sequence[str]) -> list[Run
 
 def _unfit(run: Run) -> str:
     """Return why a run by itself is no candidate; empty where it may be one."""
-    wish = run.tags.get("ensemble", "")
-    if wish == "exclude":
+    wanted = run.tags.get("ensemble", "")
+    if wanted == "exclude":
         return "its tag ensemble is exclude"
-    if run.kind in ON_REQUEST and wish != "include":
+    if run.kind in ON_REQUEST and wanted != "include":
         return f"{'an' if run.kind == 'ensemble' else 'a'} {run.kind} joins with the tag ensemble = include"
     if run.status != "FINISHED":
         return f"{run.status}, not FINISHED"

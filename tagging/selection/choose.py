@@ -19,7 +19,7 @@ from tagging.ensemble.written import rescored
 from tagging.errors import UserError
 from tagging.progress import Bar
 from tagging.report.wording import count, duration
-from tagging.selection.wish import By, Wish
+from tagging.selection.settings import By, SelectionSettings
 
 
 @dataclass(frozen=True)
@@ -51,28 +51,28 @@ class Choice:
         return {name: one for found in self.enumerations.values() for name, one in _sizes(found).items()}
 
 
-def choose(pool: Pool, wish: Wish) -> Choice:
+def choose(pool: Pool, settings: SelectionSettings) -> Choice:
     """Choose a blend of a pool as wished; UserError where there are too many subsets to look at, or none."""
-    if wish.search == "greedy":
-        ways = {f"{method}, greedy": _greedy(pool, method) for method in wish.methods}
-        return Choice(ways, _best(ways, wish.by))
-    _check_number(pool, wish)
-    found = {method: _enumerate(pool, method, limits) for method, limits in _by_method(pool, wish).items()}
-    if wish.search == "weights":
+    if settings.search == "greedy":
+        ways = {f"{method}, greedy": _greedy(pool, method) for method in settings.methods}
+        return Choice(ways, _best(ways, settings.by))
+    _check_number(pool, settings)
+    found = {method: _enumerate(pool, method, limits) for method, limits in _by_method(pool, settings).items()}
+    if settings.search == "weights":
         ways = {f"{method}, weights": _weights(pool, each) for method, each in found.items()}
-    elif wish.by == "nested":
+    elif settings.by == "nested":
         ways = {name: one for each in found.values() for name, one in _sizes(each).items()}
     else:
         ways = {method: each.any_size for method, each in found.items()}
-    return Choice(ways, _best(ways, wish.by), found)
+    return Choice(ways, _best(ways, settings.by), found)
 
 
-def _by_method(pool: Pool, wish: Wish) -> dict[Method, Limits]:
+def _by_method(pool: Pool, settings: SelectionSettings) -> dict[Method, Limits]:
     """Return what is gone through by each mean: a run alone is the same by any, and looked at by the first."""
-    first, *others = wish.methods
-    several = replace(wish.limits, smallest=max(2, wish.limits.smallest))
-    alone = wish.limits.sizes(len(pool))[-1] == 1
-    return {first: wish.limits} if alone else {first: wish.limits, **dict.fromkeys(others, several)}
+    first, *others = settings.methods
+    several = replace(settings.limits, smallest=max(2, settings.limits.smallest))
+    alone = settings.limits.sizes(len(pool))[-1] == 1
+    return {first: settings.limits} if alone else {first: settings.limits, **dict.fromkeys(others, several)}
 
 
 def _sizes(found: Enumeration) -> dict[str, Selection]:
@@ -110,11 +110,11 @@ def _enumerate(pool: Pool, method: Method, limits: Limits) -> Enumeration:
     return replace(found, by_size=by_size, any_size=rescored(pool, found.any_size))
 
 
-def _check_number(pool: Pool, wish: Wish) -> None:
+def _check_number(pool: Pool, settings: SelectionSettings) -> None:
     try:
-        subsets = count_subsets(len(pool), wish.limits)
+        subsets = count_subsets(len(pool), settings.limits)
     except ValueError:
-        raise UserError(_no_subset(len(pool), wish.limits)) from None
+        raise UserError(_no_subset(len(pool), settings.limits)) from None
     if len(pool) > MOST_CANDIDATES:
         raise UserError(
             f"{len(pool)} candidates are more than the {MOST_CANDIDATES} whose subsets are looked at; "
@@ -122,12 +122,12 @@ def _check_number(pool: Pool, wish: Wish) -> None:
         )
     if subsets <= MOST_SUBSETS:
         return
-    guess = estimate(pool, wish.methods[0], wish.limits, threads=torch.get_num_threads(), device=_device())
-    seconds = guess.seconds * len(wish.methods)
+    guess = estimate(pool, settings.methods[0], settings.limits, threads=torch.get_num_threads(), device=_device())
+    seconds = guess.seconds * len(settings.methods)
     raise UserError(
         f"{len(pool)} candidates have {subsets:,} subsets, which would take {duration(seconds)} here; "
         f"at most {MOST_SUBSETS:,} are looked at",
-        f"{_advice(len(pool), wish.limits)}, leave some out with --where or --runs, or take --search greedy",
+        f"{_advice(len(pool), settings.limits)}, leave some out with --where or --runs, or take --search greedy",
     )
 
 

@@ -34,7 +34,7 @@ DATA_TAGS = ("data.classes", "data.clips", "data.folds")
 
 
 @dataclass(frozen=True)
-class Account:
+class SelectionRecord:
     """How an ensemble came about: what is logged of that beside its own numbers.
 
     `gain` says what it gains over the best candidate alone, empty where that is not known.
@@ -51,7 +51,7 @@ class Account:
     seed_spread: Mapping[str, float] = field(default_factory=dict)
 
 
-def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, account: Account) -> Run:
+def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, record: SelectionRecord) -> Run:
     """Write an ensemble as a run and return it; one that is there already, finished, is not written twice.
 
     `oof`: of the ensemble's members, in their order. One that was broken off is written to its end.
@@ -71,11 +71,11 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
         with ending(store, run):
             store.log_json(run.id, ensemble.as_json(), FILE)
             log_made_with(store, run)
-            store.log_params(run.id, {**_params(ensemble), **account.params})
-            metrics = log_predictions(store, run, ensemble, oof) | dict(account.metrics)
+            store.log_params(run.id, {**_params(ensemble), **record.params})
+            metrics = log_predictions(store, run, ensemble, oof) | dict(record.metrics)
             store.log_metrics(run.id, metrics)
-            _log_account(store, run, account)
-            summary = _words(run, ensemble, oof, metrics, account, _test_clips(store, run))
+            _log_record(store, run, record)
+            summary = _words(run, ensemble, oof, metrics, record, _test_clips(store, run))
             said = {"mlflow.note.content": describe_ensemble(summary), "worst": worst_classes(summary.class_lwlrap)}
             store.set_tags(run.id, said)
             store.set_tags(run.id, {"candidate": "yes"})  # last: whoever sees it finds all the rest
@@ -180,10 +180,10 @@ def _log_warnings(store: Store, run: Run, ensemble: Ensemble) -> None:
         store.log_text(run.id, "\n".join(lines) + "\n", WARNINGS)
 
 
-def _log_account(store: Store, run: Run, account: Account) -> None:
-    for name, table in account.tables.items():
+def _log_record(store: Store, run: Run, record: SelectionRecord) -> None:
+    for name, table in record.tables.items():
         store.log_shown_table(run.id, table, f"tables/{name}.parquet")
-    for name, figure in account.figures.items():
+    for name, figure in record.figures.items():
         store.log_figure(run.id, figure, f"figures/{name}.png")
 
 
@@ -193,19 +193,19 @@ def _test_clips(store: Store, run: Run) -> int:
 
 
 def _words(
-    run: Run, ensemble: Ensemble, oof: OutOfFold, metrics: Mapping[str, float], account: Account, test: int
+    run: Run, ensemble: Ensemble, oof: OutOfFold, metrics: Mapping[str, float], record: SelectionRecord, test: int
 ) -> EnsembleSummary:
     by_class, _ = lwlrap_per_class(oof.truth, ensemble.blend(oof.probabilities))
     return EnsembleSummary(
         run=run.id[:8],
         method=ensemble.method,
-        how=account.how,
+        how=record.how,
         dataset=run.dataset,
         curated=len(oof.fnames),
         test=test,
         metrics=metrics,
         class_lwlrap=dict(zip(oof.classes, by_class.tolist(), strict=True)),
-        gain=account.gain,
+        gain=record.gain,
         members=[
             MemberRow(
                 name=member.run.name,
@@ -215,7 +215,7 @@ def _words(
                 weight=member.weight,
                 cv_lwlrap=lwlrap(oof.truth, said),
                 fold_std=member.run.metrics.get("fold_lwlrap_std"),
-                seed_std=account.seed_spread.get(member.run.id),
+                seed_std=record.seed_spread.get(member.run.id),
             )
             for member, differs, said in zip(
                 ensemble.members, told_apart([run.params for run in ensemble.runs]), oof.probabilities, strict=True

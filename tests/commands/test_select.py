@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tagging.commands.select import Asked, arrays_of, select, without_copies
+from tagging.commands.select import arrays_of, select, without_copies
 from tagging.ensemble.subsets import Limits
 from tagging.errors import UserError
 from tagging.runs.out_of_fold import read_out_of_fold
 from tagging.selection.candidates import Candidates
-from tagging.selection.wish import Wish
+from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.store import Run
 from tests.selection.test_candidates import ALL, tagged
 from tests.trainings import Inside, the_run
@@ -20,9 +20,9 @@ from tests.trainings import Inside, the_run
 Capture = pytest.CaptureFixture[str]
 
 
-def problems(asked: Asked, wish: Wish | None = None) -> tuple[str, ...]:
+def problems(asked: CandidateFilter, settings: SelectionSettings | None = None) -> tuple[str, ...]:
     with pytest.raises(UserError) as error:
-        select(asked, wish or Wish())
+        select(asked, settings or SelectionSettings())
     return error.value.problems
 
 
@@ -31,9 +31,9 @@ def members(run: Run) -> str:
 
 
 def test_the_same_store_gives_the_same_answer_which_is_written_once(pool: Inside, capsys: Capture) -> None:
-    first = select(Asked(), Wish())
+    first = select(CandidateFilter(), SelectionSettings())
     out = capsys.readouterr().out
-    again = select(Asked(), Wish(), "another")
+    again = select(CandidateFilter(), SelectionSettings(), "another")
     assert again.id == first.id
     # the first is in the store now, and not in the pool
     told = f"not a candidate: ensemble ({first.id[:8]}): an ensemble joins with the tag ensemble = include\n"
@@ -60,8 +60,8 @@ def test_the_same_store_gives_the_same_answer_which_is_written_once(pool: Inside
 
 
 def test_limits_and_the_nested_estimate_are_obeyed_and_kept_as_params(pool: Inside) -> None:
-    wish = Wish(methods=("arithmetic",), limits=Limits(2, 2), by="nested")
-    run = select(Asked(must=("plain",)), wish, "pair")
+    settings = SelectionSettings(methods=("arithmetic",), limits=Limits(2, 2), by="nested")
+    run = select(CandidateFilter(must=("plain",)), settings, "pair")
     assert run.name == "pair"
     assert "plain" in members(run)
     assert (run.params["select.by"], run.params["select.must"], run.params["select.subsets"]) == (
@@ -75,24 +75,24 @@ def test_limits_and_the_nested_estimate_are_obeyed_and_kept_as_params(pool: Insi
 
 
 def test_greedy_chooses_weights(pool: Inside) -> None:
-    run = select(Asked("demo"), Wish(methods=("geometric",), search="greedy"), "greedy")
+    run = select(CandidateFilter("demo"), SelectionSettings(methods=("geometric",), search="greedy"), "greedy")
     assert run.params["select.search"] == "greedy"
     assert not pool.store.has_file(run.id, "figures/sizes.png")
 
 
 def test_limits_go_with_the_enumeration_alone(pool: Inside) -> None:
-    assert problems(Asked(must=("plain",)), Wish(search="greedy")) == (
+    assert problems(CandidateFilter(must=("plain",)), SelectionSettings(search="greedy")) == (
         "--size and --must limit --search enumerate; --search greedy chooses freely",
     )
 
 
 def test_one_candidate_is_too_few_unless_it_is_asked_for(pool: Inside) -> None:
-    only = Asked(where="params.seed = '1'")
+    only = CandidateFilter(where="params.seed = '1'")
     assert problems(only) == (
         "demo has 1 candidate (seed_1); 2 or more are needed",
         "train another experiment, or the same with --set seed=1; --min 1 takes what there is",
     )
-    run = select(Asked(where=only.where, minimum=1), Wish(methods=("arithmetic",)), "one")
+    run = select(CandidateFilter(where=only.where, minimum=1), SelectionSettings(methods=("arithmetic",)), "one")
     assert members(run) == "seed_1"
     assert run.metrics["cv_lwlrap"] == pytest.approx(the_run(pool.store, "seed_1").metrics["cv_lwlrap"], abs=1e-9)
 
@@ -101,7 +101,7 @@ def test_candidates_of_other_clips_are_told_where_too_few_are_left(pool: Inside)
     seed_1 = the_run(pool.store, "seed_1")
     with tagged(pool, seed_1, {"data.clips": "0", "data.folds": "0"}):
         tiny = the_run(pool.store, "tiny")
-        assert problems(Asked(runs=("seed_1", "tiny"))) == (
+        assert problems(CandidateFilter(runs=("seed_1", "tiny"))) == (
             "demo has 1 candidate (seed_1); 2 or more are needed",
             f"not a candidate: tiny ({tiny.id[:8]}): other clips and folds than seed_1 ({seed_1.id[:8]})",
             "train another experiment, or the same with --set seed=1; --min 1 takes what there is",
@@ -114,7 +114,7 @@ def test_a_run_trained_on_other_labels_is_left_out(pool: Inside, capsys: Capture
     other = table.assign(labels=["Siren", *table["labels"][1:]])
     assert not other.equals(table)
     pool.store.log_table(tiny.id, other, "tables/per_clip.parquet")
-    select(Asked(where="params.seed = '0'"), Wish(methods=("geometric",)))
+    select(CandidateFilter(where="params.seed = '0'"), SelectionSettings(methods=("geometric",)))
     pool.store.log_table(tiny.id, table, "tables/per_clip.parquet")
     assert (
         f"not a candidate: tiny ({tiny.id[:8]}): other labels than lean ({lean.id[:8]}): "
@@ -143,7 +143,7 @@ def test_a_run_that_is_there_twice_counts_once(pool: Inside, capsys: Capture) ->
     table = pool.store.read_table(lean.id, "predictions/oof.parquet")
     pool.store.log_table(lean.id, pool.store.read_table(tiny.id, "predictions/oof.parquet"), "predictions/oof.parquet")
     told = f"the same out-of-fold predictions as lean ({lean.id[:8]}), which is newer"
-    asked = Asked(runs=("tiny", "lean"))
+    asked = CandidateFilter(runs=("tiny", "lean"))
     assert problems(asked) == (
         "demo has 1 candidate (lean); 2 or more are needed",
         f"not a candidate: tiny ({tiny.id[:8]}): {told}",
@@ -165,7 +165,7 @@ def test_a_candidate_whose_predictions_cannot_be_used_is_left_out_with_the_reaso
     pool.store.log_table(tiny.id, broken, "predictions/oof.parquet")
     pool.store.log_table(plain.id, tables[plain.id][1:], "predictions/oof.parquet")
     first = broken["fname"][3]
-    found = problems(Asked(runs=("tiny", "plain", "lean")))
+    found = problems(CandidateFilter(runs=("tiny", "plain", "lean")))
     for run in (tiny, plain):
         pool.store.log_table(run.id, tables[run.id], "predictions/oof.parquet")
     lean = the_run(pool.store, "lean")

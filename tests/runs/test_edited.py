@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tagging.commands.predict import predict_again
-from tagging.commands.select import Asked, select
+from tagging.commands.select import select
 from tagging.commands.submit import submit
 from tagging.commands.train import train
 from tagging.errors import UserError
 from tagging.selection.candidates import comparable
-from tagging.selection.wish import Wish
+from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.store import Run
 from tests.selection.test_ensemble_run import write
 from tests.trainings import Inside, the_run
@@ -38,7 +38,7 @@ def test_a_fold_that_does_not_say_which_it_is_of_is_told(pool: Inside, fold: Run
             command()
         assert error.value.problems == (told,)
     with pytest.raises(UserError) as error:
-        select(Asked(runs=("tiny", "plain")), Wish())
+        select(CandidateFilter(runs=("tiny", "plain")), SelectionSettings())
     plain = the_run(pool.store, "plain")
     assert error.value.problems[1] == f"not a candidate: {plain.title}: {told}"
 
@@ -106,7 +106,7 @@ def test_a_candidate_without_its_data_tags_is_left_out(pool: Inside) -> None:
     plain = the_run(pool.store, "plain")
     pool.store.connection.client.delete_tag(plain.id, "data.clips")
     with pytest.raises(UserError) as error:
-        select(Asked(runs=("tiny", "plain")), Wish())
+        select(CandidateFilter(runs=("tiny", "plain")), SelectionSettings())
     with pytest.raises(UserError) as lacking:
         comparable(pool.store, the_run(pool.store, "plain"))
     pool.store.set_tags(plain.id, {"data.clips": plain.tags["data.clips"]})

@@ -11,11 +11,11 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from tagging.commands import kernel
 from tagging.commands.evaluate import evaluate_runs
 from tagging.commands.predict import predict_again, tag_folder
-from tagging.commands.select import Asked, select
+from tagging.commands.select import select
 from tagging.commands.submit import submit
 from tagging.commands.train import train
 from tagging.errors import UserError
-from tagging.selection.wish import Wish
+from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.store import Run
 from tests.blends import fold_of
 from tests.selection.test_ensemble_run import write
@@ -75,7 +75,7 @@ def test_what_learns_from_a_run_that_lost_a_fold_stops(pool: Inside, lost: tuple
 def test_a_run_that_lost_a_fold_is_no_candidate(pool: Inside, lost: tuple[Run, Run]) -> None:
     reason = f"it lacks {lacks(*lost).partition(' lacks ')[2]}"
     with pytest.raises(UserError) as error:
-        select(Asked(runs=("tiny", "plain")), Wish())
+        select(CandidateFilter(runs=("tiny", "plain")), SelectionSettings())
     assert error.value.problems[:2] == (
         "demo has 1 candidate (tiny); 2 or more are needed",
         f"not a candidate: plain ({lost[0].id[:8]}): {reason}",

@@ -13,7 +13,7 @@ from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.members import ensemble_of
 from tagging.runs.out_of_fold import read_out_of_fold
 from tagging.selection.candidates import find_pool
-from tagging.selection.ensemble_run import Account, write_ensemble
+from tagging.selection.ensemble_run import SelectionRecord, write_ensemble
 from tagging.tracking.store import Run
 from tests.stacked import Stacked
 from tests.trainings import Inside, the_run
@@ -91,7 +91,9 @@ def test_its_cv_is_marked_among_the_runs(leaky: Run, capsys: Capture) -> None:
 
 def test_an_ensemble_hands_it_on(inside: Inside, leaky: Run, capsys: Capture) -> None:
     made = ensemble_of("geometric", [leaky], [1])
-    run = write_ensemble(inside.store, "blend", made, read_out_of_fold(inside.store, [leaky]), Account(how="by hand."))
+    run = write_ensemble(
+        inside.store, "blend", made, read_out_of_fold(inside.store, [leaky]), SelectionRecord(how="by hand.")
+    )
     assert MARKS.items() <= run.tags.items()
     assert "\n\n**The CV is too good:** labels" in run.tags["mlflow.note.content"]
     assert capsys.readouterr().err == handed_on(leaky)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tagging.commands.ensemble import ensemble
-from tagging.commands.select import Asked, select
+from tagging.commands.select import select
 from tagging.commands.train import train
 from tagging.config import load
 from tagging.config.ensemble import load_ensemble
@@ -21,7 +21,7 @@ from tagging.runs.files import OOF
 from tagging.runs.finished import class_columns
 from tagging.runs.out_of_fold import read_out_of_fold
 from tagging.runs.standing import far_below, says_the_same
-from tagging.selection.wish import Wish
+from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.ownership import owner_tag
 from tagging.tracking.store import Run
 from tests.trainings import Inside, the_run
@@ -94,12 +94,12 @@ def truth(pool: Inside) -> pd.DataFrame:
 
 def test_a_candidate_that_says_the_same_of_every_clip_is_left_out(pool: Inside) -> None:
     tiny, plain = the_run(pool.store, "tiny"), the_run(pool.store, "plain")
-    asked = Asked(runs=("tiny", "plain"))
+    asked = CandidateFilter(runs=("tiny", "plain"))
     with saying(pool, [plain], lambda said: 0 * said + 0.1):
         with pytest.raises(UserError) as one_left:
-            select(asked, Wish())
+            select(asked, SelectionSettings())
         with saying(pool, [tiny], lambda said: 0 * said), pytest.raises(UserError) as none_left:
-            select(asked, Wish())
+            select(asked, SelectionSettings())
     assert one_left.value.problems[:2] == (
         "demo has 1 candidate (tiny); 2 or more are needed",
         f"not a candidate: {plain.title}: {SAME}",
@@ -117,7 +117,7 @@ def test_a_candidate_far_below_the_others_is_told_and_stays(pool: Inside, truth:
         saying(pool, [plain], lambda said: 0.9 * (1 - truth) + 0.1 * said),
     ):
         wrong = lwlrap(truth, read_out_of_fold(pool.store, [plain]).probabilities[0])
-        select(Asked(runs=("tiny", "seed_1", "plain")), Wish(methods=("arithmetic",)), "warned")
+        select(CandidateFilter(runs=("tiny", "seed_1", "plain")), SelectionSettings(methods=("arithmetic",)), "warned")
     shown = capsys.readouterr()
     assert shown.out.startswith("demo: 3 candidates\n")
     assert [line for line in shown.err.splitlines() if "far below" in line] == [

@@ -14,7 +14,7 @@ from tagging.ensemble.subsets import Limits, count_subsets
 from tagging.errors import UserError
 from tagging.metrics import lwlrap
 from tagging.selection.choose import choose
-from tagging.selection.wish import Wish
+from tagging.selection.settings import SelectionSettings
 
 
 def random_pool(candidates: int) -> Pool:
@@ -26,7 +26,7 @@ def random_pool(candidates: int) -> Pool:
 
 def test_by_the_cv_the_best_of_all_sizes_and_means_is_taken() -> None:
     pool = random_pool(5)
-    choice = choose(pool, Wish())
+    choice = choose(pool, SelectionSettings())
     assert list(choice.ways) == ["geometric", "arithmetic"]
     assert choice.looked_at == 31 + 26  # a run alone is the same by both means
     assert choice.taken.score == max(one.score for one in choice.by_size.values())
@@ -36,7 +36,7 @@ def test_by_the_cv_the_best_of_all_sizes_and_means_is_taken() -> None:
 
 
 def test_by_the_nested_estimate_a_size_is_taken_and_its_best_subset() -> None:
-    choice = choose(random_pool(5), Wish(by="nested"))
+    choice = choose(random_pool(5), SelectionSettings(by="nested"))
     assert choice.key in choice.by_size
     assert choice.taken.nested == max(one.nested for one in choice.by_size.values())
 
@@ -44,16 +44,16 @@ def test_by_the_nested_estimate_a_size_is_taken_and_its_best_subset() -> None:
 def test_a_run_alone_is_looked_at_once() -> None:
     pool = random_pool(3)
     sizes = [f"{method}, size {size}" for method, size in (("geometric", 1), ("geometric", 2), ("geometric", 3))]
-    assert list(choose(pool, Wish()).by_size) == [*sizes, "arithmetic, size 2", "arithmetic, size 3"]
-    assert list(choose(pool, Wish(methods=("arithmetic",))).by_size) == [
+    assert list(choose(pool, SelectionSettings()).by_size) == [*sizes, "arithmetic, size 2", "arithmetic, size 3"]
+    assert list(choose(pool, SelectionSettings(methods=("arithmetic",))).by_size) == [
         f"arithmetic, size {size}" for size in (1, 2, 3)
     ]
-    alone = choose(pool, Wish(limits=Limits(1, 1)))
+    alone = choose(pool, SelectionSettings(limits=Limits(1, 1)))
     assert (list(alone.by_size), alone.looked_at) == (["geometric, size 1"], 3)
 
 
 def test_sizes_and_members_limit_what_is_looked_at() -> None:
-    choice = choose(random_pool(5), Wish(methods=("arithmetic",), limits=Limits(2, 3, (4,))))
+    choice = choose(random_pool(5), SelectionSettings(methods=("arithmetic",), limits=Limits(2, 3, (4,))))
     assert choice.looked_at == 4 + 6
     assert list(choice.by_size) == ["arithmetic, size 2", "arithmetic, size 3"]
     assert all(4 in one.blend.members for one in choice.by_size.values())
@@ -61,7 +61,7 @@ def test_sizes_and_members_limit_what_is_looked_at() -> None:
 
 @pytest.mark.parametrize(("search", "way"), [("greedy", "geometric, greedy"), ("weights", "geometric, weights")])
 def test_a_search_for_weights_is_a_way_of_its_own(search: str, way: str) -> None:
-    choice = choose(random_pool(5), Wish(methods=("geometric",), search=search))  # type: ignore[arg-type]  # parametrised
+    choice = choose(random_pool(5), SelectionSettings(methods=("geometric",), search=search))  # type: ignore[arg-type]  # parametrised
     assert list(choice.ways) == [choice.key] == [way]
     assert sum(choice.taken.blend.weights) == pytest.approx(1)
 
@@ -80,13 +80,13 @@ def test_a_search_for_weights_is_a_way_of_its_own(search: str, way: str) -> None
 )
 def test_limits_that_leave_nothing_are_told(limits: Limits, problem: str) -> None:
     with pytest.raises(UserError) as error:
-        choose(random_pool(3), Wish(limits=limits))
+        choose(random_pool(3), SelectionSettings(limits=limits))
     assert error.value.problems == (f"{problem}, or leave it out",)
 
 
 def test_too_many_subsets_are_refused_with_the_time_and_what_to_do() -> None:
     with pytest.raises(UserError) as error:
-        choose(random_pool(30), Wish())
+        choose(random_pool(30), SelectionSettings())
     how_many, advice = error.value.problems
     assert re.fullmatch(
         r"30 candidates have 1,073,741,823 subsets, which would take about [\d,]+ (s|minutes|hours|days) here; "
@@ -99,7 +99,7 @@ def test_too_many_subsets_are_refused_with_the_time_and_what_to_do() -> None:
 
 def test_more_candidates_than_subsets_are_made_of_are_left_to_the_greedy_search() -> None:
     with pytest.raises(UserError) as error:
-        choose(random_pool(70), Wish(limits=Limits(1, 2)))
+        choose(random_pool(70), SelectionSettings(limits=Limits(1, 2)))
     assert error.value.problems == (
         "70 candidates are more than the 62 whose subsets are looked at; "
         "leave some out with --where or --runs, or take --search greedy",

@@ -22,7 +22,7 @@ from tagging.runs.finished import class_columns
 from tagging.runs.members import ensemble_of, read_ensemble
 from tagging.runs.out_of_fold import read_out_of_fold
 from tagging.selection.candidates import find_pool
-from tagging.selection.ensemble_run import Account, write_ensemble
+from tagging.selection.ensemble_run import SelectionRecord, write_ensemble
 from tagging.tracking.ownership import close_abandoned
 from tagging.tracking.store import Run
 from tests.project import read_csv
@@ -35,7 +35,7 @@ def write(inside: Inside, names: Sequence[str], weights: Sequence[float], method
     runs = [inside.store.resolve(name) for name in names]
     made = ensemble_of(method, runs, weights)
     return write_ensemble(
-        inside.store, "blend", made, read_out_of_fold(inside.store, made.runs), Account(how="by hand.")
+        inside.store, "blend", made, read_out_of_fold(inside.store, made.runs), SelectionRecord(how="by hand.")
     )
 
 
@@ -228,7 +228,7 @@ def test_a_member_that_is_deleted_while_the_ensemble_is_made_is_named(pool: Insi
     lean = made.runs[0]
     pool.store.connection.client.delete_run(lean.id)
     with pytest.raises(UserError) as error:
-        write_ensemble(pool.store, "blend", made, oof, Account(how="by hand."))
+        write_ensemble(pool.store, "blend", made, oof, SelectionRecord(how="by hand."))
     pool.store.connection.client.restore_run(lean.id)
     assert error.value.problems == (
         f"lean was deleted while the ensemble was made: run {lean.id} is deleted; "

@@ -11,8 +11,8 @@ from tagging.ensemble.pool import Pool
 from tagging.ensemble.subsets import Limits
 from tagging.metrics import lwlrap
 from tagging.selection.choose import choose
-from tagging.selection.found import _signed, account_of, show, weigh
-from tagging.selection.wish import Wish
+from tagging.selection.report import _signed, record_of, report_on, show
+from tagging.selection.settings import SelectionSettings
 from tagging.tracking.store import Run
 
 
@@ -29,8 +29,8 @@ def hair_apart() -> Pool:
 
 
 def test_one_number_is_told_of_a_run_alone_and_nothing_against_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    pool, wish = hair_apart(), Wish(methods=("geometric",), limits=Limits(1, 1, must=(0,)))
-    found = weigh(runs(pool), pool, choose(pool, wish), wish)
+    pool, settings = hair_apart(), SelectionSettings(methods=("geometric",), limits=Limits(1, 1, must=(0,)))
+    found = report_on(runs(pool), pool, choose(pool, settings), settings)
     show(found)
     expected = lwlrap(pool.truth, pool.probabilities[0])
     assert expected == (18 + 6 / 4) / 24
@@ -47,8 +47,8 @@ def test_one_number_is_told_of_a_run_alone_and_nothing_against_itself(capsys: py
 
 
 def test_the_gain_over_the_best_alone_is_of_the_scores_that_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    pool, wish = hair_apart(), Wish(methods=("geometric",), limits=Limits(1, 1, must=(1,)))
-    found = weigh(runs(pool), pool, choose(pool, wish), wish)
+    pool, settings = hair_apart(), SelectionSettings(methods=("geometric",), limits=Limits(1, 1, must=(1,)))
+    found = report_on(runs(pool), pool, choose(pool, settings), settings)
     show(found)
     gain = found.choice.taken.score - lwlrap(pool.truth, pool.probabilities[0])
     assert found.gain.low < gain < found.gain.high < 0
@@ -57,28 +57,28 @@ def test_the_gain_over_the_best_alone_is_of_the_scores_that_are_shown(capsys: py
 
 
 @pytest.mark.parametrize(
-    ("wish", "among"),
+    ("settings", "among"),
     [
-        (Wish(), "the best of 11 subsets"),
-        (Wish(methods=("arithmetic",)), "the best of 7 subsets"),
-        (Wish(by="nested"), "the best of {} {} means of {} members"),
-        (Wish(by="nested", limits=Limits(2, 2, must=(1,))), "the best of 2 {1} means of 2 members"),
-        (Wish(by="nested", limits=Limits(3, 3)), "that of the only {1} mean of 3 members"),
+        (SelectionSettings(), "the best of 11 subsets"),
+        (SelectionSettings(methods=("arithmetic",)), "the best of 7 subsets"),
+        (SelectionSettings(by="nested"), "the best of {} {} means of {} members"),
+        (SelectionSettings(by="nested", limits=Limits(2, 2, must=(1,))), "the best of 2 {1} means of 2 members"),
+        (SelectionSettings(by="nested", limits=Limits(3, 3)), "that of the only {1} mean of 3 members"),
     ],
 )
 def test_it_is_told_among_how_many_the_cv_is_the_best(
-    wish: Wish, among: str, capsys: pytest.CaptureFixture[str]
+    settings: SelectionSettings, among: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     random = np.random.default_rng(0)
     truth = np.eye(4, dtype=int)[random.integers(4, size=24)]
     pool = Pool(["a", "b", "c"], list(0.3 * truth + 0.6 * random.random((3, *truth.shape))), truth, np.arange(24) % 3)
-    found = weigh(runs(pool), pool, choose(pool, wish), wish)
+    found = report_on(runs(pool), pool, choose(pool, settings), settings)
     show(found)
     blend = found.choice.taken.blend
     of_size = {1: 3, 2: 3, 3: 1}[len(blend.members)]
     said = f"the CV is {among.format(of_size, blend.method, len(blend.members))}, scored on the clips it was"
     assert said in capsys.readouterr().out
-    assert said in account_of(found).how
+    assert said in record_of(found).how
 
 
 def test_the_picture_of_sizes_begins_with_one_member_whatever_mean_is_taken() -> None:
@@ -86,14 +86,14 @@ def test_the_picture_of_sizes_begins_with_one_member_whatever_mean_is_taken() ->
     truth = np.eye(4, dtype=int)[random.integers(4, size=24)]
     pool = Pool(["a", "b", "c"], list(0.3 * truth + 0.6 * random.random((3, *truth.shape))), truth, np.arange(24) % 3)
     for methods in (("arithmetic", "geometric"), ("geometric", "arithmetic")):
-        wish = Wish(methods=methods, limits=Limits(1, 3))
-        choice = choose(pool, wish)
-        found = weigh(runs(pool), pool, replace(choice, key=methods[1]), wish)
-        (axes,) = account_of(found).figures["sizes"].axes
+        settings = SelectionSettings(methods=methods, limits=Limits(1, 3))
+        choice = choose(pool, settings)
+        found = report_on(runs(pool), pool, replace(choice, key=methods[1]), settings)
+        (axes,) = record_of(found).figures["sizes"].axes
         assert axes.lines[0].get_xdata().tolist() == [1, 2, 3]
         assert axes.lines[0].get_ydata()[0] == pytest.approx(max(found.alone))
         assert found.choice.taken.blend.method == methods[1]
-        (gain,) = account_of(found).gain.splitlines()
+        (gain,) = record_of(found).gain.splitlines()
         assert gain.startswith(f"against {pool.names[found.rival]} alone ")
 
 
@@ -112,12 +112,12 @@ def test_a_blend_that_loses_to_a_candidate_alone_is_warned_of(size: int, capsys:
     truth = np.eye(4, dtype=int)[random.integers(4, size=24)]
     right, wrong = truth * 0.2 + 0.4, np.roll(truth, 1, axis=1) * 0.8 + 0.1
     pool = Pool(["right", "wrong"], [right, wrong], truth, np.arange(24) % 3)
-    wish = Wish(limits=Limits(size, size))
-    show(weigh(runs(pool), pool, choose(pool, wish), wish))
+    settings = SelectionSettings(limits=Limits(size, size))
+    show(report_on(runs(pool), pool, choose(pool, settings), settings))
     expected = (
         "warning: right alone has a higher CV than this blend, the best that was looked at\n" if size == 2 else ""
     )
     assert capsys.readouterr().err == expected
-    wish = Wish(limits=Limits(size, size), by="nested")
-    show(weigh(runs(pool), pool, choose(pool, wish), wish))
+    settings = SelectionSettings(limits=Limits(size, size), by="nested")
+    show(report_on(runs(pool), pool, choose(pool, settings), settings))
     assert capsys.readouterr().err == expected.replace("that was looked at", "by the nested estimate")

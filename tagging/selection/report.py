@@ -23,8 +23,8 @@ from tagging.report import selection as pictures
 from tagging.report.wording import beside, count
 from tagging.selection.candidates import seed_spread
 from tagging.selection.choose import Choice
-from tagging.selection.ensemble_run import Account
-from tagging.selection.wish import Wish
+from tagging.selection.ensemble_run import SelectionRecord
+from tagging.selection.settings import SelectionSettings
 from tagging.tracking.files import Figure
 from tagging.tracking.store import Run
 
@@ -32,7 +32,7 @@ SHOWN = 10  # rows of the table
 
 
 @dataclass(frozen=True)
-class Found:
+class SelectionReport:
     """A choice among `runs`, the candidates in the order of the pool, and what the bootstrap over clips says of it.
 
     `blends` has a row a blend, the best first: `way`, `members` and `weights`, `cv_lwlrap`, `nested_lwlrap`, `low` and
@@ -44,7 +44,7 @@ class Found:
     runs: Sequence[Run]
     pool: Pool
     choice: Choice
-    wish: Wish
+    settings: SelectionSettings
     blends: pd.DataFrame
     interval: Interval
     alone: np.ndarray
@@ -58,7 +58,7 @@ class Found:
         return None if self.choice.taken.blend.members == (best,) else best
 
 
-def weigh(runs: Sequence[Run], pool: Pool, choice: Choice, wish: Wish) -> Found:
+def report_on(runs: Sequence[Run], pool: Pool, choice: Choice, settings: SelectionSettings) -> SelectionReport:
     """Say how far a choice can be trusted."""
     bootstrap = Bootstrap(pool, threads=torch.get_num_threads())
     blend = choice.taken.blend
@@ -67,12 +67,12 @@ def weigh(runs: Sequence[Run], pool: Pool, choice: Choice, wish: Wish) -> Found:
     alone = scores(pool)
     best = equal_blend("arithmetic", [int(np.argmax(alone))], len(pool))  # which leaves it as it is
     found = choice.enumerations.get(blend.method)
-    return Found(
+    return SelectionReport(
         runs=runs,
         pool=pool,
         choice=choice,
-        wish=wish,
-        blends=_table(pool, ways, bootstrap.intervals([one.blend for one in ways.values()]), wish),
+        settings=settings,
+        blends=_table(pool, ways, bootstrap.intervals([one.blend for one in ways.values()]), settings),
         interval=bootstrap.intervals([blend])[0],
         alone=alone,
         gain=bootstrap.difference(blend, best),
@@ -80,7 +80,7 @@ def weigh(runs: Sequence[Run], pool: Pool, choice: Choice, wish: Wish) -> Found:
     )
 
 
-def show(found: Found) -> None:
+def show(found: SelectionReport) -> None:
     """Print the best blends and how optimistic the number of the first is."""
     members = Column("members", overflow="fold")  # long names are broken, not cut
     table = Table("", "blend", members, "CV lwlrap", "nested", "95 %", box=None, pad_edge=False)
@@ -91,11 +91,11 @@ def show(found: Found) -> None:
     say(_trust(found))
     rival = found.rival
     if rival is not None and found.choice.taken.score < found.alone[rival]:
-        best = "the best that was looked at" if found.wish.by == "cv" else "the best by the nested estimate"
+        best = "the best that was looked at" if found.settings.by == "cv" else "the best by the nested estimate"
         warn(f"{found.pool.names[rival]} alone has a higher CV than this blend, {best}")
 
 
-def _trust(found: Found) -> str:
+def _trust(found: SelectionReport) -> str:
     """Return how good the choice is, how optimistic that number is, and what it gains, in lines."""
     taken, low, high = found.choice.taken, found.interval.low, found.interval.high
     lines = [
@@ -105,7 +105,7 @@ def _trust(found: Found) -> str:
     return "\n".join([*lines, *_gain(found)])
 
 
-def _gain(found: Found) -> list[str]:
+def _gain(found: SelectionReport) -> list[str]:
     """Return, in a line, what the choice gains over the best candidate alone; none where it is that candidate."""
     if found.rival is None:
         return []
@@ -118,7 +118,7 @@ def _signed(difference: float) -> str:
     return f"{round(difference, 4) + 0.0:+.4f}"  # adding 0 makes a -0 a 0
 
 
-def _flattery(found: Found) -> str:
+def _flattery(found: SelectionReport) -> str:
     """Return how optimistic the score of the choice is, in two lines."""
     gap = found.choice.taken.score - found.choice.taken.nested
     return (
@@ -127,15 +127,15 @@ def _flattery(found: Found) -> str:
     )
 
 
-def _among(found: Found) -> str:
+def _among(found: SelectionReport) -> str:
     """Return among how many blends the taken one has the highest CV: by the nested estimate, those of its size."""
-    wish, blend = found.wish, found.choice.taken.blend
-    if wish.search != "enumerate":
+    settings, blend = found.settings, found.choice.taken.blend
+    if settings.search != "enumerate":
         return "the best that was found"
-    if wish.by == "cv":
+    if settings.by == "cv":
         return _best_of(found.choice.looked_at, "subset")
     size = len(blend.members)
-    subsets = count_subsets(len(found.pool), Limits(size, size, wish.limits.must))
+    subsets = count_subsets(len(found.pool), Limits(size, size, settings.limits.must))
     return f"{_best_of(subsets, f'{blend.method} mean')} of {count(size, 'member')}"
 
 
@@ -143,17 +143,17 @@ def _best_of(number: int, what: str) -> str:
     return f"that of the only {what}" if number == 1 else f"the best of {count(number, what)}"
 
 
-def account_of(found: Found) -> Account:
+def record_of(found: SelectionReport) -> SelectionRecord:
     """Return what is logged of a selection beside the ensemble's own numbers."""
-    taken, wish = found.choice.taken, found.wish
-    limits = wish.limits
-    return Account(
+    taken, settings = found.choice.taken, found.settings
+    limits = settings.limits
+    return SelectionRecord(
         how=_how(found),
         gain="".join(_gain(found)),
         params={
-            "select.search": wish.search,
-            "select.by": wish.by,
-            "select.methods": ", ".join(wish.methods),
+            "select.search": settings.search,
+            "select.by": settings.by,
+            "select.methods": ", ".join(settings.methods),
             "select.smallest": limits.smallest,
             "select.largest": limits.largest or len(found.pool),
             "select.must": ", ".join(found.pool.names[one] for one in limits.must),
@@ -171,7 +171,9 @@ def account_of(found: Found) -> Account:
     )
 
 
-def _table(pool: Pool, ways: Mapping[str, Selection], intervals: Sequence[Interval], wish: Wish) -> pd.DataFrame:
+def _table(
+    pool: Pool, ways: Mapping[str, Selection], intervals: Sequence[Interval], settings: SelectionSettings
+) -> pd.DataFrame:
     rows = [
         {
             "way": name,
@@ -183,7 +185,7 @@ def _table(pool: Pool, ways: Mapping[str, Selection], intervals: Sequence[Interv
         }
         for (name, one), interval in zip(ways.items(), intervals, strict=True)
     ]
-    by = "nested_lwlrap" if wish.by == "nested" else "cv_lwlrap"
+    by = "nested_lwlrap" if settings.by == "nested" else "cv_lwlrap"
     return pd.DataFrame(rows).sort_values(by, ascending=False, kind="stable", ignore_index=True)
 
 
@@ -194,7 +196,7 @@ def _member_names(pool: Pool, blend: Blend) -> list[str]:
     return [pool.names[one] if equal else f"{pool.names[one]} {weight:.3f}" for one, weight in pairs]
 
 
-def _candidates(found: Found) -> pd.DataFrame:
+def _candidates(found: SelectionReport) -> pd.DataFrame:
     """Return a row a candidate: who it is, what it is worth alone, its weight, and how often it is chosen."""
     blend, seeds = found.choice.taken.blend, seed_spread(found.runs)
     weights = dict(zip(blend.members, blend.weights, strict=True))
@@ -212,7 +214,7 @@ def _candidates(found: Found) -> pd.DataFrame:
     )
 
 
-def _figures(found: Found) -> dict[str, Figure]:
+def _figures(found: SelectionReport) -> dict[str, Figure]:
     """Draw how alike candidates are and, where subsets were enumerated, score against size and what is chosen."""
     blend, pool = found.choice.taken.blend, found.pool
     alike = pictures.correlations("how alike the candidates are", pool.names, correlation(pool))
@@ -235,12 +237,12 @@ def _figures(found: Found) -> dict[str, Figure]:
     return figures
 
 
-def _how(found: Found) -> str:
-    wish, pool = found.wish, found.pool
-    what = f"among {count(len(pool), 'candidate')} by the {'nested estimate' if wish.by == 'nested' else 'CV'}"
+def _how(found: SelectionReport) -> str:
+    settings, pool = found.settings, found.pool
+    what = f"among {count(len(pool), 'candidate')} by the {'nested estimate' if settings.by == 'nested' else 'CV'}"
     stability = ""
     if found.shares is not None:
         shares = ", ".join(f"{pool.names[one]} {found.shares[one]:.0%}" for one in found.choice.taken.blend.members)
         stability = f" Chosen anew on other draws of the clips, its members come again in: {shares}."
-    twice = "; as the highest of several, the nested estimate flatters a little too" if wish.by == "nested" else ""
-    return f"{what} ({wish.search}); {_flattery(found)}{twice}.{stability}"
+    twice = "; as the highest of several, the nested estimate flatters a little too" if settings.by == "nested" else ""
+    return f"{what} ({settings.search}); {_flattery(found)}{twice}.{stability}"
