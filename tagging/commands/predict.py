@@ -9,18 +9,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION
-from tagging.config import Experiment
 from tagging.data.findings import limited
 from tagging.data.listing import sound_at
-from tagging.errors import PartlyDone, UserError, printable
+from tagging.errors import PartlyDone, UserError
 from tagging.jobs.lessons import Lessons
 from tagging.jobs.prepare import prepare
-from tagging.jobs.reading import logmel_settings
-from tagging.progress import decoding_bar, say, warn
+from tagging.progress import say, warn
 from tagging.report.wording import count
 from tagging.runs.files import LEFT_OUT
 from tagging.runs.finished import open_run
@@ -105,68 +102,27 @@ def tag_folder(
     overrides: Sequence[str] = (),
     files: Sequence[Path] | None = None,
 ) -> pd.DataFrame:
-    """Tag the sound in a folder, or one file, with all folds of a run, and of its members where it has some.
+    """Tag the sound in a folder, or one file, as `predicting.folder.tag_files` does; return its table.
 
-    Returns fname and one float column a class: the mean over tiles, then the geometric mean over folds.
     Prints the `top` likeliest classes of each clip; `out` is a CSV file to write all to, `files` what `sound_at` found.
     Raises UserError if there is no sound, PartlyDone at the end if some of it could not be read and is left out.
     """
     store, run = open_run(run_text)
     warn_of_untrained(store, run)
-    from tagging.jobs.build import device_of
-    from tagging.kernel.networks import on_device
-    from tagging.predicting.new_sound import Look, read_sounds
-    from tagging.predicting.tagger import Tagger, classes_of, hears, same_experiment, with_members
+    files = files or sound_at(folder, warn)
+    from tagging.predicting.folder import likeliest, tag_files, write_tags
 
-    def look_of(experiment: Experiment) -> Look:
-        return Look(logmel_settings(experiment.features), "float32")
-
-    heard = [below for below in with_members(store, run) if hears(below)]
-    experiments = [same_experiment(store, below, overrides) for below in heard]
-    device, files = device_of(experiments[0]), files or sound_at(folder, warn)
-    with decoding_bar("second") as bar:
-        sound = read_sounds(files, list(dict.fromkeys(map(look_of, experiments))), bar.reach)
-    if not sound.tables:
-        nothing = f"{folder}: no sound that can be read in {count(len(files), 'file')}"
-        raise UserError(*limited(sound.problems, str, "files"), nothing)
-    _warn_of(sound.problems)
-    tables = {look: on_device(table, device) for look, table in sound.tables.items()}
-    rows = np.arange(sound.readable.sum())
-    tagger = Tagger(store, lambda experiment: (tables[look_of(experiment)], rows), overrides)
-    classes = classes_of(store, run)
-    probabilities = tagger.blended(run)
-    root = folder if folder.is_dir() else folder.parent
-    readable = [path.relative_to(root) for path, usable in zip(files, sound.readable, strict=True) if usable]
-    fnames = [printable(path.as_posix()) for path in readable]
-    table = pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(probabilities, columns=classes)], axis=1)
-    try:  # the file first, whatever becomes of the words, which are said in any case
+    table, problems = tag_files(store, run, folder, files, overrides)
+    try:
         if out is not None:
-            _write(table, out)
-    finally:
-        _show(table, classes, min(top, len(classes)))
+            write_tags(table, out)
+    finally:  # the screen has the tags even where the file cannot be written
+        for line in likeliest(table, top):
+            say(line)
     if out is not None:
-        say(f"wrote {out}: {count(len(table), 'clip')}, {len(classes)} classes")
-    if sound.problems:
-        _warn_of(limited(sound.problems, str, "files"))
+        say(f"wrote {out}: {count(len(table), 'clip')}, {len(table.columns) - 1} classes")
+    if problems:
+        for problem in limited(problems, str, "files"):
+            warn(f"{LEFT_OUT}{problem}")
         raise PartlyDone(f"{len(table)} of {count(len(files), 'file')} tagged; the others are named above")
     return table
-
-
-def _warn_of(problems: Sequence[str]) -> None:
-    for problem in problems:
-        warn(f"{LEFT_OUT}{problem}")
-
-
-def _write(table: pd.DataFrame, out: Path) -> None:
-    try:
-        table.to_csv(out, index=False, float_format="%.6f")
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
-
-
-def _show(table: pd.DataFrame, classes: list[str], top: int) -> None:
-    scores = table[classes].to_numpy()
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
-    width = max(len(fname) for fname in table["fname"])
-    for fname, row, order in zip(table["fname"], scores, best, strict=True):
-        say(f"{fname:<{width}}  " + "  ".join(f"{classes[index]} {row[index]:.2f}" for index in order))

@@ -39,7 +39,7 @@ def write_submission(store: Store, run: Run, out: Path, data: Path | None = None
     folds = fold_numbers(store, run)
     warn_of_untrained(store, run)
     if not has_half(store, run, "test", folds):
-        from tagging.predicting.late_test import complete_test  # which needs torch
+        from tagging.predicting.missing_split import complete_test  # which needs torch
 
         complete_test(store, run, data)
     submission = test_probabilities(store, run)

@@ -1,4 +1,4 @@
-"""What log-mels are made with. Imports no torch, so that a store is found without it."""
+"""The settings of log-mels. Imports no torch, so that a feature store is found without it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FEATURE_VERSION = 2
 
 @dataclass(frozen=True)
 class LogMelSettings:
-    """What a log-mel is made with: Hz, samples, seconds and dB."""
+    """How a log-mel is computed: Hz, samples, seconds and dB."""
 
     sample_rate: int = 44100
     n_fft: int = 2560
@@ -21,3 +21,11 @@ class LogMelSettings:
     min_seconds: float = 0.5
     trim_db: float = 60.0
     range_db: float = 80.0
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """How log-mels are computed, and the type they are kept in: networks with equal front ends share a table."""
+
+    settings: LogMelSettings
+    precision: str = "float32"

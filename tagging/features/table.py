@@ -91,6 +91,12 @@ class LogMels:
         """Return the table on `device`."""
         return LogMels(self.frames.to(device), self.offsets.to(device), self.lengths.to(device), self.minima.to(device))
 
+    def placed(self, device: torch.device) -> LogMels:
+        """Return the table on `device` where it fits into half of the memory that is free there, else as it is."""
+        if device.type == "cuda" and self.frames.nbytes < 0.5 * torch.cuda.mem_get_info(device)[0]:
+            return self.to(device)
+        return self
+
     def clip(self, index: int) -> Tensor:
         """Return clip `index` as a view [T, M] of the table."""
         start = int(self.offsets[index])

@@ -23,8 +23,8 @@ from tagging.jobs.lessons import Lessons
 from tagging.jobs.reading import (
     Labelled,
     LabelLists,
+    front_end_of,
     initial_weights,
-    logmel_settings,
     read_labelled,
 )
 from tagging.jobs.twins import CONTENT, twins, with_content
@@ -149,7 +149,7 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
             *lists.warnings,
             *_sound_notes(dataset, features, rows),
             *twins(dataset, same, folds),
-            *warn_of_bands(features, logmel_settings(experiment.features)),
+            *warn_of_bands(features, front_end_of(experiment.features).settings),
             *_idle_selection(experiment, lists),
             *absent_classes(folds, trained_on, dataset.classes),
             *uneven(folds, dataset.curated, experiment.folds.group),
@@ -177,7 +177,7 @@ def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
             project.root() / "data" / "features",
             files,
             dataset.folder,
-            logmel_settings(experiment.features),
+            front_end_of(experiment.features).settings,
             experiment.features.precision,
             read_sound,
             bar.reach,

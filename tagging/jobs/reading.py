@@ -20,7 +20,7 @@ from tagging.data.demo import make_demo
 from tagging.data.label_lists import apply_corrections, read_label_list, select_noisy
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError, room_in
-from tagging.features.settings import LogMelSettings
+from tagging.features.settings import FrontEnd, LogMelSettings
 
 MLFLOWS_OWN = "Default"
 RESERVED = ("fname", "fold", "tile")  # columns beside the classes in tables of predictions
@@ -142,6 +142,6 @@ def initial_weights(experiment: Experiment) -> Path | None:
     )
 
 
-def logmel_settings(features: Features) -> LogMelSettings:
-    """Return the front end's settings."""
-    return LogMelSettings(**features.model_dump(exclude={"precision"}))
+def front_end_of(features: Features) -> FrontEnd:
+    """Return the front end that a config describes."""
+    return FrontEnd(LogMelSettings(**features.model_dump(exclude={"precision"})), features.precision)

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from tagging.features.table import LogMels
-from tagging.kernel.networks import best_device, count_tiles, on_device, predict_clips, restored
+from tagging.kernel.networks import best_device, count_tiles, predict_clips, restored
 from tagging.kernel.plan import Network, Plan
-from tagging.predicting.new_sound import Look, read_sounds
+from tagging.predicting.new_sound import read_sounds
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,17 @@ class Estimate:
 def measure(plan: Plan, weights: Path, files: Sequence[Path]) -> Estimate:
     """Tag a few clips with one fold of each network of a plan, and say what that took."""
     device = best_device()
-    looks = list(dict.fromkeys(map(Look.of, plan.networks)))
     began = time.monotonic()
-    sound = read_sounds(files, looks, lambda done, total: None)
+    sound = read_sounds(files, [network.front_end for network in plan.networks], lambda done, total: None)
     sound_seconds = (time.monotonic() - began) / len(files)
     tile_seconds, clip_seconds = {}, sound_seconds
     for network in plan.networks:
-        logmels = on_device(sound.tables[Look.of(network)], device)
+        logmels = sound.tables[network.front_end].placed(device)
         seconds = _fold_seconds(network, len(plan.classes), weights, logmels, device)
         tile_seconds[network.name] = seconds / count_tiles(network, logmels)
         clip_seconds += len(network.folds) * seconds / len(files)
-    lengths, settings = sound.tables[looks[0]].lengths, looks[0].settings
-    length = float(lengths.double().mean()) * settings.hop / settings.sample_rate
+    front_end, table = next(iter(sound.tables.items()))
+    length = float(table.lengths.double().mean()) * front_end.settings.hop / front_end.settings.sample_rate
     return Estimate(device.type, length, sound_seconds, tile_seconds, clip_seconds)
 
 

@@ -16,10 +16,10 @@ from tagging.errors import UserError
 from tagging.inference.blend import Probabilities, check_finite
 from tagging.kernel.blending import blended
 from tagging.kernel.clock import Clock, Job, Reading, label
-from tagging.kernel.networks import best_device, on_device, run_networks
+from tagging.kernel.networks import best_device, run_networks
 from tagging.kernel.plan import Plan
 from tagging.kernel.weights import check_weights
-from tagging.predicting.new_sound import Listing, Look, Sound, list_clips, read_sounds
+from tagging.predicting.new_sound import Listing, Sound, list_clips, read_sounds
 from tagging.report.wording import count, span
 
 
@@ -64,8 +64,7 @@ def predict(plan: Plan, weights: Path, parsed: argparse.Namespace, clock: Clock)
 def hear(plan: Plan, listing: Listing, clock: Clock) -> Sound:
     """Read the clips as the plan's networks hear them, and name those that cannot be read."""
     began = clock.elapsed
-    looks = list(dict.fromkeys(map(Look.of, plan.networks)))
-    sound = read_sounds(listing.paths, looks, Reading(clock))
+    sound = read_sounds(listing.paths, [network.front_end for network in plan.networks], Reading(clock))
     tell_unreadable(sound)
     read, seconds = sound.readable.sum(), clock.elapsed - began
     print(f"sound: {read} of {len(sound.readable)} clips in {span(seconds)}", flush=True)
@@ -83,7 +82,7 @@ def tag(plan: Plan, weights: Path, listing: Listing, sound: Sound, out: Path, cl
         )
         return
     device = best_device()
-    tables = {look: on_device(table, device) for look, table in sound.tables.items()}
+    tables = {front_end: table.placed(device) for front_end, table in sound.tables.items()}
     done, dropped = run_networks(plan, tables, weights, device, clock)
     rows = with_all_rows(blended(plan, done, weights), sound.readable)
     check_finite(rows, plan.run, "nothing is written")

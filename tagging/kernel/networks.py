@@ -10,6 +10,7 @@ import torch
 
 from tagging.errors import UserError
 from tagging.features.deltas import Deltas
+from tagging.features.settings import FrontEnd
 from tagging.features.table import LogMels
 from tagging.inference.blend import Probabilities, mean_over_tiles
 from tagging.inference.predict import autocast_dtype, predict_tiles
@@ -18,14 +19,13 @@ from tagging.kernel.clock import Clock, Job, OutOfTime, Pace, Watch, label
 from tagging.kernel.plan import Network, Plan
 from tagging.kernel.weights import read_weights
 from tagging.models import registry
-from tagging.predicting.new_sound import Look
 from tagging.report.wording import count, duration, span
 
 Done = dict[Job, Probabilities]  # [n, C] a network and fold
 
 
 def run_networks(
-    plan: Plan, sound: Mapping[Look, LogMels], weights: Path, device: torch.device, clock: Clock
+    plan: Plan, sound: Mapping[FrontEnd, LogMels], weights: Path, device: torch.device, clock: Clock
 ) -> tuple[Done, list[Job]]:
     """Predict all clips with each network of the plan, and return that beside the jobs that were left out.
 
@@ -34,7 +34,7 @@ def run_networks(
     """
     by_name = {network.name: network for network in plan.networks}
     jobs = [(network.name, fold) for network in plan.networks for fold in network.folds]
-    pace = Pace({one.name: one.tile_seconds * count_tiles(one, sound[Look.of(one)]) for one in plan.networks})
+    pace = Pace({one.name: one.tile_seconds * count_tiles(one, sound[one.front_end]) for one in plan.networks})
     done: Done = {}
     dropped: list[Job] = []
     print(f"{count(len(jobs), 'network')}; {span(pace.of_all(jobs))} where this was packed", flush=True)
@@ -46,7 +46,7 @@ def run_networks(
         watch = Watch(job, rest, pace, clock, must=not done)
         try:
             model = restored(network, len(plan.classes), weights / network.folds[job[1]].file, device)
-            said = predict_clips(model, network, sound[Look.of(network)], device, watch)
+            said = predict_clips(model, network, sound[network.front_end], device, watch)
         except OutOfTime:
             dropped.append(job)
             continue
@@ -97,13 +97,6 @@ def best_device() -> torch.device:
     return torch.device("cuda")
 
 
-def on_device(logmels: LogMels, device: torch.device) -> LogMels:
-    """Return a table on the device where it fits into half of what is free there, else as it is."""
-    if device.type == "cuda" and logmels.frames.nbytes < 0.5 * torch.cuda.mem_get_info(device)[0]:
-        return logmels.to(device)
-    return logmels
-
-
 def count_tiles(network: Network, logmels: LogMels) -> int:
-    """Return the number of tiles that a network looks at."""
+    """Return the number of tiles of a table that a network predicts."""
     return len(plan_tiles(logmels.lengths.cpu().numpy(), network.window, network.step).clips)

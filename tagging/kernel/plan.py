@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tagging.ensemble.pool import Method
-from tagging.features.settings import LogMelSettings
+from tagging.features.settings import FrontEnd
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,13 @@ class Weights:
 class Network:
     """A run whose folds are networks of one kind, with all that its predictions depend on.
 
-    `arguments` are those of models.registry.build beside the number of classes. `store` is the type in which log-mels
-    are kept, `precision` that of autocast; `window`, `step` (frames) and `batch_size` (tiles) are those of tiles.
+    `arguments` are those of models.registry.build beside the number of classes. `precision` is the type of autocast;
+    tiles are `window` frames long and `step` frames apart, and a batch holds `batch_size` of them.
     `tile_seconds` is what a tile took where the kernel was packed: one network's cost against another's.
     """
 
     name: str
-    features: LogMelSettings
-    store: str
+    front_end: FrontEnd
     kind: str
     arguments: dict[str, Any]
     window: int

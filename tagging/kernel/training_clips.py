@@ -15,7 +15,6 @@ from tagging.data.label_lists import apply_corrections, select_noisy
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.features.store import open_store
-from tagging.kernel.networks import on_device
 from tagging.kernel.plan import Network
 from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
 from tagging.training.sampling import SourceRows
@@ -50,7 +49,9 @@ def clips_for(
     """
     how = training.networks[network.name]
     files = [*dataset.curated.paths, *dataset.noisy.paths]
-    features = open_store(work, files, dataset.folder, network.features, network.store, read_sound, _tell)
+    features = open_store(
+        work, files, dataset.folder, network.front_end.settings, network.front_end.precision, read_sound, _tell
+    )
     problems = [f"{files[row]}: {reason}" for row, reason in sorted(features.errors.items())]
     if problems and not how.skip_unreadable:
         raise UserError(*problems)
@@ -70,7 +71,7 @@ def clips_for(
         noisy_pool=(trusted if how.noisy_pool == "trusted" else ~dropped)[noisy],
         trusted=trusted[noisy],
     )
-    return TrainingClips(on_device(features.logmels, device), torch.from_numpy(targets).to(device), rows, device)
+    return TrainingClips(features.logmels.placed(device), torch.from_numpy(targets).to(device), rows, device)
 
 
 def _corrected(clips: Clips, classes: Sequence[str], how: NetworkTraining) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from tagging.jobs.build import (
     stacker_arguments,
     stacker_of,
 )
-from tagging.jobs.reading import logmel_settings
+from tagging.jobs.reading import front_end_of
 from tagging.jobs.stacking.predict import stacker_members, stored_stacker
 from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
 from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
@@ -159,8 +159,7 @@ class _Collected:
         model = model_of(experiment, len(classes_of(self._store, run)), 0, torch.device("cpu"), bare=True)
         return Network(
             name=run.title,
-            features=logmel_settings(experiment.features),
-            store=experiment.features.precision,
+            front_end=front_end_of(experiment.features),
             kind=arguments.pop("kind"),
             arguments=arguments,
             window=experiment.sampling.frames,

@@ -1,4 +1,4 @@
-"""From a folder of sound to tables of log-mels: each file is read once, whatever the networks hear of it."""
+"""From a folder of sound to tables of log-mels: each file is decoded once, whatever front ends the networks have."""
 
 from __future__ import annotations
 
@@ -18,46 +18,32 @@ from tagging.data.tables import read_table
 from tagging.errors import UnreadableSound, UserError, printable
 from tagging.features.logmel import LogMel
 from tagging.features.reading import ahead_of
-from tagging.features.settings import LogMelSettings
+from tagging.features.settings import FrontEnd, LogMelSettings
 from tagging.features.spool import Spool
 from tagging.features.table import LogMels
 from tagging.features.trim import trim_blocks, trim_waveform
-from tagging.kernel.plan import Network
 
-HELD = 2**20  # samples of a file, at the highest rate it is heard at, up to which it is held in memory: 4 MB
+HELD = 2**20  # samples (4 MB), at the highest rate asked for, up to which a file is held in memory
 _AHEAD = 16  # files; as many are read before they are needed
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Look:
-    """How log-mels are made and the type they are kept in; networks of the same look share a table."""
-
-    settings: LogMelSettings
-    store: str
-
-    @classmethod
-    def of(cls, network: Network) -> Look:
-        """Return the look of a network."""
-        return cls(network.features, network.store)
-
-
-@dataclass(frozen=True)
 class Sound:
-    """Sound to be tagged: `readable` [N] bool says which of the files the tables hold, `problems` why not the others.
+    """The sound of N files: `readable` [N] bool marks the files in `tables`, `problems` has a line for each other file.
 
-    There is no table where no file can be read.
+    A table holds the readable clips in the order of their files. There is none where no file can be read.
     """
 
     readable: np.ndarray
-    tables: Mapping[Look, LogMels]
+    tables: Mapping[FrontEnd, LogMels]
     problems: list[str]
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The clips a submission has rows for, the files they lie in, and the order of its columns."""
+    """The clips that a submission has rows for, their files, and the order of its columns."""
 
     fnames: list[str]
     paths: list[Path]
@@ -90,25 +76,26 @@ def list_clips(folder: Path, sample: Path | None, classes: Sequence[str]) -> Lis
     return Listing(fnames, paths, columns)
 
 
-def read_sounds(paths: Sequence[Path], looks: Sequence[Look], progress: Callable[[int, int], None]) -> Sound:
-    """Decode files and return their log-mels for each look; one that cannot be used is left out.
+def read_sounds(paths: Sequence[Path], front_ends: Sequence[FrontEnd], progress: Callable[[int, int], None]) -> Sound:
+    """Decode files and return their log-mels for each front end, which may repeat; unreadable files have none.
 
-    Short files are read ahead and decoded once; one of more than `HELD` samples is decoded in blocks, twice for each
-    look, so that memory grows with neither the length of a file nor the number of files. `progress` is told how many
-    seconds of sound are done, and of how many. Raises DiskFull where there is no room for the log-mels.
+    Short files are read ahead and decoded once. A file of more than `HELD` samples is decoded in blocks, twice for each
+    front end, so that memory grows with neither the length of a file nor the number of files. `progress` is called with
+    the seconds of sound done, and those of all files. Raises DiskFull where there is no room for the log-mels.
     """
-    settings = [look.settings for look in looks]
-    front_ends = [LogMel(one, "cpu") for one in settings]
-    spools = [Spool(look.settings.n_mels, np.dtype(look.store)) for look in looks]
+    front_ends = list(dict.fromkeys(front_ends))
+    settings = [one.settings for one in front_ends]
+    logmels = [LogMel(one, "cpu") for one in settings]
+    spools = [Spool(one.settings.n_mels, np.dtype(one.precision)) for one in front_ends]
     seconds = _Seconds(list(ahead_of(announced_seconds, paths, _AHEAD)), progress)
 
     def add(sound: SoundFile | list[np.ndarray]) -> None:
-        for place, (one, front_end) in enumerate(zip(settings, front_ends, strict=True)):
+        for place, (one, logmel) in enumerate(zip(settings, logmels, strict=True)):
             if isinstance(sound, SoundFile):
-                waveform = _Decoding(sound, one.sample_rate, lambda some: seconds.add(some / 2 / len(looks)))
-                pieces: Iterable[torch.Tensor] = front_end.unfloored(trim_blocks(waveform, one))
+                waveform = _Decoding(sound, one.sample_rate, lambda some: seconds.add(some / 2 / len(front_ends)))
+                pieces: Iterable[torch.Tensor] = logmel.unfloored(trim_blocks(waveform, one))
             else:
-                pieces = front_end([sound[place]])
+                pieces = logmel([sound[place]])
             spools[place].write(pieces, one.range_db)
         for spool in spools:
             spool.keep()
@@ -121,7 +108,7 @@ def read_sounds(paths: Sequence[Path], looks: Sequence[Look], progress: Callable
         readable.append(problem is None)
         problems += [problem] if problem else []
         seconds.end_file()
-    tables = {look: spool.table() for look, spool in zip(looks, spools, strict=True)} if any(readable) else {}
+    tables = {one: spool.table() for one, spool in zip(front_ends, spools, strict=True)} if any(readable) else {}
     return Sound(np.array(readable, dtype=bool), tables, problems)
 
 
@@ -131,7 +118,7 @@ def _warn(lines: Sequence[str]) -> None:
 
 
 def _opened(path: Path, settings: Sequence[LogMelSettings]) -> SoundFile | list[np.ndarray]:
-    """Return a long file as it is, the trimmed waveform of a short one for each of the settings."""
+    """Return a long file as it is; of a short file, the trimmed waveform for each of the settings."""
     file = SoundFile(path)
     rates = {one.sample_rate for one in settings}
     if file.seconds * max(file.rate, *rates) > HELD:
@@ -141,7 +128,7 @@ def _opened(path: Path, settings: Sequence[LogMelSettings]) -> SoundFile | list[
 
 
 def _unless_unreadable(path: Path, read: Callable[[], T]) -> T | str:
-    """Return what `read` does, or why the file cannot be read."""
+    """Return what `read` returns, or as text why the file cannot be read."""
     try:
         return read()
     except UnreadableSound as error:
@@ -152,7 +139,7 @@ def _unless_unreadable(path: Path, read: Callable[[], T]) -> T | str:
 
 @dataclass(frozen=True)
 class _Decoding:
-    """The waveform of a file in blocks, decoded anew each time; `add` is told the seconds of each block."""
+    """The waveform of a file in blocks, decoded anew each time; `add` is called with the seconds of each block."""
 
     file: SoundFile
     sample_rate: int
@@ -165,7 +152,7 @@ class _Decoding:
 
 
 class _Seconds:
-    """Tells how many seconds of sound are done, of files of known lengths that come one after the other."""
+    """Counts the seconds of sound that are done, of files of known lengths that come one after the other."""
 
     def __init__(self, lengths: Sequence[float], progress: Callable[[int, int], None]) -> None:
         self._ends = iter(np.cumsum(lengths).tolist())
@@ -179,6 +166,6 @@ class _Seconds:
         self._progress(round(self._done), self._total)
 
     def end_file(self) -> None:
-        """Count what there is up to the end of a file, whatever was counted of it."""
+        """Count everything up to the end of the current file, however much of it was counted before."""
         self._done = next(self._ends)
         self._progress(round(self._done), self._total)

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import torch
 
-from tagging.features.settings import LogMelSettings
+from tagging.features.settings import FrontEnd, LogMelSettings
 from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Weights
 from tagging.kernel.weights import write_weights
 from tagging.models import registry
@@ -31,8 +31,7 @@ def network(name: str, folder: Path, features: LogMelSettings = SETTINGS, **chan
             model(torch.randn(8, 3, 32, 32))
         folds[fold] = write_weights(model.state_dict(), folder / f"{name}-fold-{fold}.npz")
     fields = {
-        "features": features,
-        "store": "float32",
+        "front_end": FrontEnd(features),
         "kind": "simple_kaggle",
         "arguments": ARGUMENTS,
         "window": 32,

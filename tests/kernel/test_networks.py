@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from tagging.features.settings import FrontEnd
 from tagging.features.table import LogMels
 from tagging.kernel.clock import Clock
 from tagging.kernel.networks import run_networks
 from tagging.kernel.plan import Plan
-from tagging.predicting.new_sound import Look
 from tests.kernel.parts import SETTINGS, network, plan_of
 
 CPU = torch.device("cpu")
@@ -34,13 +34,13 @@ def plan(tmp_path: Path) -> Plan:
 
 
 @pytest.fixture
-def sound() -> dict[Look, LogMels]:
+def sound() -> dict[FrontEnd, LogMels]:
     draw = torch.Generator().manual_seed(0)
     clips = [20 * torch.randn(frames, SETTINGS.n_mels, generator=draw) - 50 for frames in (40, 90, 200, 33)]
-    return {Look(SETTINGS, "float32"): LogMels.from_clips(clips)}
+    return {FrontEnd(SETTINGS, "float32"): LogMels.from_clips(clips)}
 
 
-def test_all_networks_run_where_there_is_no_limit(plan: Plan, sound: dict[Look, LogMels], tmp_path: Path) -> None:
+def test_all_networks_run_where_there_is_no_limit(plan: Plan, sound: dict[FrontEnd, LogMels], tmp_path: Path) -> None:
     done, dropped = run_networks(plan, sound, tmp_path, CPU, Clock(0.0))
     assert list(done) == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
     assert dropped == []
@@ -49,7 +49,7 @@ def test_all_networks_run_where_there_is_no_limit(plan: Plan, sound: dict[Look, 
     assert not any(np.allclose(values[0], other) for other in values[1:])
 
 
-def test_what_does_not_fit_is_not_begun(plan: Plan, sound: dict[Look, LogMels], tmp_path: Path) -> None:
+def test_what_does_not_fit_is_not_begun(plan: Plan, sound: dict[FrontEnd, LogMels], tmp_path: Path) -> None:
     first, second = plan.networks
     costly = replace(plan, networks=(first, replace(second, tile_seconds=1e6)))
     done, dropped = run_networks(costly, sound, tmp_path, CPU, Clock(0.0, 1000, Ticking()))
@@ -57,7 +57,9 @@ def test_what_does_not_fit_is_not_begun(plan: Plan, sound: dict[Look, LogMels], 
     assert dropped == [("b", 0), ("b", 1)]
 
 
-def test_a_network_that_turns_out_slow_is_broken_off(plan: Plan, sound: dict[Look, LogMels], tmp_path: Path) -> None:
+def test_a_network_that_turns_out_slow_is_broken_off(
+    plan: Plan, sound: dict[FrontEnd, LogMels], tmp_path: Path
+) -> None:
     first, second = plan.networks
     slow = replace(plan, networks=(replace(first, batch_size=64), replace(second, batch_size=1)))
     done, dropped = run_networks(slow, sound, tmp_path, CPU, Clock(0.0, 25, Ticking()))
@@ -65,7 +67,7 @@ def test_a_network_that_turns_out_slow_is_broken_off(plan: Plan, sound: dict[Loo
     assert dropped == [("b", 0), ("b", 1)]
 
 
-def test_the_first_network_runs_in_any_case(plan: Plan, sound: dict[Look, LogMels], tmp_path: Path) -> None:
+def test_the_first_network_runs_in_any_case(plan: Plan, sound: dict[FrontEnd, LogMels], tmp_path: Path) -> None:
     done, dropped = run_networks(plan, sound, tmp_path, CPU, Clock(0.0, 1, Ticking()))
     assert list(done) == [("a", 0)]
     assert dropped == [("a", 1), ("b", 0), ("b", 1)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tagging.augment.filters import FilterSettings
-from tagging.features.settings import LogMelSettings
+from tagging.features.settings import FrontEnd, LogMelSettings
 from tagging.kernel import source
 from tagging.kernel.plan import Network, Plan, Single, Weights
 from tests.test_architecture import ROOT, imports
@@ -21,8 +21,7 @@ PLAN = Plan(
     networks=(
         Network(
             name="one",
-            features=LogMelSettings(fmin=0.1 + 0.2),
-            store="float16",
+            front_end=FrontEnd(LogMelSettings(fmin=0.1 + 0.2), "float16"),
             kind="simple_kaggle",
             arguments={"base_size": 2, "size": (128, 256), "download": None},
             window=256,
@@ -76,7 +75,7 @@ def test_the_file_holds_the_modules_to_the_letter() -> None:
 def test_a_plan_is_made_anew_by_its_text() -> None:
     text = source.one_file("Title.", "kernel.main", PLAN)
     plan = text[text.index("\nPLAN = ") : text.index('\nif __name__ == "__main__"')]
-    names = {kind.__name__: kind for kind in (LogMelSettings, Network, Plan, Single, Weights)}
+    names = {kind.__name__: kind for kind in (FrontEnd, LogMelSettings, Network, Plan, Single, Weights)}
     exec(plan, names)
     assert names["PLAN"] == PLAN
 

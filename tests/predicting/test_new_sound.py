@@ -11,8 +11,9 @@ import torch
 
 from tagging.data.audio import SoundFile, read_sound
 from tagging.features.logmel import LogMel
+from tagging.features.settings import FrontEnd
 from tagging.features.trim import trim_waveform
-from tagging.predicting.new_sound import Listing, Look, list_clips, read_sounds
+from tagging.predicting.new_sound import Listing, list_clips, read_sounds
 from tests.kernel.parts import CLASSES, RATE, SETTINGS, write_sound
 
 UNREAD = Path("/sys/class/net/lo/speed")  # a regular file of 4,096 bytes; reading it fails, for root too
@@ -31,16 +32,16 @@ def test_each_file_is_decoded_once_for_all_networks(tmp_path: Path, monkeypatch:
         return mono(file)
 
     monkeypatch.setattr(SoundFile, "mono", counted)
-    looks = [Look(SETTINGS, "float32"), Look(OTHER, "float16"), Look(SLOWER, "float32")]
-    found = read_sounds(paths, looks, lambda done, total: seen.append((done, total)))
+    front_ends = [FrontEnd(SETTINGS, "float32"), FrontEnd(OTHER, "float16"), FrontEnd(SLOWER, "float32")]
+    found = read_sounds(paths, front_ends, lambda done, total: seen.append((done, total)))
     assert sorted(decoded) == paths
     assert seen == [(1, 8), (2, 8), (4, 8), (6, 8), (8, 8)]
-    for look in looks:
-        table = found.tables[look]
+    for front_end in front_ends:
+        table = found.tables[front_end]
         for row, path in enumerate(paths):
-            heard = read_sound(path, look.settings.sample_rate).samples
-            (expected,) = LogMel(look.settings, "cpu")([trim_waveform(heard, look.settings)])
-            stored = expected.to(getattr(torch, look.store))
+            heard = read_sound(path, front_end.settings.sample_rate).samples
+            (expected,) = LogMel(front_end.settings, "cpu")([trim_waveform(heard, front_end.settings)])
+            stored = expected.to(getattr(torch, front_end.precision))
             assert torch.allclose(table.clip(row), stored, atol=1e-4)
             assert table.clip(row).dtype == stored.dtype
 
@@ -56,24 +57,24 @@ def test_long_files_are_heard_in_blocks_as_short_ones_are_as_a_whole(
     soundfile.write(paths[3], loud[:, 0] * (np.arange(9 * RATE) // 100 == 900), RATE)  # shorter than a clip may be
     soundfile.write(paths[4], np.where(np.arange(9 * RATE) == 8 * RATE, np.nan, loud[:, 0]), RATE, subtype="FLOAT")
     soundfile.write(paths[5], loud, 2 * RATE)
-    looks = [Look(SETTINGS, "float32"), Look(OTHER, "float16"), Look(SLOWER, "float32")]
-    whole = read_sounds(paths, looks, lambda done, total: None)
+    front_ends = [FrontEnd(SETTINGS, "float32"), FrontEnd(OTHER, "float16"), FrontEnd(SLOWER, "float32")]
+    whole = read_sounds(paths, front_ends, lambda done, total: None)
     monkeypatch.setattr("tagging.predicting.new_sound.HELD", RATE)
     monkeypatch.setattr("tagging.data.audio.BLOCK", 5000)
     monkeypatch.setattr("tagging.features.spool.IN_MEMORY", 1000)
     seen: list[tuple[int, int]] = []
-    found = read_sounds(paths, looks, lambda done, total: seen.append((done, total)))
+    found = read_sounds(paths, front_ends, lambda done, total: seen.append((done, total)))
     assert found.readable.tolist() == whole.readable.tolist() == [True, True, True, True, False, True]
     assert found.problems == whole.problems
     assert found.problems == [f"{paths[4]}: 1 sample is not finite (NaN or infinite), the first at 8.00 s"]
-    for look in looks:
-        ours, theirs = found.tables[look], whole.tables[look]
+    for front_end in front_ends:
+        ours, theirs = found.tables[front_end], whole.tables[front_end]
         assert torch.equal(ours.lengths, theirs.lengths)
         assert torch.allclose(ours.minima, theirs.minima, atol=1e-4)
         for row in range(5):
             # float16: where a last digit of float32 lies at the border of two values
             assert (ours.clip(row).float() - theirs.clip(row).float()).abs().max() < (
-                1e-4 if look.store == "float32" else 0.07
+                1e-4 if front_end.precision == "float32" else 0.07
             )
         assert torch.equal(ours.frames.to("cpu"), torch.cat([ours.clip(row) for row in range(5)]))
     assert seen == sorted(seen)
@@ -88,9 +89,9 @@ def test_files_that_cannot_be_read_are_told_and_left_out(tmp_path: Path) -> None
     paths.append(tmp_path / "sound" / "none.wav")
     paths.append(tmp_path / "sound" / "unread.wav")
     paths[4].symlink_to(UNREAD)
-    found = read_sounds(paths, [Look(SETTINGS, "float32")], lambda done, total: None)
+    found = read_sounds(paths, [FrontEnd(SETTINGS, "float32")], lambda done, total: None)
     assert found.readable.tolist() == [True, False, True, False, False]
-    assert len(found.tables[Look(SETTINGS, "float32")]) == 2
+    assert len(found.tables[FrontEnd(SETTINGS, "float32")]) == 2
     assert found.problems == [
         f"{paths[1]}: cannot be decoded as sound (Format not recognised)",
         f"{paths[3]}: there is no such file",

@@ -34,7 +34,7 @@ def test_a_run_predicts_what_it_lacks(pool: Inside, tmp_path: Path, capsys: pyte
     capsys.readouterr()
     after = submit(run.id, tmp_path / "after.csv")
     assert capsys.readouterr().out == (
-        f"plain ({run.id[:8]}) had not predicted the test half: 8 clips, done now\n"
+        f"plain ({run.id[:8]}) had not predicted the test split: 8 clips, done now\n"
         f"wrote {tmp_path}/after.csv: 8 clips by 3 folds of run plain ({run.id})\n"
     )
     assert list(after["fname"]) == list(before["fname"])

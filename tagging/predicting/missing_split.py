@@ -1,8 +1,8 @@
-"""A test half that a run has not predicted yet: it came after the training, or a member of an ensemble lacks it."""
+"""The test split of a run that has not predicted it: the split came later, or a member of an ensemble lacks it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,17 @@ from tagging.data.dataset import Dataset
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.features.table import LogMels
-from tagging.jobs.reading import data_folder, dataset_name, logmel_settings
-from tagging.predicting.new_sound import Look, read_sounds
-from tagging.predicting.tagger import Tagger, classes_of, hears, no_checkpoints, with_members
-from tagging.progress import decoding_bar, say
+from tagging.jobs.reading import data_folder, dataset_name, front_end_of
+from tagging.predicting.new_sound import Sound
+from tagging.predicting.tagger import (
+    Tagger,
+    check_checkpoints,
+    classes_of,
+    predicts_from_sound,
+    read_with_bar,
+    with_members,
+)
+from tagging.progress import say
 from tagging.report.wording import count
 from tagging.runs.files import LEFT_OUT, WARNINGS, half_path
 from tagging.runs.folds import fold_numbers
@@ -27,10 +34,10 @@ from tagging.tracking.store import Run, Store
 
 
 def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
-    """Let a run and all its members predict the test half where they lack it, and keep that with each of them.
+    """Let a run and all its members predict the test split where it is missing, and keep that with each of them.
 
     On whatever device there is; each test clip is decoded once, for all of them, and no other clip. `data` is the
-    data set's folder where it moved. Raises UserError where the data set has no test half or other classes, or clips
+    data set's folder where it moved. Raises UserError where the data set has no test split or other classes, or clips
     that cannot be decoded, and where checkpoints are gone.
     """
     runs = with_members(store, run)
@@ -38,36 +45,36 @@ def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
     lacking = {each.id for each in runs if not has_half(store, each, "test", folds[each.id])}
     if not lacking:
         return
-    hearing = [each for each in runs if hears(each)]
-    asked = [each for each in hearing if each.id in lacking]
-    _check_checkpoints(asked)
-    half = _read(store, run, asked or hearing[:1], data)
-    tagger = Tagger(store, half.listen, ["device=auto"])
+    from_sound = [each for each in runs if predicts_from_sound(each)]
+    to_predict = [each for each in from_sound if each.id in lacking]
+    check_checkpoints(to_predict)
+    split = _read(store, run, to_predict or from_sound[:1], data)
+    tagger = Tagger(store, split.logmels_of, ["device=auto"])
     for each in runs:
         if each.id not in lacking:
-            tagger.remember(each, half.stored(store, each, folds[each.id]))
+            tagger.remember(each, split.stored(store, each, folds[each.id]))
             continue
         for fold, probabilities in zip(folds[each.id], tagger.folds(each), strict=True):
-            store.log_table(each.id, half.table(fold, probabilities), half_path("test", fold))
-        _keep(store, each, half.left_out)
-        say(f"{each.title} had not predicted the test half: {count(len(half.fnames), 'clip')}, done now")
+            store.log_table(each.id, split.table(fold, probabilities), half_path("test", fold))
+        _log_left_out(store, each, split.sound.problems)
+        clips = count(len(split.fnames), "clip")
+        say(f"{each.title} had not predicted the test split: {clips}, done now")
 
 
 @dataclass(frozen=True)
-class _Half:
-    """The test clips of a data set that can be read, in its order, and their log-mels for each way of making them."""
+class _TestSplit:
+    """The test clips of a data set that can be decoded, in its order, and the log-mels of their sound."""
 
     dataset: Dataset
     fnames: list[str]
     classes: list[str]
-    logmels: Mapping[Look, LogMels]
-    left_out: list[str]
+    sound: Sound
 
-    def listen(self, experiment: Experiment) -> tuple[LogMels, np.ndarray]:
-        return self.logmels[_look_of(experiment)], np.arange(len(self.fnames))
+    def logmels_of(self, experiment: Experiment) -> LogMels:
+        return self.sound.tables[front_end_of(experiment.features)]
 
     def stored(self, store: Store, run: Run, folds: Sequence[int]) -> np.ndarray:
-        """Return what a run said before, [K, n, C]; UserError where that is of other clips."""
+        """Return the probabilities [K, n, C] that a run predicted before; UserError where they are of other clips."""
         tables = [read_predictions(store, run, half_path("test", fold)).set_index("fname") for fold in folds]
         for table in tables:
             if set(table.index) != set(self.fnames) or not set(self.classes) <= set(table.columns):
@@ -82,29 +89,27 @@ class _Half:
         return head.join(pd.DataFrame(probabilities, columns=self.classes))
 
 
-def _read(store: Store, run: Run, asked: Sequence[Run], data: Path | None) -> _Half:
-    """Read the test half of the data set that runs were trained on, as it is now, as each of them hears it."""
-    experiments = [stored_experiment(store, each, data=data) for each in asked]
+def _read(store: Store, run: Run, runs: Sequence[Run], data: Path | None) -> _TestSplit:
+    """Read the test split of a run's data set as it is now, with the front ends of `runs`."""
+    experiments = [stored_experiment(store, each, data=data) for each in runs]
     classes = classes_of(store, run)
     dataset = _read_dataset(run, experiments[0], classes)
-    clips = dataset.test
-    with decoding_bar("second") as bar:
-        sound = read_sounds(clips.paths, list(dict.fromkeys(map(_look_of, experiments))), bar.reach)
+    sound = read_with_bar(dataset.test.paths, [front_end_of(each.features) for each in experiments])
     if sound.problems and not (sound.tables and all(each.data.skip_unreadable for each in experiments)):
         raise UserError(*sound.problems, f"{count(len(sound.problems), 'file')} cannot be used; mend them")
-    fnames = [fname for fname, usable in zip(clips.fnames, sound.readable, strict=True) if usable]
-    return _Half(dataset, fnames, classes, sound.tables, [f"{LEFT_OUT}{problem}" for problem in sound.problems])
+    fnames = [fname for fname, usable in zip(dataset.test.fnames, sound.readable, strict=True) if usable]
+    return _TestSplit(dataset, fnames, classes, sound)
 
 
-def _keep(store: Store, run: Run, left_out: Sequence[str]) -> None:
-    """Keep with a run which test clips it has no predictions of, as a training does."""
+def _log_left_out(store: Store, run: Run, problems: Sequence[str]) -> None:
+    """Note in a run which test clips it has no predictions of, as a training does."""
     known = store.read_text(run.id, WARNINGS).splitlines() if store.has_file(run.id, WARNINGS) else []
-    if lines := [line for line in left_out if line not in known]:
+    if lines := [line for problem in problems if (line := f"{LEFT_OUT}{problem}") not in known]:
         store.log_text(run.id, "\n".join([*known, *lines]) + "\n", WARNINGS)
 
 
 def _read_dataset(run: Run, experiment: Experiment, classes: Sequence[str]) -> Dataset:
-    """Read the data set as it is now; UserError where it has no test half, or other classes than the run."""
+    """Read the data set as it is now; UserError where it has no test split, or other classes than the run."""
     title = f"run {run.name} ({run.id}) has no test predictions"
     try:
         dataset = read_dataset(data_folder(experiment), dataset_name(experiment))
@@ -118,14 +123,3 @@ def _read_dataset(run: Run, experiment: Experiment, classes: Sequence[str]) -> D
     if list(dataset.classes) != list(classes):
         raise UserError(f"{title}, and {dataset.folder} has other classes now; name the right folder with --data")
     return dataset
-
-
-def _look_of(experiment: Experiment) -> Look:
-    return Look(logmel_settings(experiment.features), experiment.features.precision)
-
-
-def _check_checkpoints(runs: Sequence[Run]) -> None:
-    """Name all runs that cannot predict any more, before any other does."""
-    gone = [no_checkpoints(run) for run in runs if run.tags.get("checkpoints") == "dropped"]
-    if gone:
-        raise UserError(*gone)
