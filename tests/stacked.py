@@ -10,9 +10,9 @@ import pandas as pd
 
 from tagging.commands.train import train
 from tagging.config import Stacker, load
+from tagging.contract import File, split_path
 from tagging.jobs.reading import read_labelled
 from tagging.jobs.stacking.prepare import PreparedStacker, prepare_stacker
-from tagging.runs.files import FOLDS, OOF_TILES, half_path
 from tagging.tracking.store import Run, Store
 from tests.blends import fold_of
 
@@ -66,8 +66,8 @@ class Stacked:
         known = {tag: model.tags[tag] for tag in kept} | {tag.replace("_", "."): text for tag, text in tags.items()}
         run = self.store.start("demo", "experiment", name, known, {**model.params, **(params or {})})
         self.store.log_metrics(run.id, {"cv_lwlrap": 0.5})
-        self.store.log_table(run.id, tiles, OOF_TILES)
-        for path in (FOLDS, *(half_path("test", fold) for fold in range(3))):
+        self.store.log_table(run.id, tiles, File.OOF_TILES)
+        for path in (File.FOLDS, *(split_path("test", fold) for fold in range(3))):
             self.store.log_table(run.id, self.store.read_table(model.id, path), path)
         for fold in range(3):
             self.store.finish(fold_of(self.store, run, fold).id, "FINISHED")
@@ -75,4 +75,4 @@ class Stacked:
         return self.store.get(run.id)
 
     def tiles(self, name: str = "tiny") -> pd.DataFrame:
-        return self.store.read_table(self.run(name).id, OOF_TILES)
+        return self.store.read_table(self.run(name).id, File.OOF_TILES)

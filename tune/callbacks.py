@@ -9,6 +9,7 @@ from typing import Any
 from ray.tune import Callback, Stopper
 from ray.tune.experiment import Trial
 
+from tagging.contract import File, Kind, Metric, Tag
 from tagging.report.wording import count
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Ending, Store
@@ -69,11 +70,11 @@ class Closing(Callback):
     def _end(self, trial: Trial, status: Ending, state: str, error: str = "") -> None:
         number, result = trial.config["number"], trial.last_result or {}
         if state == "PRUNED":
-            metrics = {"trial_epochs": result["epochs"], "trial_seconds": result["seconds"]}
-            tags = {"state": state, "mlflow.note.content": _why_pruned(result["epochs"])}
+            metrics = {Metric.TRIAL_EPOCHS: result["epochs"], Metric.TRIAL_SECONDS: result["seconds"]}
+            tags = {Tag.STATE: state, Tag.NOTE: _why_pruned(result["epochs"])}
             end_trial(self._store, self._sweep_id, number, status, tags, metrics)
         else:
-            tags = {"error": error[:LONGEST_TAG]} if error else {}
+            tags = {Tag.ERROR: error[:LONGEST_TAG]} if error else {}
             end_trial(self._store, self._sweep_id, number, status, tags, {})
         drop_checkpoints(self._store, self._sweep_id, self._space.keep, self._space.objectives)
         self._failures.ended(number, error)
@@ -96,8 +97,8 @@ def end_trial(
     metrics: Mapping[str, float],
 ) -> None:
     """End the run of a trial (None: of all that still run) and those of its folds that still run."""
-    for run in store.children(sweep_id, "trial"):
-        if number is not None and run.tags.get("trial.number") != str(number):
+    for run in store.children(sweep_id, Kind.TRIAL):
+        if number is not None and run.tags.get(Tag.TRIAL_NUMBER) != str(number):
             continue
         if number is None and run.status != "RUNNING":
             continue
@@ -118,11 +119,11 @@ def drop_checkpoints(store: Store, sweep_id: str, keep: int, objectives: Sequenc
     kept = ranked(trials)[:keep] + (front(trials, objectives) if len(objectives) > 1 else [])
     for trial in [trial for trial in trials if not trial.broken_off and trial not in kept]:
         run = store.get(trial.run_id)
-        if "checkpoints" not in run.tags:
+        if Tag.CHECKPOINTS not in run.tags:
             for fold in store.children(run.id):
-                store.drop_folder(fold.id, "checkpoints")
+                store.drop_folder(fold.id, File.CHECKPOINTS)
                 shutil.rmtree(work_folder() / fold.id, ignore_errors=True)
-            store.set_tags(run.id, {"checkpoints": "dropped"})
+            store.set_tags(run.id, {Tag.CHECKPOINTS: "dropped"})
 
 
 class AlikeFailures(Stopper):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tagging.contract import Kind, Metric
 from tagging.tracking.store import Run, Store
 
 if TYPE_CHECKING:
     import torch
 
-MEMORY_SHARE = "gpu_memory_share"
 _USABLE = 0.95  # of a GPU's memory; allocators waste some of the rest
 
 
@@ -47,5 +47,5 @@ def told_share(memory: float | None) -> str:
 
 def measured(store: Store, sweep: Run) -> float | None:
     """Return the most of a GPU's memory that a finished trial of a sweep took; None where none was measured."""
-    trials = store.children(sweep.id, "trial")
-    return max((run.metrics[MEMORY_SHARE] for run in trials if MEMORY_SHARE in run.metrics), default=None)
+    trials = store.children(sweep.id, Kind.TRIAL)
+    return max((run.metrics[Metric.MEMORY_SHARE] for run in trials if Metric.MEMORY_SHARE in run.metrics), default=None)

@@ -18,6 +18,7 @@ from tagging.config.load import find, flatten, leaf_text, load
 from tagging.config.renamed import with_new_names
 from tagging.config.sections.data import FolderData
 from tagging.config.tree import read_overrides
+from tagging.contract import Kind, Tag
 from tagging.errors import UserError
 from tagging.report.wording import count
 from tagging.runs.stored import stored_recipe
@@ -41,14 +42,14 @@ def promote(
     one, and a base that is gone or was changed since.
     """
     folder = folder or project.experiments()
-    sweep = store.resolve(sweep_text, kinds=("sweep",), unfinished=True)
-    if sweep.kind != "sweep":
+    sweep = store.resolve(sweep_text, kinds=(Kind.SWEEP,), unfinished=True)
+    if sweep.kind != Kind.SWEEP:
         raise UserError(f"{sweep_text}: run {sweep.name} ({sweep.id}) is of kind {sweep.kind or '-'}; give a sweep")
     trials = records(store, sweep)
     chosen = _chosen(sweep, trials, trial)
     _check_steady(sweep, chosen)
     path = folder / f"{_checked(name) if name else _default_name(sweep, chosen)}.yaml"
-    base = find(sweep.tag("space.experiment"), folder)
+    base = find(sweep.tag(Tag.SPACE_EXPERIMENT), folder)
     text = experiment_text(store, sweep, trials, chosen)
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -69,12 +70,12 @@ def promote(
 
 def experiment_text(store: Store, sweep: Run, trials: Sequence[TrialRecord], chosen: TrialRecord) -> str:
     """Return a trial as an experiment file: base, notes on its origin, and what it changes, section by section."""
-    overrides = with_new_names(read_overrides([store.get(chosen.run_id).tag("trial.overrides")])[0])
+    overrides = with_new_names(read_overrides([store.get(chosen.run_id).tag(Tag.TRIAL_OVERRIDES)])[0])
     changes = _picked(_config(store, chosen).model_dump(mode="json"), overrides)
     # at the width at which the experiments beside it are written
     notes = textwrap.fill(_origin(sweep, trials, chosen), 118, break_long_words=False, break_on_hyphens=False)
     # a base is named without its suffix, be it a name or a path
-    base = sweep.tag("space.experiment").removeprefix(f"{project.experiments()}/").removesuffix(".yaml")
+    base = sweep.tag(Tag.SPACE_EXPERIMENT).removeprefix(f"{project.experiments()}/").removesuffix(".yaml")
     head = yaml.safe_dump({"base": base}) + f"notes: >-\n{textwrap.indent(notes, '  ')}\n"
     body = yaml.safe_dump(changes, sort_keys=False, allow_unicode=True, width=100) if changes else ""
     return head + body

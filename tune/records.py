@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tagging.contract import Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 
@@ -46,7 +47,7 @@ class TrialRecord:
 
 def records(store: Store, sweep: Run) -> list[TrialRecord]:
     """Return the trials of a sweep in the order of their numbers."""
-    found = [_record(run) for run in store.children(sweep.id, "trial")]
+    found = [_record(run) for run in store.children(sweep.id, Kind.TRIAL)]
     return sorted(found, key=lambda record: record.number)
 
 
@@ -81,24 +82,24 @@ def common_error(trials: Sequence[TrialRecord]) -> tuple[str, str] | None:
 
 def _record(run: Run) -> TrialRecord:
     return TrialRecord(
-        number=run.number("trial.number"),
+        number=run.number(Tag.TRIAL_NUMBER),
         run_id=run.id,
-        state="PRUNED" if run.tags.get("state") == "PRUNED" else run.status,
+        state="PRUNED" if run.tags.get(Tag.STATE) == "PRUNED" else run.status,
         values=chosen_values(run),
-        lwlrap=run.metrics.get("search_lwlrap"),
-        cv_lwlrap=run.metrics.get("cv_lwlrap"),
-        epochs=int(run.metrics.get("trial_epochs", 0)),
-        seconds=run.metrics.get("trial_seconds", 0.0),
+        lwlrap=run.metrics.get(Metric.SEARCH_LWLRAP),
+        cv_lwlrap=run.metrics.get(Metric.CV_LWLRAP),
+        epochs=int(run.metrics.get(Metric.TRIAL_EPOCHS, 0)),
+        seconds=run.metrics.get(Metric.TRIAL_SECONDS, 0.0),
         parameters=int(run.metrics.get("parameters", 0)),
-        error=run.tags.get("error", ""),
-        exchanges=run.number("trial.exchanges") if "trial.exchanges" in run.tags else 0,
+        error=run.tags.get(Tag.ERROR, ""),
+        exchanges=run.number(Tag.TRIAL_EXCHANGES) if Tag.TRIAL_EXCHANGES in run.tags else 0,
     )
 
 
 def chosen_values(run: Run) -> dict[str, Any]:
     """Return the values of a trial by searched field; UserError where its tag does not say them."""
     try:
-        values = json.loads(run.tag("trial.values"))
+        values = json.loads(run.tag(Tag.TRIAL_VALUES))
     except ValueError:
         values = None
     if not isinstance(values, dict):

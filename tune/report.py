@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
+from tagging.contract import Tag
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 from tune import figures
@@ -55,7 +56,7 @@ def summarise_sweep(
     if top is not None and not top.exchanges:
         store.log_text(sweep.id, experiment_text(store, sweep, trials, top), "experiment.yaml")
     store.log_metrics(sweep.id, metrics)
-    store.set_tags(sweep.id, {"mlflow.note.content": describe_sweep(sweep, trials, objectives, notes)})
+    store.set_tags(sweep.id, {Tag.NOTE: describe_sweep(sweep, trials, objectives, notes)})
 
 
 def trial_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tagging.contract import File, Kind, Tag
 from tagging.errors import UserError
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
@@ -14,8 +15,6 @@ from tune.records import TrialRecord, chosen_values
 if TYPE_CHECKING:
     from tagging.training.checkpoint import Checkpoints
 
-SCHEDULE = "schedule.json"
-
 
 def take_over(store: Store, sweep_id: str, number: int, donor: int, epoch: int, tags: Mapping[str, str]) -> None:
     """Have a trial go on after `epoch` with the weights of another one, and say so in its run.
@@ -23,7 +22,7 @@ def take_over(store: Store, sweep_id: str, number: int, donor: int, epoch: int, 
     `tags` are those of its new values. Done twice, it is as done once. Raises UserError where the
     checkpoint of one of the two is not here.
     """
-    runs = {run.number("trial.number"): run for run in store.children(sweep_id, "trial")}
+    runs = {run.number(Tag.TRIAL_NUMBER): run for run in store.children(sweep_id, Kind.TRIAL)}
     run = runs[number]
     own, donors = _checkpoints(store, run), _checkpoints(store, runs[donor])
     for folder in (own.folder, donors.folder):
@@ -33,17 +32,17 @@ def take_over(store: Store, sweep_id: str, number: int, donor: int, epoch: int, 
                 "command, which must share that folder with those that train (docs/cluster.md)"
             )
     entries = [entry for entry in schedule(store, run) if entry["after"] < epoch]
-    entries.append({"after": epoch, "weights_of": donor, "values": json.loads(tags["trial.values"])})
-    store.log_json(run.id, entries, SCHEDULE)
+    entries.append({"after": epoch, "weights_of": donor, "values": json.loads(tags[Tag.TRIAL_VALUES])})
+    store.log_json(run.id, entries, File.SCHEDULE)
     own.adopt(donors)
-    store.set_tags(run.id, {**tags, "trial.exchanges": len(entries) - 1})
+    store.set_tags(run.id, {**tags, Tag.TRIAL_EXCHANGES: len(entries) - 1})
 
 
 def schedule(store: Store, run: Run) -> list[dict[str, Any]]:
     """Return the values of a trial by the epoch `after` which they hold, in order, and whose weights came with them."""
-    if not store.has_file(run.id, SCHEDULE):
+    if not store.has_file(run.id, File.SCHEDULE):
         return [{"after": 0, "weights_of": None, "values": chosen_values(run)}]
-    with store.reading(run.id, SCHEDULE) as local:
+    with store.reading(run.id, File.SCHEDULE) as local:
         entries = json.loads(local.read_bytes())
         if not entries or not all(isinstance(entry["after"], int) and dict(entry["values"]) for entry in entries):
             raise ValueError("it holds no values by epoch")

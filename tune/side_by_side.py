@@ -11,6 +11,7 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from tagging.contract import Metric
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded
 from tagging.signals import keeping_handlers
@@ -137,7 +138,7 @@ def _scheduler(store: Store, sweep: Sweep, prepared: Folded, earlier: list[Trial
     last = prepared.experiment.training.epochs * len(prepared.folds_to_run)
     settings = space.scheduler
     if settings.kind in ("asha", "median"):
-        curves = {trial.number: store.curve(trial.run_id, "search_lwlrap") for trial in earlier}
+        curves = {trial.number: store.curve(trial.run_id, Metric.SEARCH_LWLRAP) for trial in earlier}
         if settings.kind == "median":
             return Median(curves, last, settings.grace)
         return Asha(curves, last, settings.grace, settings.reduction)

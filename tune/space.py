@@ -20,6 +20,7 @@ from tagging.config.load import find, leaf_text, problems_of
 from tagging.config.schema import WHERE
 from tagging.config.sections.fields import is_nothing
 from tagging.config.tree import Tree, merge, read_yaml
+from tagging.contract import Tag
 from tagging.errors import UserError
 from tune.schema import Choice, Int, LogUniform, Range, Rest, Space, Uniform, typed
 
@@ -112,9 +113,9 @@ def value_tags(space: Space, values: Mapping[str, Any]) -> dict[str, str]:
     chosen = overrides_of(space, values)
     short = [f"{path}={_short(text)}" for path, _, text in (override.partition("=") for override in chosen)]
     return {
-        "trial.values": json.dumps(dict(values)),
-        "trial.overrides": " ".join([*fixed, *chosen]),
-        "differs": " ".join([*short, *fixed]),
+        Tag.TRIAL_VALUES: json.dumps(dict(values)),
+        Tag.TRIAL_OVERRIDES: " ".join([*fixed, *chosen]),
+        Tag.DIFFERS: " ".join([*short, *fixed]),
     }
 
 

@@ -11,16 +11,17 @@ from typing import Any
 import torch
 from ray import tune
 
+from tagging.contract import Kind, Metric, Tag
 from tagging.errors import UserError, is_disk_full
 from tagging.jobs.folded import Folded
 from tagging.jobs.job import Prepare, job_of
 from tagging.jobs.run_tree import fold_run, identity_tags, is_lost, log_inputs
 from tagging.runs.folds import fold_runs
 from tagging.tracking.epochs import EpochSender
-from tagging.tracking.ownership import LOCK, own, work_folder
+from tagging.tracking.ownership import own, work_folder
 from tagging.tracking.store import Run, Store, StoreError
 from tagging.training.checkpoint import Checkpoints
-from tune.packing import MEMORY_SHARE, memory_share
+from tune.packing import memory_share
 from tune.schedule import schedule, values_at
 from tune.space import trial_experiment, value_tags
 from tune.stopping import PLANNED
@@ -38,7 +39,7 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
     prepared = job.prepared
     lock = f"{plan.sweep_id[:10]}-{number}"
     with own(lock, patience=UNTIL_FREE), ExitStack() as left:
-        run = _trial_run(plan, number, values, {**identity_tags(prepared), **job.tags, LOCK: lock}, prepared, store)
+        run = _trial_run(plan, number, values, {**identity_tags(prepared), **job.tags, Tag.LOCK: lock}, prepared, store)
         log_inputs(store, run, prepared)
         job.begin(run)
         if job.device.type == "cuda":
@@ -52,7 +53,7 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
             scores.begin_after(place * prepared.experiment.training.epochs)
             before = folds.get(fold)
             if before is not None and before.status == "FINISHED":
-                scores.add_fold(fold, before.score("best_val_lwlrap"), int(before.metrics.get("epochs", 0)))
+                scores.add_fold(fold, before.score(Metric.BEST_VAL), int(before.metrics.get("epochs", 0)))
                 scores.seconds += _trained_for(store, before, draws)
                 continue
             if before is not None and is_lost(before):
@@ -67,15 +68,15 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
                     yield scores.report()
             if not prepared.predicting_epoch:  # fitted at once
                 fitted = store.get(folds[fold].id)
-                scores.add_fold(fold, fitted.score("best_val_lwlrap"), 0)
+                scores.add_fold(fold, fitted.score(Metric.BEST_VAL), 0)
                 scores.seconds += _trained_for(store, fitted, draws)
         from tagging.jobs.summary import summarise  # with Matplotlib, at the end of a trial
 
         finished = {fold: store.get(child.id) for fold, child in folds.items()}
         summarise(prepared, run, finished, store)
         scores.close()
-        numbers = {"trial_epochs": scores.epochs, "trial_seconds": scores.seconds, "parameters": size}
-        numbers[MEMORY_SHARE] = memory_share(job.device)
+        numbers = {Metric.TRIAL_EPOCHS: scores.epochs, Metric.TRIAL_SECONDS: scores.seconds, "parameters": size}
+        numbers[Metric.MEMORY_SHARE] = memory_share(job.device)
         store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
         scores.begin_after(len(prepared.folds_to_run) * prepared.experiment.training.epochs)
         yield {**scores.report(), "parameters": size, "whole": True, tune.result.DONE: True}
@@ -146,7 +147,7 @@ class _Scores:
         self.epochs += 1
         self._planned = self._before + epoch
         # the time is the epoch's own, so that what is reported again after a kill is no second point
-        record = {"epoch": self._planned, "time_ms": time_ms, "search_lwlrap": self.mean}
+        record = {"epoch": self._planned, "time_ms": time_ms, Metric.SEARCH_LWLRAP: self.mean}
         if self._schedule:
             record |= values_at(self._schedule, epoch)
         self._history.append(record)
@@ -165,14 +166,14 @@ def _trial_run(
     prepared: Folded,
     store: Store,
 ) -> Run:
-    for run in store.children(plan.sweep_id, "trial"):
-        if run.tags.get("trial.number") == str(number):
+    for run in store.children(plan.sweep_id, Kind.TRIAL):
+        if run.tags.get(Tag.TRIAL_NUMBER) == str(number):
             store.reopen(run.id)
             return run
     tags = {
         **identity,
-        "trial.number": number,
-        "base": Path(plan.space.experiment).stem,
+        Tag.TRIAL_NUMBER: number,
+        Tag.BASE: Path(plan.space.experiment).stem,
         **value_tags(plan.space, values),
     }
-    return store.start(prepared.dataset.name, "trial", f"{plan.sweep_name} {number}", tags, {}, plan.sweep_id)
+    return store.start(prepared.dataset.name, Kind.TRIAL, f"{plan.sweep_name} {number}", tags, {}, plan.sweep_id)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from tagging.config.load import problems_of
 from tagging.config.tree import merge
+from tagging.contract import File, Kind, Tag
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded
 from tagging.jobs.job import job_of
@@ -23,7 +24,7 @@ from tagging.progress import say
 from tagging.report.wording import count
 from tagging.runs.finished import open_store
 from tagging.tracking.launch import link_launch
-from tagging.tracking.ownership import LOCK, close_abandoned, own, work_folder
+from tagging.tracking.ownership import close_abandoned, own, work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures
 from tune.check import check_space
@@ -34,8 +35,6 @@ from tune.session import check_start, sees_gpu
 from tune.side_by_side import Sweep, run_trials
 from tune.space import digest, experiment_digest, load_space, some_trial, trials_of
 from tune.study import FILE as STUDY
-
-SPACE = "space.json"
 
 
 def search(
@@ -53,7 +52,7 @@ def search(
     """
     store, launch = _open()
     name = name or space.name
-    for run in store.search({"kind": "sweep"}):
+    for run in store.search({Tag.KIND: Kind.SWEEP}):
         if run.name == name and run.status != "FINISHED":
             raise UserError(
                 f"the sweep {name} ({run.id[:8]}) is not finished; go on with it by `python -m tune search --resume "
@@ -62,12 +61,12 @@ def search(
     prepared = _prepared(store, space, data, labelled)
     tags = {
         "space": space.name,
-        "space.experiment": space.experiment,
-        "experiment.digest": experiment_digest(space),
+        Tag.SPACE_EXPERIMENT: space.experiment,
+        Tag.EXPERIMENT_DIGEST: experiment_digest(space),
         **prepared.data_tags(),
     }
-    run = store.start(prepared.dataset.name, "sweep", name, tags, {}, description=space.notes)
-    store.set_tags(run.id, {LOCK: run.id})
+    run = store.start(prepared.dataset.name, Kind.SWEEP, name, tags, {}, description=space.notes)
+    store.set_tags(run.id, {Tag.LOCK: run.id})
     kept = {"file": str(space.file), "given": given, "data": str(data or "")}
     return _finish(store, Sweep(run, space, data, address), kept, prepared, launch)
 
@@ -79,10 +78,10 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     data are others; the sweep stays as it is then.
     """
     store, launch = _open()
-    run = store.resolve(sweep_text, kinds=("sweep",), unfinished=True)
-    if run.kind != "sweep":
+    run = store.resolve(sweep_text, kinds=(Kind.SWEEP,), unfinished=True)
+    if run.kind != Kind.SWEEP:
         raise UserError(f"{run.title} is no sweep, but of kind {run.kind or 'unknown'}")
-    with store.reading(run.id, SPACE) as local:
+    with store.reading(run.id, File.SPACE) as local:
         stored = json.loads(local.read_bytes())
         if not isinstance(stored, dict) or not isinstance(stored.get("space"), dict) or "data" not in stored:
             raise ValueError("it holds no space")
@@ -138,7 +137,7 @@ def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
         say(f"{file} is not there any more; the sweep goes on with the space that its run holds")
     elif digest(load_space(file, kept["given"])) != digest(space):
         problems.append(f"the space {file} {since} with it: python -m tune search {file} --name NAME")
-    if experiment_digest(space) != run.tags.get("experiment.digest"):
+    if experiment_digest(space) != run.tags.get(Tag.EXPERIMENT_DIGEST):
         begin = f"python -m tune search {file} --experiment {experiment} --name NAME"
         problems.append(f"the experiment {experiment} {since} with it: {begin}")
     if problems:
@@ -151,7 +150,7 @@ def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folde
         if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
             store.reopen(run.id)
         # before the first trial: what a sweep was told when it went on holds when it goes on again
-        store.log_json(run.id, {**kept, "space": sweep.space.model_dump(mode="json")}, SPACE)
+        store.log_json(run.id, {**kept, "space": sweep.space.model_dump(mode="json")}, File.SPACE)
         if launch:
             link_launch(store, launch, run)
         say(store.where_to_look(run))

@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution
 from tagging import RECIPE_VERSION
 from tagging.config import AnyRecipe, Stacker, flatten
 from tagging.config.load import deciding, leaf_text
+from tagging.contract import FROM_SOUND, Metric, Tag
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 from tune.schema import Choice, Space
@@ -37,13 +38,13 @@ def known_results(
     Such a run has these `tags` of classes, clips and folds, and agrees in every field that decides numbers and is not
     searched. The score is the mean of the best val_lwlrap over `folds`, as in the sweep's own trials.
     """
-    same = {**tags, "recipe": str(RECIPE_VERSION)}
+    same = {**tags, Tag.RECIPE: str(RECIPE_VERSION)}
     runs = [
         run
-        for kind in ("experiment", "trial")
-        for run in store.search({"kind": kind, **same}, dataset)
+        for kind in FROM_SOUND
+        for run in store.search({Tag.KIND: kind, **same}, dataset)
         # of one that exchanged no values stand for its score
-        if run.status == "FINISHED" and run.parent_id != sweep_id and "trial.exchanges" not in run.tags
+        if run.status == "FINISHED" and run.parent_id != sweep_id and Tag.TRIAL_EXCHANGES not in run.tags
     ]
     options = _options(space, data) if runs else {}
     found = []
@@ -83,7 +84,7 @@ def _values_in(space: Space, options: Options, data: Path | None, run: Run) -> d
         return None
     # what is off stands in no leaf here, but may be on in the run
     untaught = isinstance(experiment, Stacker) or experiment.teacher.off
-    alike = untaught == ("teacher.run" not in run.tags) and _leaves(experiment).items() <= run.params.items()
+    alike = untaught == (Tag.TEACHER_RUN not in run.tags) and _leaves(experiment).items() <= run.params.items()
     return values if alike else None
 
 
@@ -111,7 +112,7 @@ def _leaves(experiment: AnyRecipe, around: str = "") -> Leaves:
 
 def _score(store: Store, run: Run, folds: Sequence[int]) -> float | None:
     # by the tag's text, since one that somebody changed is no fold of ours
-    scores = {child.tags.get("fold"): child.metrics.get("best_val_lwlrap") for child in store.children(run.id)}
+    scores = {child.tags.get(Tag.FOLD): child.metrics.get(Metric.BEST_VAL) for child in store.children(run.id)}
     wanted = [scores.get(str(fold)) for fold in folds]
     known = [score for score in wanted if score is not None]
     return sum(known) / len(known) if len(known) == len(wanted) else None

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tagging import seeds
 from tagging.commands.show_evaluation import say_scores, show_classes, show_runs
+from tagging.contract import Metric
 from tagging.data.findings import Findings, apart
 from tagging.data.submission import read_submission
 from tagging.data.truth import Truth, read_truth
@@ -194,8 +195,8 @@ def _scored(run: Run, evaluation: Evaluation) -> Scored:
     return Scored(
         name=run.name,
         id=run.id,
-        cv_lwlrap=run.metrics.get("cv_lwlrap", unknown),
-        spread=run.metrics.get("fold_lwlrap_std", unknown),
+        cv_lwlrap=run.metrics.get(Metric.CV_LWLRAP, unknown),
+        spread=run.metrics.get(Metric.FOLD_STD, unknown),
         scores=evaluation.scores,
     )
 

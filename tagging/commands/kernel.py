@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tagging.contract import split_folder
 from tagging.data.demo import make_demo
 from tagging.data.listing import sound_at
 from tagging.errors import UserError
@@ -18,7 +19,6 @@ from tagging.kernel.source import one_file
 from tagging.packing.folder import FILE, check_folder, in_place
 from tagging.progress import say, warn
 from tagging.report.wording import count, span
-from tagging.runs.files import half_folder
 from tagging.runs.finished import open_run
 from tagging.runs.folds import warn_of_untrained
 from tagging.runs.stored import read_predictions
@@ -130,5 +130,5 @@ def _tell_time(plan: Plan, estimate: Estimate, clips: int) -> None:
 
 def _test_clips(store: Store, run: Run) -> int:
     """Return the number of the run's test clips, a thousand where it has none."""
-    tables = store.list_files(run.id, half_folder("test"))
+    tables = store.list_files(run.id, split_folder("test"))
     return len(read_predictions(store, run, tables[0])) if tables else 1000

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from tagging import RECIPE_VERSION
+from tagging.contract import LEFT_OUT, Kind, Tag
 from tagging.data.findings import limited
 from tagging.data.listing import sound_at
 from tagging.errors import PartlyDone, UserError
@@ -19,7 +20,6 @@ from tagging.jobs.lessons import Lessons
 from tagging.jobs.prepare import prepare
 from tagging.progress import say, warn
 from tagging.report.wording import count
-from tagging.runs.files import LEFT_OUT
 from tagging.runs.finished import open_run
 from tagging.runs.folds import finished_folds, warn_of_untrained
 from tagging.runs.members import read_ensemble
@@ -35,11 +35,11 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
     the run lacks folds or the data is not the run's.
     """
     store, run = open_run(run_text)
-    if run.kind == "ensemble":
+    if run.kind == Kind.ENSEMBLE:
         if overrides or data:
             raise UserError(f"{run.name} is blended anew from its members' files; leave out --set and --data")
         metrics = _ensemble_again(store, run)
-    elif run.predicts_as == "stacker":
+    elif run.predicts_as == Kind.STACKER:
         from tagging.jobs.stacking.predict import predict_stacker_again
 
         metrics = predict_stacker_again(store, run, overrides, data)
@@ -52,7 +52,7 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
 
 
 def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | None) -> dict[str, float]:
-    if (recipe := run.tags.get("recipe", "1")) != str(RECIPE_VERSION):
+    if (recipe := run.tags.get(Tag.RECIPE, "1")) != str(RECIPE_VERSION):
         raise UserError(
             f"{run.name} was trained with version {recipe} of the recipe, this is version {RECIPE_VERSION}, whose "
             "fields or numbers are others; use the commit in its tag git.commit, or train it again"
@@ -67,7 +67,7 @@ def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | 
                 f"{prepared.dataset.folder} is not the data {run.name} was trained on: {tag} is {digest}, "
                 f"the run's is {run.tags.get(tag)}; name the right folder with --data"
             )
-    if prepared.fingerprint() != run.tags.get("fingerprint"):
+    if prepared.fingerprint() != run.tags.get(Tag.FINGERPRINT):
         raise UserError(
             f"labels, sound or settings are not those {run.name} was trained with, and it keeps its numbers; "
             "give the same data, and no --set that changes numbers"

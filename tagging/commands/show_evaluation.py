@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.commands.printing import print_rows
+from tagging.contract import Metric
 from tagging.progress import say
 from tagging.report.comparison import Scored
 from tagging.report.evaluation import ALL, rank_correlation
@@ -37,8 +38,8 @@ def say_scores(title: str, scores: pd.DataFrame, metrics: Mapping[str, float]) -
         bounds = f"   95 % interval {known}" if (known := _bounds(row)) else ""
         accuracy = f"   accuracy {row['accuracy']:.4f}" if "accuracy" in row else ""
         say(f"{name} {row['lwlrap']:.4f}{bounds}{accuracy}")
-    if "cv_lwlrap" in metrics:
-        say(f"CV lwlrap {_cv(metrics['cv_lwlrap'], metrics.get('fold_lwlrap_std', np.nan))}")
+    if Metric.CV_LWLRAP in metrics:
+        say(f"CV lwlrap {_cv(metrics[Metric.CV_LWLRAP], metrics.get(Metric.FOLD_STD, np.nan))}")
 
 
 def show_runs(title: str, runs: Sequence[Scored]) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from tagging.contract import LEFT_OUT, Tag, split_folder
 from tagging.errors import PartlyDone, UserError
 from tagging.progress import say, warn
 from tagging.report.wording import count
-from tagging.runs.files import LEFT_OUT, half_folder
 from tagging.runs.finished import open_run, open_store
 from tagging.runs.folds import fold_numbers, warn_of_untrained
 from tagging.runs.halves import has_half, test_probabilities
@@ -65,8 +65,8 @@ def _missing(store: Store, run: Run) -> list[str]:
 
 def _newest() -> tuple[Store, Run]:
     store, launch = open_store()
-    for run in store.search({"candidate": "yes"}):
-        if store.list_files(run.id, half_folder("test")):
+    for run in store.search({Tag.CANDIDATE: "yes"}):
+        if store.list_files(run.id, split_folder("test")):
             if launch:
                 link_launch(store, launch, run)
             return store, run

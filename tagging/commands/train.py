@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Mapping
 
 from tagging.config import AnyRecipe
+from tagging.contract import File, Metric, Tag
 from tagging.jobs.folded import Folded
 from tagging.jobs.job import Job, check_machine, job_of
 from tagging.jobs.reading import Labelled, read_labelled
 from tagging.jobs.run_tree import ending, fold_run, identity_tags, log_inputs, log_progress, tell_apart
 from tagging.progress import say, warn
-from tagging.runs.files import OOF
 from tagging.runs.finished import open_store
 from tagging.runs.folds import fold_runs
 from tagging.runs.standing import SAYS_THE_SAME, far_below, says_the_same
@@ -78,8 +78,8 @@ def _introduce(prepared: Folded) -> None:
 
 def _latest(store: Store, kind: str, fingerprint: str) -> Run | None:
     """Return the newest run of the same that is finished, or that we can go on with."""
-    runs = store.search({"kind": kind, "fingerprint": fingerprint})
-    usable = (run for run in runs if run.status == "FINISHED" or run.tags.get("owner") == owner_tag())
+    runs = store.search({Tag.KIND: kind, Tag.FINGERPRINT: fingerprint})
+    usable = (run for run in runs if run.status == "FINISHED" or run.tags.get(Tag.OWNER) == owner_tag())
     return next(usable, None)
 
 
@@ -128,16 +128,18 @@ def _train_missing(job: Job, run: Run, store: Store) -> None:
 
 def _warn_of_poor(prepared: Folded, run: Run, store: Store) -> None:
     """Warn where a whole run says the same of every clip, or lies far below the other runs on these clips."""
-    if run.tags.get("candidate") != "yes":
+    if run.tags.get(Tag.CANDIDATE) != "yes":
         return
-    oof = read_predictions(store, run, OOF)
+    oof = read_predictions(store, run, File.OOF)
     if says_the_same(oof[list(prepared.dataset.classes)].to_numpy(), oof["fold"].to_numpy()):
         warn(f"{run.title}: {SAYS_THE_SAME}; {LOOK_AT}")
         return
     # one that is excluded may have a CV that no other run can be held against
-    others = [one for one in comparable(store, run) if one.id != run.id and one.tags.get("ensemble") != "exclude"]
-    scores = [one.metrics["cv_lwlrap"] for one in others if math.isfinite(one.metrics.get("cv_lwlrap", math.nan))]
-    if problem := far_below(run.score("cv_lwlrap"), scores, prepared.dataset.curated.labels):
+    others = [one for one in comparable(store, run) if one.id != run.id and one.tags.get(Tag.MEMBERSHIP) != "exclude"]
+    scores = [
+        one.metrics[Metric.CV_LWLRAP] for one in others if math.isfinite(one.metrics.get(Metric.CV_LWLRAP, math.nan))
+    ]
+    if problem := far_below(run.score(Metric.CV_LWLRAP), scores, prepared.dataset.curated.labels):
         warn(f"{run.title}: {problem}; {LOOK_AT}")
 
 
@@ -148,19 +150,21 @@ def _tell_done(run: Run, recipe: AnyRecipe) -> None:
 
 def _tell_result(run: Run, store: Store) -> None:
     folds = sorted(fold_runs(store, run).items())
-    scores = ", ".join(f"{child.metrics['fold_lwlrap']:.4f}" for _, child in folds if "fold_lwlrap" in child.metrics)
+    scores = ", ".join(
+        f"{child.metrics[Metric.FOLD_LWLRAP]:.4f}" for _, child in folds if Metric.FOLD_LWLRAP in child.metrics
+    )
     metrics = run.metrics
-    spread = f"{metrics.get('fold_lwlrap_mean', math.nan):.4f}"
-    if "fold_lwlrap_std" in metrics:
-        spread += f" ± {metrics['fold_lwlrap_std']:.4f}"
-    if "cv_lwlrap" in metrics:
-        say(f"\nCV lwlrap {metrics['cv_lwlrap']:.4f}   folds {spread} ({scores})")
+    spread = f"{metrics.get(Metric.FOLD_MEAN, math.nan):.4f}"
+    if Metric.FOLD_STD in metrics:
+        spread += f" ± {metrics[Metric.FOLD_STD]:.4f}"
+    if Metric.CV_LWLRAP in metrics:
+        say(f"\nCV lwlrap {metrics[Metric.CV_LWLRAP]:.4f}   folds {spread} ({scores})")
         if run.params.get("labels.corrections"):
             corrected = metrics.get("cv_lwlrap_corrected", math.nan)
             say(f"on corrected labels {corrected:.4f}; the CV counts all clips with original ones")
     else:
         say(f"\nfold lwlrap {spread} ({scores}); a CV lwlrap needs all folds")
-    if "cv_accuracy" in metrics:
-        say(f"CV accuracy {metrics['cv_accuracy']:.4f}")
+    if Metric.CV_ACCURACY in metrics:
+        say(f"CV accuracy {metrics[Metric.CV_ACCURACY]:.4f}")
     say(f"run {run.name} ({run.id}) of data set {run.dataset}")
     say(store.where_to_look(run))

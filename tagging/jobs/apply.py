@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tagging.config import Experiment
+from tagging.contract import File
 from tagging.features.deltas import Deltas
 from tagging.features.table import LogMels
 from tagging.inference.blend import check_finite
@@ -25,7 +26,7 @@ def restore_model(
 ) -> torch.nn.Module:
     """Return the network of a finished fold with the weights that the experiment predicts with."""
     model = build.model_of(experiment, num_classes, fold, device, bare=True)
-    path = weights_file(Path("checkpoints"), experiment.predict.weights)
+    path = weights_file(Path(File.CHECKPOINTS), experiment.predict.weights)
     with store.reading(run_id, path.as_posix()) as local:
         load_weights(model, local)
     return model

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from tagging.contract import File, Metric, split_path
 from tagging.features.table import LogMels
 from tagging.inference.blend import mean_over_tiles
 from tagging.inference.predict import TileProbabilities
@@ -19,7 +20,6 @@ from tagging.jobs.apply import predict_rows
 from tagging.jobs.fold_training import FoldPlan, planned_epochs
 from tagging.jobs.prepare import Prepared
 from tagging.metrics import lwlrap
-from tagging.runs.files import OOF, OOF_TILES, half_path
 from tagging.tracking.store import Run, Store
 from tagging.training import setup
 from tagging.training.batches import TrainingBatches
@@ -93,7 +93,7 @@ def predict_fold(shared: Stage, model: torch.nn.Module, fold: int, run_id: str, 
     tiles = predict("curated", held_out)
     fnames = [dataset.curated.fnames[row] for row in held_out]
     oof = mean_over_tiles(tiles.probabilities, tiles.clip, len(held_out))
-    store.log_table(run_id, prediction_table(fnames, oof, dataset.classes, fold=fold), OOF)
+    store.log_table(run_id, prediction_table(fnames, oof, dataset.classes, fold=fold), File.OOF)
     store.log_table(
         run_id,
         prediction_table(
@@ -103,7 +103,7 @@ def predict_fold(shared: Stage, model: torch.nn.Module, fold: int, run_id: str, 
             fold=fold,
             tile=tiles.tile,
         ),
-        OOF_TILES,
+        File.OOF_TILES,
     )
     halves = {"test": dataset.test} | ({"noisy": dataset.noisy} if prepared.experiment.predict.noisy else {})
     for name, clips in halves.items():
@@ -111,9 +111,9 @@ def predict_fold(shared: Stage, model: torch.nn.Module, fold: int, run_id: str, 
             tiles = predict(name, np.arange(len(clips)))
             means = mean_over_tiles(tiles.probabilities, tiles.clip, len(clips))
             table = prediction_table(list(clips.fnames), means, dataset.classes, fold=fold)
-            store.log_table(parent_id, table, half_path(name, fold))
+            store.log_table(parent_id, table, split_path(name, fold))
     score = lwlrap(dataset.curated.labels[held_out], oof)
-    store.log_metrics(run_id, {"fold_lwlrap": score})
+    store.log_metrics(run_id, {Metric.FOLD_LWLRAP: score})
     return score
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from tagging.contract import File, Metric
 from tagging.errors import UserError, is_disk_full
 from tagging.progress import Bar, say
 from tagging.tracking.epochs import EpochSender
@@ -91,9 +92,9 @@ def upload_checkpoints(store: Store, run_id: str, checkpoints: Checkpoints) -> N
     """Store the newest and the best checkpoint with the run."""
     for name, folder in (("best", checkpoints.best()), ("last", checkpoints.last())):
         if folder is not None:
-            store.log_folder(run_id, folder, f"checkpoints/{name}")
+            store.log_folder(run_id, folder, f"{File.CHECKPOINTS}/{name}")
 
 
 def _training_numbers(history: list[EpochRecord]) -> dict[str, float]:
     best = max(history, key=lambda record: (record.val_lwlrap, -record.epoch))
-    return {"best_epoch": best.epoch, "best_val_lwlrap": best.val_lwlrap, "epochs": len(history)}
+    return {"best_epoch": best.epoch, Metric.BEST_VAL: best.val_lwlrap, "epochs": len(history)}

@@ -15,6 +15,7 @@ import numpy as np
 from tagging import RECIPE_VERSION
 from tagging.config import AnyRecipe
 from tagging.config.load import numbers_digest
+from tagging.contract import Tag
 from tagging.data.dataset import Dataset
 from tagging.errors import UserError
 from tagging.report.description import Member
@@ -63,14 +64,14 @@ class Folded(ABC):
         """Return the digests by which runs are found to be comparable."""
         fnames = self.dataset.curated.fnames
         return {
-            "data.classes": digest(self.dataset.classes),
-            "data.clips": digest(sorted(fnames)),
-            "data.folds": digest(sorted(f"{fname}\t{fold}" for fname, fold in zip(fnames, self.folds, strict=True))),
+            Tag.DATA_CLASSES: digest(self.dataset.classes),
+            Tag.DATA_CLIPS: digest(sorted(fnames)),
+            Tag.DATA_FOLDS: digest(sorted(f"{fname}\t{fold}" for fname, fold in zip(fnames, self.folds, strict=True))),
         }
 
     def identity(self) -> dict[str, str]:
         """Return the tags that say what is computed, on which data."""
-        return {"fingerprint": self.fingerprint(), **self.data_tags()}
+        return {Tag.FINGERPRINT: self.fingerprint(), **self.data_tags()}
 
     def fingerprint(self) -> str:
         """Return the sha256 of all that decides the numbers: config, classes, labels, folds and what they come from."""

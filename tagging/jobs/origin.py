@@ -11,18 +11,16 @@ import pandas as pd
 from tagging.config import Experiment, flatten
 from tagging.config.load import leaf_text
 from tagging.config.sections.models import TimmModel
+from tagging.contract import FROM_SOUND, File, Tag
 from tagging.errors import UserError
 from tagging.jobs.prepare import Prepared
 from tagging.jobs.reading import dataset_name
 from tagging.progress import warn
 from tagging.report.wording import count
-from tagging.runs.files import OOF
 from tagging.runs.finished import class_columns, named_run, other_classes
 from tagging.runs.folds import finished_folds
 from tagging.runs.stored import read_folds, read_predictions, stored_experiment
 from tagging.tracking.store import Run, Store
-
-TRAINED = ("experiment", "trial")  # the kinds of runs that have folds
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Origin:
         """The file in each fold's run that holds the weights to predict with."""
         from tagging.training.checkpoint import weights_file
 
-        return weights_file(Path("checkpoints"), self.which).as_posix()
+        return weights_file(Path(File.CHECKPOINTS), self.which).as_posix()
 
     def weights(self, fold: int, store: Store) -> Path:
         """Return the weights that the run's fold of this number predicts with."""
@@ -54,7 +52,7 @@ def find_origin(experiment: Experiment, store: Store) -> tuple[Experiment, Origi
     if not experiment.init.run:
         return experiment, None
     try:
-        run = named_run(store, experiment.init.run, TRAINED, dataset_name(experiment))
+        run = named_run(store, experiment.init.run, FROM_SOUND, dataset_name(experiment))
         origin = Origin(run, finished_folds(store, run), stored_experiment(store, run).predict.weights)
     except UserError as error:
         first, *rest = error.problems
@@ -65,7 +63,7 @@ def find_origin(experiment: Experiment, store: Store) -> tuple[Experiment, Origi
 
 def parentage(origin: Origin | None) -> dict[str, str]:
     """Return the tags by which a run says whose weights it started from; empty where they are its own."""
-    return {"init.run": origin.run.id, "init.name": origin.run.name} if origin else {}
+    return {Tag.INIT_RUN: origin.run.id, Tag.INIT_NAME: origin.run.name} if origin else {}
 
 
 def check_origin(origin: Origin, prepared: Prepared, store: Store) -> None:
@@ -85,10 +83,10 @@ def check_origin(origin: Origin, prepared: Prepared, store: Store) -> None:
 
 
 def _check_classes(title: str, origin: Origin, prepared: Prepared, store: Store) -> None:
-    if origin.run.tags.get("data.classes") == prepared.data_tags()["data.classes"]:
+    if origin.run.tags.get(Tag.DATA_CLASSES) == prepared.data_tags()[Tag.DATA_CLASSES]:
         return
     fold = origin.folds[prepared.folds_to_run[0]]
-    theirs = class_columns(read_predictions(store, fold, OOF))
+    theirs = class_columns(read_predictions(store, fold, File.OOF))
     raise UserError(
         f"{title} was trained on other classes {other_classes(theirs, prepared.dataset.classes)}; "
         "name a run on the same classes"

@@ -11,6 +11,7 @@ import numpy as np
 
 from tagging import project
 from tagging.config import Experiment
+from tagging.contract import LEFT_OUT, Kind
 from tagging.data.audio import read_sound
 from tagging.data.dataset import Clips, Dataset
 from tagging.data.folds import absent_classes, assign_folds, uneven
@@ -30,7 +31,6 @@ from tagging.jobs.reading import (
 from tagging.jobs.twins import CONTENT, twins, with_content
 from tagging.progress import decoding_bar
 from tagging.report.wording import count
-from tagging.runs.files import LEFT_OUT
 
 if TYPE_CHECKING:
     from tagging.training.sampling import SourceRows
@@ -43,7 +43,7 @@ class Prepared(Folded):
     The log-mels of the store lie in the order curated, noisy, test; `trusted` and `dropped` mark noisy clips.
     """
 
-    kind: ClassVar[str] = "experiment"
+    kind: ClassVar[str] = Kind.EXPERIMENT
     tables: ClassVar[tuple[str, ...]] = ("oof", "oof_tiles")
 
     experiment: Experiment

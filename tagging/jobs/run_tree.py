@@ -12,12 +12,12 @@ import pandas as pd
 from tagging import RECIPE_VERSION
 from tagging.config import flatten, told_apart
 from tagging.config.load import leaf_text, to_yaml
+from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded
 from tagging.masking import showable
-from tagging.runs.files import FOLDS, WARNINGS
 from tagging.runs.made_with import code_tags, log_made_with
-from tagging.tracking.ownership import LOCK, work_folder
+from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
 
 LONGEST_TAG = 4000  # characters; the first tell most
@@ -29,7 +29,7 @@ def identity_tags(prepared: Folded) -> dict[str, object]:
         **prepared.identity(),
         **code_tags(),
         "warnings": len(prepared.warnings),
-        "recipe": RECIPE_VERSION,
+        Tag.RECIPE: RECIPE_VERSION,
     }
 
 
@@ -40,13 +40,13 @@ def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
     experiment = prepared.experiment.model_copy(update={"training": everything})
     params = {path: leaf_text(value) for path, value in flatten(experiment).items()}
     store.log_params(run.id, {path: text for path, text in params.items() if path not in run.params})
-    if not store.has_file(run.id, "config.yaml"):
-        store.log_text(run.id, showable(to_yaml(experiment)), "config.yaml")
+    if not store.has_file(run.id, File.CONFIG):
+        store.log_text(run.id, showable(to_yaml(experiment)), File.CONFIG)
     folds = pd.DataFrame({"fname": prepared.dataset.curated.fnames, "fold": prepared.folds})
-    store.log_table(run.id, folds, FOLDS)
+    store.log_table(run.id, folds, File.FOLDS)
     log_made_with(store, run)
     if prepared.warnings:
-        store.log_text(run.id, "\n".join(prepared.warnings) + "\n", WARNINGS)
+        store.log_text(run.id, "\n".join(prepared.warnings) + "\n", File.WARNINGS)
     for path in prepared.label_lists:
         store.log_file(run.id, path, "labels")
 
@@ -63,19 +63,19 @@ def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
             store.reopen(before.id)
             return before
         # its epochs cannot be continued, and would stand there twice
-        store.set_tags(before.id, {"state": "REPLACED"})
+        store.set_tags(before.id, {Tag.STATE: "REPLACED"})
     # `parent`: a name by which the UI can put the folds of one run together
-    tags = {"fold": fold, "parent": f"{parent.name} {parent.id[:8]}"}
-    tags |= {tag: parent.tags[tag] for tag in ("fingerprint", LOCK) if tag in parent.tags}
-    return store.start(parent.dataset, "fold", f"{parent.name} fold {fold}", tags, {}, parent)
+    tags = {Tag.FOLD: fold, "parent": f"{parent.name} {parent.id[:8]}"}
+    tags |= {tag: parent.tags[tag] for tag in (Tag.FINGERPRINT, Tag.LOCK) if tag in parent.tags}
+    return store.start(parent.dataset, Kind.FOLD, f"{parent.name} fold {fold}", tags, {}, parent)
 
 
 def fold_scores(folds: Mapping[int, Run]) -> dict[str, float]:
     """Return the mean lwlrap of finished folds and, of two or more, the sample standard deviation."""
-    scores = [folds[fold].score("fold_lwlrap") for fold in sorted(folds)]
-    metrics = {"fold_lwlrap_mean": float(np.mean(scores))}
+    scores = [folds[fold].score(Metric.FOLD_LWLRAP) for fold in sorted(folds)]
+    metrics = {Metric.FOLD_MEAN: float(np.mean(scores))}
     if len(scores) > 1:
-        metrics["fold_lwlrap_std"] = float(np.std(scores, ddof=1))
+        metrics[Metric.FOLD_STD] = float(np.std(scores, ddof=1))
     return metrics
 
 
@@ -93,10 +93,10 @@ def log_progress(store: Store, run: Run, finished: Mapping[int, Run], planned: i
 
 def tell_apart(store: Store, run: Run) -> None:
     """Write with each run of this kind and data set, as its tag `apart`, in which settings it is unlike the others."""
-    runs = store.search({"kind": run.kind}, run.dataset)
+    runs = store.search({Tag.KIND: run.kind}, run.dataset)
     for one, text in zip(runs, told_apart([one.params for one in runs]), strict=True):
-        if one.tags.get("apart", "") != (shown := text[:LONGEST_TAG]):
-            store.set_tags(one.id, {"apart": shown})
+        if one.tags.get(Tag.APART, "") != (shown := text[:LONGEST_TAG]):
+            store.set_tags(one.id, {Tag.APART: shown})
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def ending(store: Store, run: Run) -> Iterator[None]:
         with suppress(UserError):  # the store itself may be what failed
             if not isinstance(error, KeyboardInterrupt):
                 said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-                hasty.set_tags(run.id, {"error": said[:500]})
+                hasty.set_tags(run.id, {Tag.ERROR: said[:500]})
             hasty.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
     store.finish(run.id, "FINISHED")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.config import Experiment
+from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded
 from tagging.jobs.run_tree import fold_scores
@@ -19,7 +20,6 @@ from tagging.report.description import Corrected, Rival, StartedFrom, Summary, T
 from tagging.report.tables import per_class_table, per_clip_table
 from tagging.runs.finished import class_columns
 from tagging.runs.folds import finished_folds
-from tagging.runs.leaks import LEAKS
 from tagging.runs.stored import read_predictions
 from tagging.tracking.store import Run, Store
 from tagging.training.history import EpochRecord
@@ -51,8 +51,8 @@ def summarise(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: St
     _log_tables_and_figures(prepared, scores, parent, store)
     store.log_metrics(parent.id, metrics)
     summary = _words(prepared, parent, scores, metrics, _rival(prepared, parent, folds, store))
-    store.set_tags(parent.id, {"mlflow.note.content": describe(summary), "worst": worst_classes(summary.class_lwlrap)})
-    store.set_tags(parent.id, {"candidate": "yes"})  # last: whoever sees it finds all the rest
+    store.set_tags(parent.id, {Tag.NOTE: describe(summary), "worst": worst_classes(summary.class_lwlrap)})
+    store.set_tags(parent.id, {Tag.CANDIDATE: "yes"})  # last: whoever sees it finds all the rest
     return metrics
 
 
@@ -66,7 +66,7 @@ def _best_epoch_gain(histories: Mapping[int, pd.DataFrame]) -> float:
 
 
 def _history(store: Store, fold: Run) -> pd.DataFrame:
-    with store.reading(fold.id, "checkpoints/last/state.json") as local:
+    with store.reading(fold.id, f"{File.CHECKPOINTS}/last/state.json") as local:
         records = [EpochRecord(**record).as_dict() for record in json.loads(local.read_bytes())["history"]]
         if not records or not all(isinstance(value, int | float) for record in records for value in record.values()):
             raise ValueError("its history is not one of numbers")
@@ -94,11 +94,11 @@ def _pooled_metrics(prepared: Folded, scores: np.ndarray) -> dict[str, float]:
     original = prepared.dataset.curated.labels
     kept = ~prepared.removed
     metrics = {
-        "cv_lwlrap": lwlrap(original, scores),
+        Metric.CV_LWLRAP: lwlrap(original, scores),
         "cv_lwlrap_corrected": lwlrap(prepared.corrected[kept], scores[kept]),
     }
     if is_single_label(original):
-        metrics["cv_accuracy"] = accuracy(original, scores)
+        metrics[Metric.CV_ACCURACY] = accuracy(original, scores)
     return metrics
 
 
@@ -112,9 +112,9 @@ def _log_tables_and_figures(prepared: Folded, scores: np.ndarray, parent: Run, s
     pairs = confused_pairs(curated.labels, scores, CONFUSIONS_SHOWN)
     named = [(classes[true], classes[wrong], count) for true, wrong, count in pairs]
     per_class = per_class_table(classes, curated.labels, scores, corrected if prepared.label_lists else None)
-    store.log_shown_table(parent.id, per_class, "tables/per_class.parquet")
+    store.log_shown_table(parent.id, per_class, File.PER_CLASS)
     per_clip = per_clip_table(curated.fnames, prepared.folds, classes, curated.labels, scores)
-    store.log_shown_table(parent.id, per_clip, "tables/per_clip.parquet")
+    store.log_shown_table(parent.id, per_clip, File.PER_CLIP)
     bars = figures.class_lwlrap(name, "out of fold", classes, by_class, counts)
     store.log_figure(parent.id, bars, "figures/class_lwlrap.png")
     store.log_figure(parent.id, figures.confusions(name, named), "figures/confusions.png")
@@ -122,28 +122,28 @@ def _log_tables_and_figures(prepared: Folded, scores: np.ndarray, parent: Run, s
 
 def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
     """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
-    kinds = dict.fromkeys(("experiment", prepared.kind))  # what learns from others is no rival of an experiment
-    same = {"candidate": "yes", **prepared.data_tags()}
-    found = [run for kind in kinds for run in store.search({"kind": kind, **same}, parent.dataset)]
+    kinds = dict.fromkeys((Kind.EXPERIMENT, prepared.kind))  # what learns from others is no rival of an experiment
+    same = {Tag.CANDIDATE: "yes", **prepared.data_tags()}
+    found = [run for kind in kinds for run in store.search({Tag.KIND: kind, **same}, parent.dataset)]
     # one that is excluded may have a CV that no other run can be held against
-    fair = [run for run in found if run.id != parent.id and run.tags.get("ensemble") != "exclude"]
-    others = [run for run in fair if run.status == "FINISHED" and "cv_lwlrap" in run.metrics]
-    best = max(others, key=lambda run: run.metrics["cv_lwlrap"], default=None)
+    fair = [run for run in found if run.id != parent.id and run.tags.get(Tag.MEMBERSHIP) != "exclude"]
+    others = [run for run in fair if run.status == "FINISHED" and Metric.CV_LWLRAP in run.metrics]
+    best = max(others, key=lambda run: run.metrics[Metric.CV_LWLRAP], default=None)
     if best is None:
         return None
     try:
-        theirs = {fold: child.score("fold_lwlrap") for fold, child in finished_folds(store, best).items()}
+        theirs = {fold: child.score(Metric.FOLD_LWLRAP) for fold, child in finished_folds(store, best).items()}
     except UserError:  # somebody deleted one, or its tags: nothing that should stop this run
         return None
-    ours = {fold: run.score("fold_lwlrap") for fold, run in folds.items()}
+    ours = {fold: run.score(Metric.FOLD_LWLRAP) for fold, run in folds.items()}
     if theirs.keys() != ours.keys():  # somebody called it a candidate, or moved a fold's tag
         return None
     return Rival(
         name=best.name,
         date=time.strftime("%Y-%m-%d"),
         link=f"#/experiments/{best.experiment_id}/runs/{best.id}",
-        differs=best.tags.get("differs", ""),
-        cv_lwlrap=best.metrics["cv_lwlrap"],
+        differs=best.tags.get(Tag.DIFFERS, ""),
+        cv_lwlrap=best.metrics[Metric.CV_LWLRAP],
         gains=tuple(ours[fold] - theirs[fold] for fold in sorted(folds)),
     )
 
@@ -162,15 +162,15 @@ def _words(
         # a run that is continued under another name keeps its own
         experiment=parent.name,
         notes=parent.params.get("notes", ""),
-        base=parent.tags.get("base", ""),
-        differs=parent.tags.get("differs", ""),
+        base=parent.tags.get(Tag.BASE, ""),
+        differs=parent.tags.get(Tag.DIFFERS, ""),
         dataset=dataset.name,
         curated=len(dataset.curated),
         noisy=len(dataset.noisy),
         test=len(dataset.test),
-        cv_lwlrap=metrics["cv_lwlrap"],
-        fold_lwlrap_mean=metrics["fold_lwlrap_mean"],
-        fold_lwlrap_std=metrics["fold_lwlrap_std"],
+        cv_lwlrap=metrics[Metric.CV_LWLRAP],
+        fold_lwlrap_mean=metrics[Metric.FOLD_MEAN],
+        fold_lwlrap_std=metrics[Metric.FOLD_STD],
         folds=prepared.num_folds,
         class_lwlrap=dict(zip(dataset.classes, by_class.tolist(), strict=True)),
         warnings=len(prepared.warnings),
@@ -180,7 +180,7 @@ def _words(
         members=prepared.members,
         taught_by=_taught_by(prepared, parent),
         corrected=_corrected(prepared, metrics),
-        leaks=LEAKS in parent.tags,
+        leaks=Tag.LEAKS in parent.tags,
     )
 
 
@@ -192,12 +192,12 @@ def _corrected(prepared: Folded, metrics: Mapping[str, float]) -> Corrected | No
 
 
 def _started_from(parent: Run) -> StartedFrom | None:
-    run, name = parent.tags.get("init.run"), parent.tags.get("init.name")
+    run, name = parent.tags.get(Tag.INIT_RUN), parent.tags.get(Tag.INIT_NAME)
     return StartedFrom(name=name, link=f"#/runs/{run}") if run and name else None
 
 
 def _taught_by(prepared: Folded, parent: Run) -> TaughtBy | None:
-    run, name = parent.tags.get("teacher.run"), parent.tags.get("teacher.name")
+    run, name = parent.tags.get(Tag.TEACHER_RUN), parent.tags.get(Tag.TEACHER_NAME)
     if not (run and name and isinstance(prepared.experiment, Experiment)):
         return None
     shares = prepared.experiment.teacher

@@ -9,17 +9,16 @@ import numpy as np
 import pandas as pd
 
 from tagging.config import Experiment
+from tagging.contract import WITH_PREDICTIONS, File, Tag, split_path
 from tagging.errors import UserError
 from tagging.jobs.lessons import Half, Lessons
 from tagging.jobs.prepare import Prepared
 from tagging.jobs.reading import dataset_name
 from tagging.progress import warn
 from tagging.report.wording import count
-from tagging.runs.files import OOF, half_path
 from tagging.runs.finished import class_columns, named_run, other_classes
 from tagging.runs.folds import check_lost
 from tagging.runs.stored import read_predictions
-from tagging.tracking.resolve import WITH_PREDICTIONS
 from tagging.tracking.store import Run, Store
 
 
@@ -50,7 +49,7 @@ def find_teacher(experiment: Experiment, store: Store) -> tuple[Experiment, Run 
 
 def teacher_tags(teacher: Run | None) -> dict[str, str]:
     """Return the tags by which a run says whom it learnt from; empty without a teacher."""
-    return {"teacher.run": teacher.id, "teacher.name": teacher.name} if teacher else {}
+    return {Tag.TEACHER_RUN: teacher.id, Tag.TEACHER_NAME: teacher.name} if teacher else {}
 
 
 def attend(teacher: Run | None, prepared: Prepared, store: Store) -> Prepared:
@@ -62,16 +61,16 @@ def attend(teacher: Run | None, prepared: Prepared, store: Store) -> Prepared:
     if teacher is None:
         return prepared
     title = f"teacher.run: {teacher.title}"
-    if not store.has_file(teacher.id, OOF):
+    if not store.has_file(teacher.id, File.OOF):
         raise UserError(f"{title} has no out-of-fold probabilities; a run has them once all its folds are trained")
-    oof = read_predictions(store, teacher, OOF)
+    oof = read_predictions(store, teacher, File.OOF)
     problems = _misfits(title, oof, prepared)
     if problems:
         raise UserError(*problems)
     shares = prepared.experiment.teacher
     halves = []
     if shares.curated:
-        said = _aligned(f"{title} in {OOF}", oof, prepared.dataset.curated.fnames, prepared)
+        said = _aligned(f"{title} in {File.OOF}", oof, prepared.dataset.curated.fnames, prepared)
         by_fold = dict.fromkeys(range(prepared.num_folds), said)
         halves.append(Half(prepared.rows["curated"], shares.curated, by_fold))
     if shares.noisy:
@@ -107,7 +106,7 @@ def _misfits(title: str, oof: pd.DataFrame, prepared: Prepared) -> list[str]:
 
 def _noisy(title: str, teacher: Run, prepared: Prepared, store: Store) -> dict[int, np.ndarray]:
     """Return what the teacher's fold of each number says of the noisy clips: it never saw that fold's curated clips."""
-    paths = {fold: half_path("noisy", fold) for fold in range(prepared.num_folds)}
+    paths = {fold: split_path("noisy", fold) for fold in range(prepared.num_folds)}
     fnames = prepared.dataset.noisy.fnames
     if not fnames:
         raise UserError(

@@ -10,6 +10,7 @@ from torch import nn
 
 from tagging.config import Experiment
 from tagging.config.sections.models import TimmModel
+from tagging.contract import File, Metric
 from tagging.data.label_lists import read_label_list
 from tagging.errors import UserError
 from tagging.jobs.build import (
@@ -106,7 +107,7 @@ class _Collected:
     def score(self, name: str) -> float:
         """Return the CV lwlrap of a network, the mean over its folds where it lacks some."""
         metrics = self.runs[name].metrics
-        return metrics.get("cv_lwlrap", metrics.get("fold_lwlrap_mean", 0.0))
+        return metrics.get(Metric.CV_LWLRAP, metrics.get(Metric.FOLD_MEAN, 0.0))
 
     def member(self, run: Run, worth: float) -> Member:
         """Return a run as a member, all that it needs collected; `worth` is the weight that is lost without it."""
@@ -171,7 +172,7 @@ class _Collected:
 
     def _weights(self, run: Run, which: str, model: nn.Module) -> dict[int, Weights]:
         """Write the weights that each fold predicts with, of a network as `model` is, and return their files."""
-        path = weights_file(Path("checkpoints"), which)
+        path = weights_file(Path(File.CHECKPOINTS), which)
         folds = finished_folds(self._store, run)
         files = {fold: f"{_file_name(run)}-fold-{fold}.npz" for fold in sorted(folds)}
         if self._folder is None:

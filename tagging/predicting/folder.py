@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.config import Experiment
+from tagging.contract import LEFT_OUT
 from tagging.data.findings import limited
 from tagging.errors import UserError, printable
 from tagging.features.settings import FrontEnd
@@ -25,7 +26,6 @@ from tagging.predicting.tagger import (
 )
 from tagging.progress import warn
 from tagging.report.wording import count
-from tagging.runs.files import LEFT_OUT
 from tagging.tracking.store import Run, Store
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.config import Experiment
+from tagging.contract import LEFT_OUT, File, split_path
 from tagging.data.dataset import Dataset
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
@@ -26,7 +27,6 @@ from tagging.predicting.tagger import (
 )
 from tagging.progress import say
 from tagging.report.wording import count
-from tagging.runs.files import LEFT_OUT, WARNINGS, half_path
 from tagging.runs.folds import fold_numbers
 from tagging.runs.halves import has_half
 from tagging.runs.stored import read_predictions, stored_experiment
@@ -55,7 +55,7 @@ def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
             tagger.remember(each, split.stored(store, each, folds[each.id]))
             continue
         for fold, probabilities in zip(folds[each.id], tagger.folds(each), strict=True):
-            store.log_table(each.id, split.table(fold, probabilities), half_path("test", fold))
+            store.log_table(each.id, split.table(fold, probabilities), split_path("test", fold))
         _log_left_out(store, each, split.sound.problems)
         clips = count(len(split.fnames), "clip")
         say(f"{each.title} had not predicted the test split: {clips}, done now")
@@ -75,7 +75,7 @@ class _TestSplit:
 
     def stored(self, store: Store, run: Run, folds: Sequence[int]) -> np.ndarray:
         """Return the probabilities [K, n, C] that a run predicted before; UserError where they are of other clips."""
-        tables = [read_predictions(store, run, half_path("test", fold)).set_index("fname") for fold in folds]
+        tables = [read_predictions(store, run, split_path("test", fold)).set_index("fname") for fold in folds]
         for table in tables:
             if set(table.index) != set(self.fnames) or not set(self.classes) <= set(table.columns):
                 raise UserError(
@@ -103,9 +103,9 @@ def _read(store: Store, run: Run, runs: Sequence[Run], data: Path | None) -> _Te
 
 def _log_left_out(store: Store, run: Run, problems: Sequence[str]) -> None:
     """Note in a run which test clips it has no predictions of, as a training does."""
-    known = store.read_text(run.id, WARNINGS).splitlines() if store.has_file(run.id, WARNINGS) else []
+    known = store.read_text(run.id, File.WARNINGS).splitlines() if store.has_file(run.id, File.WARNINGS) else []
     if lines := [line for problem in problems if (line := f"{LEFT_OUT}{problem}") not in known]:
-        store.log_text(run.id, "\n".join([*known, *lines]) + "\n", WARNINGS)
+        store.log_text(run.id, "\n".join([*known, *lines]) + "\n", File.WARNINGS)
 
 
 def _read_dataset(run: Run, experiment: Experiment, classes: Sequence[str]) -> Dataset:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tagging.config import Experiment
 from tagging.config.load import numbers_digest
+from tagging.contract import File, Kind, Tag
 from tagging.errors import UserError
 from tagging.features.settings import FrontEnd
 from tagging.features.table import LogMels
@@ -19,7 +20,6 @@ from tagging.jobs.stacking.predict import predict_stacker, stacker_members
 from tagging.predicting.new_sound import Sound, read_sounds
 from tagging.progress import decoding_bar
 from tagging.report.wording import count
-from tagging.runs.files import OOF
 from tagging.runs.finished import class_columns
 from tagging.runs.folds import finished_folds
 from tagging.runs.members import read_ensemble
@@ -88,9 +88,9 @@ def same_experiment(store: Store, run: Run, overrides: Sequence[str] = ()) -> Ex
 
 def classes_of(store: Store, run: Run) -> list[str]:
     """Return the classes that a run predicts, in their order."""
-    whole = store.has_file(run.id, OOF)  # else some folds of it are there
+    whole = store.has_file(run.id, File.OOF)  # else some folds of it are there
     source = run if whole else next(iter(finished_folds(store, run).values()))
-    return class_columns(read_predictions(store, source, OOF))
+    return class_columns(read_predictions(store, source, File.OOF))
 
 
 def check_checkpoints(runs: Sequence[Run]) -> None:
@@ -99,7 +99,7 @@ def check_checkpoints(runs: Sequence[Run]) -> None:
         f"{run.title} is a trial whose checkpoints were dropped (a sweep keeps those of its best): it "
         "predicts nothing new; train it with `python -m tune promote`, or give it the tag ensemble = exclude"
         for run in runs
-        if run.tags.get("checkpoints") == "dropped"
+        if run.tags.get(Tag.CHECKPOINTS) == "dropped"
     ]
     if gone:
         raise UserError(*gone)
@@ -141,6 +141,6 @@ def _ensemble(tagger: Tagger, run: Run) -> np.ndarray:
 
 # a run of any other kind predicts from sound
 BY_KIND: dict[str, Callable[[Tagger, Run], np.ndarray]] = {
-    "stacker": _stacker,
-    "ensemble": _ensemble,
+    Kind.STACKER: _stacker,
+    Kind.ENSEMBLE: _ensemble,
 }

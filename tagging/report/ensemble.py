@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tagging.contract import Metric
 from tagging.report.description import LEAK, class_scores, linked, ranked_classes, usage
 from tagging.report.wording import beside, count
 
@@ -60,7 +61,7 @@ def describe_ensemble(summary: EnsembleSummary) -> str:
     best = max(summary.members, key=lambda member: member.cv_lwlrap)
     together = (
         f"; the best of them alone, {linked(best)}, has {best.cv_lwlrap:.4f}: together "
-        f"{beside(summary.metrics['cv_lwlrap'] - best.cv_lwlrap)} it"
+        f"{beside(summary.metrics[Metric.CV_LWLRAP] - best.cv_lwlrap)} it"
         if len(summary.members) > 1
         else ""
     )
@@ -83,13 +84,13 @@ def describe_ensemble(summary: EnsembleSummary) -> str:
 def headline(metrics: Mapping[str, float]) -> str:
     """Return the scores in a line, those that are known: `CV lwlrap 0.9101 (nested 0.9050; 95 % 0.8935 to 0.9242)`."""
     parts = []
-    if "nested_lwlrap" in metrics:
-        parts.append(f"nested {metrics['nested_lwlrap']:.4f}")
-    if "cv_lwlrap_low" in metrics:
-        parts.append(f"95 % {metrics['cv_lwlrap_low']:.4f} to {metrics['cv_lwlrap_high']:.4f}")
-    if "fold_lwlrap_std" in metrics:
-        parts.append(f"folds {metrics['fold_lwlrap_mean']:.4f} ± {metrics['fold_lwlrap_std']:.4f}")
-    return f"CV lwlrap {metrics['cv_lwlrap']:.4f}" + (f" ({'; '.join(parts)})" if parts else "")
+    if Metric.NESTED_LWLRAP in metrics:
+        parts.append(f"nested {metrics[Metric.NESTED_LWLRAP]:.4f}")
+    if Metric.CV_LOW in metrics:
+        parts.append(f"95 % {metrics[Metric.CV_LOW]:.4f} to {metrics[Metric.CV_HIGH]:.4f}")
+    if Metric.FOLD_STD in metrics:
+        parts.append(f"folds {metrics[Metric.FOLD_MEAN]:.4f} ± {metrics[Metric.FOLD_STD]:.4f}")
+    return f"CV lwlrap {metrics[Metric.CV_LWLRAP]:.4f}" + (f" ({'; '.join(parts)})" if parts else "")
 
 
 def _table(members: Sequence[MemberRow]) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from tagging.contract import Kind, Tag
 from tagging.data.findings import apart
 from tagging.errors import UserError
 from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
-from tagging.tracking.run import NAME
 from tagging.tracking.store import Run, Store
 
 
@@ -34,7 +34,7 @@ def open_run(run_text: str) -> tuple[Store, Run]:
 
 def meant_run(store: Store, text: str, kinds: Sequence[str], dataset: str) -> Run:
     """Return the run that a field names, as `Store.resolve` does, but a name means one of `dataset` before others."""
-    named = store.search({NAME: text}, dataset)
+    named = store.search({Tag.NAME: text}, dataset)
     at_home = [run for run in named if run.kind in kinds and run.status == "FINISHED"]
     return at_home[0] if at_home else store.resolve(text, kinds)
 
@@ -45,7 +45,7 @@ def named_run(store: Store, text: str, kinds: Sequence[str], dataset: str) -> Ru
     Raises UserError where there is no such run of these kinds, it is a fold, or it is not finished.
     """
     run = meant_run(store, text, kinds, dataset)
-    if run.kind == "fold" and run.parent_id:
+    if run.kind == Kind.FOLD and run.parent_id:
         raise UserError(f"{run.title} is a fold; give its run {run.parent_id[:8]}")
     if run.status != "FINISHED":
         raise UserError(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from tagging.contract import FOLDED, File, Kind, Tag
 from tagging.errors import UserError
 from tagging.progress import warn
 from tagging.report.wording import count
-from tagging.runs.files import OOF
 from tagging.runs.stored import read_folds
 from tagging.tracking.finder import restore
 from tagging.tracking.store import Run, Store
-
-FOLDED = ("experiment", "trial", "stacker")  # the kinds of runs that have folds
 
 
 def planned_folds(store: Store, run: Run) -> list[int]:
@@ -20,7 +18,7 @@ def planned_folds(store: Store, run: Run) -> list[int]:
 
 def fold_runs(store: Store, run: Run) -> dict[int, Run]:
     """Return the newest run of each fold, deleted ones left out; UserError where one does not say which it is of."""
-    return {child.number("fold"): child for child in store.children(run.id)}
+    return {child.number(Tag.FOLD): child for child in store.children(run.id)}
 
 
 def finished_folds(store: Store, run: Run) -> dict[int, Run]:
@@ -44,13 +42,13 @@ def check_lost(store: Store, run: Run) -> None:
 
 def lost_folds(store: Store, run: Run) -> list[str]:
     """Say of each fold that a run lacks what became of it; nothing where it never had all, or has none of its own."""
-    if run.kind not in FOLDED or not store.has_file(run.id, OOF):
+    if run.kind not in FOLDED or not store.has_file(run.id, File.OOF):
         return []
     known, planned = fold_runs(store, run), planned_folds(store, run)
     lacking = [fold for fold in planned if fold not in known or known[fold].status != "FINISHED"]
     if not lacking:
         return []
-    deleted = {child.tags.get("fold"): child for child in store.children(run.id, deleted=True)}
+    deleted = {child.tags.get(Tag.FOLD): child for child in store.children(run.id, deleted=True)}
     lost = []
     for fold in lacking:
         if fold in known:
@@ -68,7 +66,7 @@ def fold_numbers(store: Store, run: Run) -> list[int]:
 
     Raises UserError as `finished_folds` does.
     """
-    return planned_folds(store, run) if run.kind == "ensemble" else list(finished_folds(store, run))
+    return planned_folds(store, run) if run.kind == Kind.ENSEMBLE else list(finished_folds(store, run))
 
 
 def warn_of_untrained(store: Store, run: Run) -> None:
@@ -80,7 +78,7 @@ def warn_of_untrained(store: Store, run: Run) -> None:
 
 
 def _how_to_get(run: Run) -> str:
-    if run.kind == "trial":
+    if run.kind == Kind.TRIAL:
         return "`python -m tune promote` makes an experiment of a trial, to be trained anew"
     return (
         "the command that trained it trains what it lacks: "

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from tagging.contract import split_folder, split_path
 from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
-from tagging.runs.files import half_folder, half_path
 from tagging.runs.finished import class_columns
 from tagging.runs.folds import fold_numbers
 from tagging.runs.members import Ensemble
@@ -19,7 +19,7 @@ from tagging.tracking.store import Run, Store
 
 def has_half(store: Store, run: Run, half: str, folds: Sequence[int]) -> bool:
     """Tell whether a run holds the predictions of a half by all of these folds."""
-    return {half_path(half, fold) for fold in folds} <= set(store.list_files(run.id, half_folder(half)))
+    return {split_path(half, fold) for fold in folds} <= set(store.list_files(run.id, split_folder(half)))
 
 
 def test_probabilities(store: Store, run: Run) -> pd.DataFrame:
@@ -45,11 +45,11 @@ def blended_half(store: Store, run: Run, half: str, folds: Sequence[int]) -> pd.
     """
     if not has_half(store, run, half, folds):
         return None
-    tables = [read_predictions(store, run, half_path(half, fold)) for fold in folds]
+    tables = [read_predictions(store, run, split_path(half, fold)) for fold in folds]
     first = tables[0]
     for fold, table in zip(folds, tables, strict=True):
         if list(table.columns) != list(first.columns) or list(table["fname"]) != list(first["fname"]):
-            title = f"{run.title}: {half_path(half, fold)}"
+            title = f"{run.title}: {split_path(half, fold)}"
             raise UserError(f"{title} has other clips or classes than fold {folds[0]}; train the run again")
     classes = class_columns(first)
     blend = pd.DataFrame(geometric_mean([table[classes].to_numpy() for table in tables]), columns=classes)
@@ -66,7 +66,7 @@ def blend_half(store: Store, ensemble: Ensemble, half: str, folds: Sequence[int]
 
 
 def _blend(store: Store, ensemble: Ensemble, half: str, fold: int) -> pd.DataFrame:
-    path, runs = half_path(half, fold), ensemble.runs
+    path, runs = split_path(half, fold), ensemble.runs
     tables = [read_predictions(store, run, path) for run in runs]
     fnames, classes = tables[0]["fname"], class_columns(tables[0])
     parts, problems = [], []

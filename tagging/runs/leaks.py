@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tagging.contract import Tag
 from tagging.progress import warn
 from tagging.tracking.store import Run
-
-LEAKS = "teacher.leaks"  # the tag of runs whose CV is too good
 
 
 def leaks(sources: Sequence[Run], curated: float = 0) -> list[str]:
@@ -19,13 +18,13 @@ def leaks(sources: Sequence[Run], curated: float = 0) -> list[str]:
     by_teacher = (
         f"teacher.curated is {curated:g}, and out-of-fold probabilities come from networks that saw other folds"
     )
-    tagged = [f"{run.title} bears the tag {LEAKS}" for run in sources if LEAKS in run.tags]
+    tagged = [f"{run.title} bears the tag {Tag.LEAKS}" for run in sources if Tag.LEAKS in run.tags]
     return [*([by_teacher] if curated else []), *dict.fromkeys(tagged)]
 
 
 def leak_tags(ways: Sequence[str]) -> dict[str, str]:
     """Return the tags of a run with such leaks: it stays out of ensembles until a person says otherwise."""
-    return {LEAKS: "yes", "ensemble": "exclude"} if ways else {}
+    return {Tag.LEAKS: "yes", Tag.MEMBERSHIP: "exclude"} if ways else {}
 
 
 def warn_of_leaks(ways: Sequence[str]) -> None:

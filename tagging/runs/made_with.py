@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tagging import project
+from tagging.contract import File
 from tagging.tracking.environment import environment, git_commit, git_diff
 from tagging.tracking.store import Run, Store
-
-DIFF = "code/git.diff"
 
 
 def code_tags() -> dict[str, str]:
@@ -16,6 +15,6 @@ def code_tags() -> dict[str, str]:
 
 def log_made_with(store: Store, run: Run) -> None:
     """Log the machine and the libraries, and what the code differs by where it does."""
-    store.log_json(run.id, environment(), "environment.json")
+    store.log_json(run.id, environment(), File.ENVIRONMENT)
     if diff := git_diff(project.root()):
-        store.log_text(run.id, diff, DIFF)
+        store.log_text(run.id, diff, File.DIFF)

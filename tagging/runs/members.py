@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from tagging import RECIPE_VERSION
+from tagging.contract import File
 from tagging.ensemble.blend import weighted_mean
 from tagging.ensemble.pool import METHODS, Method
 from tagging.errors import UserError
 from tagging.runs.stored import read_members
 from tagging.tracking.store import Run, Store
-
-FILE = "ensemble.json"
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,11 @@ def read_ensemble(store: Store, run: Run) -> Ensemble:
 
     Raises UserError where the file is damaged, and one that names every member that was deleted meanwhile.
     """
-    stored = read_members(store, run, FILE, ("weight",))
+    stored = read_members(store, run, File.ENSEMBLE, ("weight",))
     if stored.get("method") not in METHODS:
-        raise UserError(f"{run.title}: {FILE} has the method {stored.get('method')!r}; allowed: {', '.join(METHODS)}")
+        raise UserError(
+            f"{run.title}: {File.ENSEMBLE} has the method {stored.get('method')!r}; allowed: {', '.join(METHODS)}"
+        )
     members, problems = [], []
     for entry in stored["members"]:
         try:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tagging.contract import File
 from tagging.data.labels import encode_labels
 from tagging.errors import UserError
-from tagging.runs.files import OOF, PER_CLIP
 from tagging.runs.finished import class_columns
 from tagging.runs.stored import read_labels, read_predictions
 from tagging.tracking.files import UnusableFile
@@ -69,7 +69,7 @@ def _read(store: Store, runs: Sequence[Run]) -> tuple[list[_Said], list[tuple[Ru
     unfit: list[tuple[Run, str]] = []
     for run in runs:
         try:
-            table = read_predictions(store, run, OOF).sort_values("fname", kind="stable").reset_index(drop=True)
+            table = read_predictions(store, run, File.OOF).sort_values("fname", kind="stable").reset_index(drop=True)
             reason = _other_clips(table, said[0]) if said else ""
             if not reason:
                 labels = read_labels(store, run)
@@ -92,14 +92,14 @@ def _other_clips(table: pd.DataFrame, first: _Said) -> str:
         what = "clips or folds"
     else:
         return ""
-    return f"{OOF} has other {what} than {first.run.title}, though its tags say the same"
+    return f"{File.OOF} has other {what} than {first.run.title}, though its tags say the same"
 
 
 def _other_labels(labels: pd.Series, table: pd.DataFrame, first: _Said | None) -> str:
     if list(labels.index) != list(table["fname"]):
-        return f"{PER_CLIP} and {OOF} hold different clips; train the run again"
+        return f"{File.PER_CLIP} and {File.OOF} hold different clips; train the run again"
     if encode_labels(labels.tolist(), class_columns(table))[1]:
-        return f"{PER_CLIP} holds labels that are no classes of {OOF}; train the run again"
+        return f"{File.PER_CLIP} holds labels that are no classes of {File.OOF}; train the run again"
     if first and labels.tolist() != first.labels:
         return f"other labels than {first.run.title}: the data set's table was changed in between"
     return ""

@@ -14,15 +14,13 @@ from tagging.config import AnyRecipe, Experiment, flatten
 from tagging.config.load import as_experiment, load_stored
 from tagging.config.renamed import with_new_names
 from tagging.config.tree import Tree, read_yaml
+from tagging.contract import LEFT_OUT, File, Kind
 from tagging.errors import UserError
 from tagging.progress import warn
 from tagging.report.wording import count
-from tagging.runs.files import FOLDS, LEFT_OUT, PER_CLIP, WARNINGS
 from tagging.runs.finished import class_columns
 from tagging.tracking.files import UnusableFile
 from tagging.tracking.store import Run, Store
-
-CONFIG = "config.yaml"
 
 
 def read_predictions(store: Store, run: Run, path: str, tiles: bool = False) -> pd.DataFrame:
@@ -45,7 +43,7 @@ def read_predictions(store: Store, run: Run, path: str, tiles: bool = False) -> 
 
 def read_folds(store: Store, run: Run) -> pd.DataFrame:
     """Return fname and fold, 0 to K - 1, of a run's curated clips; UserError where the table is damaged."""
-    with store.reading(run.id, FOLDS) as local:
+    with store.reading(run.id, File.FOLDS) as local:
         table = _table(local, ["fname"], "fold")
         if set(table["fold"]) != set(range(table["fold"].nunique())):
             raise ValueError("its folds are not numbered from 0 on")
@@ -57,7 +55,7 @@ def read_labels(store: Store, run: Run) -> pd.Series:
 
     Raises UserError where the table is damaged.
     """
-    with store.reading(run.id, PER_CLIP, _made_anew(run)) as local:
+    with store.reading(run.id, File.PER_CLIP, _made_anew(run)) as local:
         table = _table(local, ["fname"], "fold")
         if not all(isinstance(field, str) for field in table["labels"]):
             raise ValueError("its labels are not all text")
@@ -85,10 +83,10 @@ def read_members(store: Store, run: Run, path: str, numbers: Sequence[str] = ())
 
 def left_out(store: Store, run: Run) -> list[str]:
     """Return what a run says of clips that were left out, a line a clip; a list that is damaged is told, and empty."""
-    if not store.has_file(run.id, WARNINGS):
+    if not store.has_file(run.id, File.WARNINGS):
         return []
     try:
-        with store.reading(run.id, WARNINGS) as local:
+        with store.reading(run.id, File.WARNINGS) as local:
             lines = local.read_text("utf-8").splitlines()
     except UnusableFile as error:
         warn(f"clips that were left out are not named: {error}")
@@ -101,7 +99,7 @@ def stored_recipe(store: Store, run: Run, overrides: Sequence[str] = (), data: P
 
     Raises UserError where the file is damaged: not what `load` reads, or without fields that the run's params have.
     """
-    with store.reading(run.id, CONFIG) as local:
+    with store.reading(run.id, File.CONFIG) as local:
         problems: tuple[str, ...] = ()
         try:
             recipe = load_stored(local)
@@ -150,5 +148,5 @@ def _leaves(tree: Tree, prefix: str = "") -> set[str]:
 
 def _made_anew(run: Run) -> str:
     """Say how a run gets its predictions and tables back."""
-    of = run.parent_id if run.kind == "fold" and run.parent_id else run.id
+    of = run.parent_id if run.kind == Kind.FOLD and run.parent_id else run.id
     return f"`python -m tagging predict --run {of[:8]}` makes it anew"

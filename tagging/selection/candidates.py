@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from tagging.config.schema import WHERE
+from tagging.contract import DATA_TAGS, ON_REQUEST, TRAINED, WITH_PREDICTIONS, Metric, Tag
 from tagging.errors import UserError, nearest
 from tagging.report.wording import count
-from tagging.tracking.resolve import WITH_PREDICTIONS
 from tagging.tracking.store import Run, Store
 
-ON_REQUEST = ("trial", "ensemble")  # join the pool when a person gives them the tag `ensemble = include`
-COMPARABLE = ("classes", "clips", "folds")
 HOW_TO_GET = "`python -m tagging train NAME` makes one with all its folds; `show runs` lists what there is"
 
 
@@ -76,8 +74,8 @@ def distinct_names(runs: Sequence[Run]) -> list[str]:
 
 def comparable(store: Store, run: Run) -> list[Run]:
     """Return the finished experiments and stackers of the data of a run, whatever their tag `ensemble`."""
-    same = {"candidate": "yes", **{f"data.{name}": run.tag(f"data.{name}") for name in COMPARABLE}}
-    found = [one for kind in ("experiment", "stacker") for one in store.search({"kind": kind, **same}, run.dataset)]
+    same = {Tag.CANDIDATE: "yes", **{tag: run.tag(tag) for tag in DATA_TAGS}}
+    found = [one for kind in TRAINED for one in store.search({Tag.KIND: kind, **same}, run.dataset)]
     return [one for one in found if one.status == "FINISHED"]
 
 
@@ -87,11 +85,11 @@ def seed_spread(runs: Sequence[Run]) -> dict[str, float]:
     That is known of runs that differ from another one in `seed` alone, besides where they ran and their names.
     """
     groups: dict[frozenset[tuple[str, str]], list[Run]] = {}
-    for run in (one for one in runs if "cv_lwlrap" in one.metrics):
+    for run in (one for one in runs if Metric.CV_LWLRAP in one.metrics):
         same = {(path, text) for path, text in run.params.items() if path != "seed" and path not in WHERE}
         groups.setdefault(frozenset(same), []).append(run)
     seeds = [group for group in groups.values() if len({run.params.get("seed") for run in group}) > 1]
-    return {run.id: stdev(each.metrics["cv_lwlrap"] for each in group) for group in seeds for run in group}
+    return {run.id: stdev(each.metrics[Metric.CV_LWLRAP] for each in group) for group in seeds for run in group}
 
 
 def pick(runs: Sequence[Run], text: str) -> Run | None:
@@ -150,21 +148,21 @@ def _named(store: Store, found: Sequence[Run], names: Sequence[str]) -> list[Run
 
 def _unfit(run: Run) -> str:
     """Return why a run by itself is no candidate; empty where it may be one."""
-    wanted = run.tags.get("ensemble", "")
+    wanted = run.tags.get(Tag.MEMBERSHIP, "")
     if wanted == "exclude":
         return "its tag ensemble is exclude"
     if run.kind in ON_REQUEST and wanted != "include":
         return f"{'an' if run.kind == 'ensemble' else 'a'} {run.kind} joins with the tag ensemble = include"
     if run.status != "FINISHED":
         return f"{run.status}, not FINISHED"
-    if run.tags.get("candidate") != "yes":
+    if run.tags.get(Tag.CANDIDATE) != "yes":
         return "it lacks folds"
-    lacking = [f"data.{name}" for name in COMPARABLE if f"data.{name}" not in run.tags]
+    lacking = [tag for tag in DATA_TAGS if tag not in run.tags]
     return f"its tag {lacking[0]} is gone" if lacking else ""
 
 
 def _incomparable(run: Run, reference: Run) -> str:
-    other = [name for name in COMPARABLE if run.tags.get(f"data.{name}") != reference.tags.get(f"data.{name}")]
+    other = [tag.removeprefix("data.") for tag in DATA_TAGS if run.tags.get(tag) != reference.tags.get(tag)]
     return f"other {' and '.join(other)} than {reference.title}" if other else ""
 
 

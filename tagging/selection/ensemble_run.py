@@ -10,6 +10,7 @@ import pandas as pd
 
 from tagging import RECIPE_VERSION
 from tagging.config import told_apart
+from tagging.contract import DATA_TAGS, File, Kind, Metric, Tag, split_folder, split_path
 from tagging.errors import UserError
 from tagging.jobs.run_tree import ending
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
@@ -18,11 +19,10 @@ from tagging.report import figures
 from tagging.report.description import worst_classes
 from tagging.report.ensemble import EnsembleSummary, MemberRow, describe_ensemble
 from tagging.report.tables import per_class_table, per_clip_table
-from tagging.runs.files import FOLDS, OOF, PER_CLIP, WARNINGS, half_folder, half_path
 from tagging.runs.halves import blend_half, has_half
-from tagging.runs.leaks import LEAKS, leak_tags, leaks, warn_of_leaks
+from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.made_with import code_tags, log_made_with
-from tagging.runs.members import FILE, Ensemble
+from tagging.runs.members import Ensemble
 from tagging.runs.out_of_fold import OutOfFold
 from tagging.runs.stored import left_out, read_predictions
 from tagging.tracking.files import Figure
@@ -30,7 +30,6 @@ from tagging.tracking.ownership import own, owner_tag
 from tagging.tracking.store import Run, Store
 
 CONFUSIONS_SHOWN = 20
-DATA_TAGS = ("data.classes", "data.clips", "data.folds")
 
 
 @dataclass(frozen=True)
@@ -69,16 +68,16 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
             run = _start(store, name, ensemble, fingerprint)
         warn_of_leaks(leaks(ensemble.runs))
         with ending(store, run):
-            store.log_json(run.id, ensemble.as_json(), FILE)
+            store.log_json(run.id, ensemble.as_json(), File.ENSEMBLE)
             log_made_with(store, run)
             store.log_params(run.id, {**_params(ensemble), **record.params})
             metrics = log_predictions(store, run, ensemble, oof) | dict(record.metrics)
             store.log_metrics(run.id, metrics)
             _log_record(store, run, record)
             summary = _words(run, ensemble, oof, metrics, record, _test_clips(store, run))
-            said = {"mlflow.note.content": describe_ensemble(summary), "worst": worst_classes(summary.class_lwlrap)}
+            said = {Tag.NOTE: describe_ensemble(summary), "worst": worst_classes(summary.class_lwlrap)}
             store.set_tags(run.id, said)
-            store.set_tags(run.id, {"candidate": "yes"})  # last: whoever sees it finds all the rest
+            store.set_tags(run.id, {Tag.CANDIDATE: "yes"})  # last: whoever sees it finds all the rest
     return store.get(run.id)
 
 
@@ -86,8 +85,8 @@ def log_predictions(store: Store, run: Run, ensemble: Ensemble, oof: OutOfFold) 
     """Log what the members say together, with tables and pictures, and return the scores."""
     scores = ensemble.blend(oof.probabilities)
     head = pd.DataFrame({"fname": oof.fnames, "fold": oof.folds})
-    store.log_table(run.id, head, FOLDS)
-    store.log_table(run.id, head.join(pd.DataFrame(scores, columns=list(oof.classes))), OOF)
+    store.log_table(run.id, head, File.FOLDS)
+    store.log_table(run.id, head.join(pd.DataFrame(scores, columns=list(oof.classes))), File.OOF)
     log_halves(store, run, ensemble, sorted(set(oof.folds.tolist())))
     _log_warnings(store, run, ensemble)
     _log_tables_and_figures(store, run, oof, scores)
@@ -99,7 +98,7 @@ def log_halves(store: Store, run: Run, ensemble: Ensemble, folds: list[int]) -> 
     for half in ("test", "noisy"):
         if all(has_half(store, member, half, folds) for member in ensemble.runs):
             for fold, table in blend_half(store, ensemble, half, folds).items():
-                store.log_table(run.id, table, half_path(half, fold))
+                store.log_table(run.id, table, split_path(half, fold))
 
 
 def _check_there(store: Store, ensemble: Ensemble) -> None:
@@ -116,23 +115,23 @@ def _check_there(store: Store, ensemble: Ensemble) -> None:
 
 def _latest(store: Store, fingerprint: str) -> Run | None:
     """Return the newest run of the same ensemble that is finished, or that we can go on with."""
-    runs = store.search({"kind": "ensemble", "fingerprint": fingerprint})
-    return next((run for run in runs if run.status == "FINISHED" or run.tags.get("owner") == owner_tag()), None)
+    runs = store.search({Tag.KIND: Kind.ENSEMBLE, Tag.FINGERPRINT: fingerprint})
+    return next((run for run in runs if run.status == "FINISHED" or run.tags.get(Tag.OWNER) == owner_tag()), None)
 
 
 def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run:
     first = ensemble.runs[0]
     blend = f"{ensemble.method} mean of {len(ensemble.members)}: {', '.join(_shares(ensemble))}"
     tags = {
-        "fingerprint": fingerprint,
+        Tag.FINGERPRINT: fingerprint,
         **{tag: first.tag(tag) for tag in DATA_TAGS},
         **code_tags(),
-        "recipe": RECIPE_VERSION,
+        Tag.RECIPE: RECIPE_VERSION,
         **leak_tags(leaks(ensemble.runs)),
-        "differs": blend,
-        "apart": blend,  # the column where experiments say how they are unlike each other
+        Tag.DIFFERS: blend,
+        Tag.APART: blend,  # the column where experiments say how they are unlike each other
     }
-    return store.start(first.dataset, "ensemble", name, tags, {})
+    return store.start(first.dataset, Kind.ENSEMBLE, name, tags, {})
 
 
 def _params(ensemble: Ensemble) -> dict[str, object]:
@@ -151,11 +150,11 @@ def _shares(ensemble: Ensemble) -> list[str]:
 
 def _metrics(oof: OutOfFold, scores: np.ndarray) -> dict[str, float]:
     by_fold = [lwlrap(oof.truth[oof.folds == fold], scores[oof.folds == fold]) for fold in np.unique(oof.folds)]
-    metrics = {"cv_lwlrap": lwlrap(oof.truth, scores), "fold_lwlrap_mean": float(np.mean(by_fold))}
+    metrics = {Metric.CV_LWLRAP: lwlrap(oof.truth, scores), Metric.FOLD_MEAN: float(np.mean(by_fold))}
     if len(by_fold) > 1:
-        metrics["fold_lwlrap_std"] = float(np.std(by_fold, ddof=1))
+        metrics[Metric.FOLD_STD] = float(np.std(by_fold, ddof=1))
     if is_single_label(oof.truth):
-        metrics["cv_accuracy"] = accuracy(oof.truth, scores)
+        metrics[Metric.CV_ACCURACY] = accuracy(oof.truth, scores)
     return metrics
 
 
@@ -163,8 +162,8 @@ def _log_tables_and_figures(store: Store, run: Run, oof: OutOfFold, scores: np.n
     classes, truth = oof.classes, oof.truth
     by_class, _ = lwlrap_per_class(truth, scores)
     pairs = [(classes[true], classes[wrong], n) for true, wrong, n in confused_pairs(truth, scores, CONFUSIONS_SHOWN)]
-    store.log_shown_table(run.id, per_class_table(classes, truth, scores), "tables/per_class.parquet")
-    store.log_shown_table(run.id, per_clip_table(oof.fnames, oof.folds, classes, truth, scores), PER_CLIP)
+    store.log_shown_table(run.id, per_class_table(classes, truth, scores), File.PER_CLASS)
+    store.log_shown_table(run.id, per_clip_table(oof.fnames, oof.folds, classes, truth, scores), File.PER_CLIP)
     counts = truth.sum(axis=0).astype(int)
     bars = figures.class_lwlrap(run.name, "out of fold", classes, by_class, counts)
     store.log_figure(run.id, bars, "figures/class_lwlrap.png")
@@ -177,7 +176,7 @@ def _log_warnings(store: Store, run: Run, ensemble: Ensemble) -> None:
     for member in ensemble.runs:
         lines |= dict.fromkeys(left_out(store, member))
     if lines:
-        store.log_text(run.id, "\n".join(lines) + "\n", WARNINGS)
+        store.log_text(run.id, "\n".join(lines) + "\n", File.WARNINGS)
 
 
 def _log_record(store: Store, run: Run, record: SelectionRecord) -> None:
@@ -188,7 +187,7 @@ def _log_record(store: Store, run: Run, record: SelectionRecord) -> None:
 
 
 def _test_clips(store: Store, run: Run) -> int:
-    files = store.list_files(run.id, half_folder("test"))
+    files = store.list_files(run.id, split_folder("test"))
     return len(read_predictions(store, run, files[0])) if files else 0
 
 
@@ -221,5 +220,5 @@ def _words(
                 ensemble.members, told_apart([run.params for run in ensemble.runs]), oof.probabilities, strict=True
             )
         ],
-        leaks=LEAKS in run.tags,
+        leaks=Tag.LEAKS in run.tags,
     )

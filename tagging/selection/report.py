@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from tagging.contract import Metric
 from tagging.ensemble.blend import Blend, equal_blend
 from tagging.ensemble.bootstrap import Bootstrap, Interval
 from tagging.ensemble.members import correlation, scores
@@ -161,9 +162,9 @@ def record_of(found: SelectionReport) -> SelectionRecord:
             "select.subsets": found.choice.looked_at,
         },
         metrics={
-            "nested_lwlrap": taken.nested,
-            "cv_lwlrap_low": found.interval.low,
-            "cv_lwlrap_high": found.interval.high,
+            Metric.NESTED_LWLRAP: taken.nested,
+            Metric.CV_LOW: found.interval.low,
+            Metric.CV_HIGH: found.interval.high,
         },
         tables={"blends": found.blends, "candidates": _candidates(found)},
         figures=_figures(found),
@@ -206,7 +207,7 @@ def _candidates(found: SelectionReport) -> pd.DataFrame:
             "run": [run.id for run in found.runs],
             "kind": [run.kind for run in found.runs],
             "cv_lwlrap": found.alone,
-            "fold_lwlrap_std": [run.metrics.get("fold_lwlrap_std") for run in found.runs],
+            "fold_lwlrap_std": [run.metrics.get(Metric.FOLD_STD) for run in found.runs],
             "seed_lwlrap_std": [seeds.get(run.id) for run in found.runs],
             "weight": [weights.get(one, 0.0) for one in range(len(found.pool))],
             "chosen": np.nan if found.shares is None else found.shares,

@@ -8,11 +8,12 @@ from mlflow.entities import Experiment, ViewType
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 
+from tagging.contract import WITH_PREDICTIONS, Kind, Tag
 from tagging.errors import UserError
 from tagging.tracking.connection import Connection, StoreError, reason
 from tagging.tracking.files import Files
-from tagging.tracking.resolve import WITH_PREDICTIONS, resolve
-from tagging.tracking.run import NAME, PARENT, Run, clause
+from tagging.tracking.resolve import resolve
+from tagging.tracking.run import Run, clause
 
 LAUNCHES = "Default"  # the MLflow experiment of what `mlflow run` opens
 NEWEST_FIRST = "attributes.start_time DESC"
@@ -71,12 +72,12 @@ class Finder(Files):
                 raise
             raise UserError(f"the filter {where!r} is refused: {reason(error)}") from error
 
-    def children(self, run_id: str, kind: str = "fold", deleted: bool = False) -> list[Run]:
+    def children(self, run_id: str, kind: str = Kind.FOLD, deleted: bool = False) -> list[Run]:
         """Return the runs of one kind right below a run, in the order in which they were started.
 
         `deleted`: those that were deleted in the UI, in place of those that are there.
         """
-        tags = {PARENT: run_id, "kind": kind}
+        tags = {Tag.PARENT: run_id, Tag.KIND: kind}
         return self.search(tags, order="attributes.start_time ASC", view=DELETED if deleted else THERE)
 
     def curve(self, run_id: str, metric: str) -> dict[int, float]:
@@ -136,7 +137,7 @@ class Finder(Files):
             self._datasets[info.experiment_id] = experiment.name
         return Run(
             id=info.run_id,
-            name=info.run_name or data.tags.get(NAME, ""),
+            name=info.run_name or data.tags.get(Tag.NAME, ""),
             status=info.status,
             experiment_id=info.experiment_id,
             dataset=self._datasets[info.experiment_id],
@@ -144,7 +145,7 @@ class Finder(Files):
             params=dict(data.params),
             metrics=dict(data.metrics),
             start_time=info.start_time or 0,
-            parent_id=data.tags.get(PARENT),
+            parent_id=data.tags.get(Tag.PARENT),
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tagging.contract import Kind, Tag
 from tagging.errors import UserError
 from tagging.tracking.ownership import owner_tag, process_start
 
@@ -37,7 +38,7 @@ def mark_launch(store: Store, launch_id: str) -> None:
     A name that somebody gave with --run-name stays.
     """
     pid = os.getpid()
-    tags = {"kind": "launch", "owner": owner_tag(), "pid": pid, "pid.start": process_start(pid)}
+    tags = {Tag.KIND: Kind.LAUNCH, Tag.OWNER: owner_tag(), "pid": pid, "pid.start": process_start(pid)}
     with suppress(UserError):
         store.set_tags(launch_id, tags)
         if MADE_UP.fullmatch(store.get(launch_id).name):
@@ -47,9 +48,9 @@ def mark_launch(store: Store, launch_id: str) -> None:
 def link_launch(store: Store, launch_id: str, run: Run) -> None:
     """Point MLflow's own run to the run that came of it, in its name too; one that is gone is left alone."""
     link = f"#/experiments/{run.experiment_id}/runs/{run.id}"
-    tags = {"launch.run": run.id, "mlflow.note.content": f"Launched [{run.name}]({link})."}
-    if "fingerprint" in run.tags:
-        tags["fingerprint"] = run.tags["fingerprint"]
+    tags = {"launch.run": run.id, Tag.NOTE: f"Launched [{run.name}]({link})."}
+    if Tag.FINGERPRINT in run.tags:
+        tags[Tag.FINGERPRINT] = run.tags[Tag.FINGERPRINT]
     with suppress(UserError):
         store.set_tags(launch_id, tags)
         if store.get(launch_id).name == _command():

@@ -16,6 +16,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from tagging import project
+from tagging.contract import KINDS, Kind, Tag
 from tagging.errors import UserError, room_in
 from tagging.tracking import place
 from tagging.tracking.run import Run, clause
@@ -23,8 +24,6 @@ from tagging.tracking.run import Run, clause
 if TYPE_CHECKING:
     from tagging.tracking.store import Store
 
-WORK_KINDS = ("experiment", "stacker", "fold", "sweep", "trial", "ensemble", "launch")
-LOCK = "lock"  # the tag of runs whose lock is not named by their fingerprint
 PROBE_S = 10.0  # longest time for which another process may hold a lock only to end abandoned runs
 SAME_START_S = 2.0  # the start time of a process moves a little when the clock is set
 
@@ -88,8 +87,8 @@ def close_abandoned(store: Store) -> list[Run]:
     that were ended.
     """
     found = store.find(["attributes.status = 'RUNNING'", clause("tags.owner", owner_tag())])
-    running = [run for run in found if run.kind in WORK_KINDS]
-    closed = [_end(store, run) for run in running if run.kind == "launch" and _launch_is_dead(run)]
+    running = [run for run in found if run.kind in KINDS]
+    closed = [_end(store, run) for run in running if run.kind == Kind.LAUNCH and _launch_is_dead(run)]
     for fingerprint, runs in _by_fingerprint(store, running).items():
         # Held while the runs are ended, so that no process can continue one of them in between.
         with suppress(Timeout), _lock(fingerprint).acquire(timeout=0):
@@ -100,11 +99,11 @@ def close_abandoned(store: Store) -> list[Run]:
 def _by_fingerprint(store: Store, running: list[Run]) -> dict[str, list[Run]]:
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in running:
-        fingerprint = run.tags.get(LOCK) or run.tags.get("fingerprint", "")
+        fingerprint = run.tags.get(Tag.LOCK) or run.tags.get(Tag.FINGERPRINT, "")
         if not fingerprint and run.parent_id:
             with suppress(UserError):  # a parent that was deleted
-                fingerprint = store.get(run.parent_id).tags.get("fingerprint", "")
-        if fingerprint and run.kind != "launch":
+                fingerprint = store.get(run.parent_id).tags.get(Tag.FINGERPRINT, "")
+        if fingerprint and run.kind != Kind.LAUNCH:
             groups[fingerprint].append(run)
     return groups
 
@@ -117,7 +116,7 @@ def _launch_is_dead(run: Run) -> bool:
 
 
 def _end(store: Store, run: Run) -> Run:
-    store.set_tags(run.id, {"state": "ABANDONED"})
+    store.set_tags(run.id, {Tag.STATE: "ABANDONED"})
     store.finish(run.id, "KILLED")
     return run
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from tagging.contract import WITH_PREDICTIONS, Tag
 from tagging.errors import UserError
-from tagging.tracking.run import NAME, Run, clause
+from tagging.tracking.run import Run, clause
 
 if TYPE_CHECKING:
     from tagging.tracking.finder import Finder
 
-WITH_PREDICTIONS = ("experiment", "trial", "ensemble", "stacker")
 FULL_ID = re.compile(r"[0-9a-f]{32}")
 PREFIX = re.compile(r"[0-9a-f]{4,31}")  # four, as in git: a shorter one is unique by chance only
 
@@ -26,7 +26,7 @@ def resolve(store: Finder, text: str, kinds: Sequence[str] = WITH_PREDICTIONS, u
     """
     if FULL_ID.fullmatch(text):
         return store.get(text)
-    named = [run for run in store.search({NAME: text}) if run.kind in kinds]
+    named = [run for run in store.search({Tag.NAME: text}) if run.kind in kinds]
     if usable := [run for run in named if unfinished or run.status == "FINISHED"]:
         return usable[0]
     begun = store.find([clause("attributes.run_id", f"{text}%", "LIKE")]) if PREFIX.fullmatch(text) else []

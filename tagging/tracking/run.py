@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tagging.contract import Kind, Tag
 from tagging.errors import UserError
 
-PARENT = "mlflow.parentRunId"
-NAME = "mlflow.runName"
 LONGEST_PARAM = 6000
 LONGEST_NAME = 250
 LONGEST_NUMBER = 10  # digits of a number that is a tag
@@ -39,7 +38,7 @@ class Run:
     @property
     def kind(self) -> str:
         """What the run is: experiment, fold, sweep, trial, stacker, ensemble or launch; empty if foreign."""
-        return self.tags.get("kind", "")
+        return self.tags.get(Tag.KIND, "")
 
     def tag(self, name: str) -> str:
         """Return a tag that the run must have; UserError where it is gone, since people edit tags in the UI."""
@@ -67,7 +66,7 @@ class Run:
     @property
     def predicts_as(self) -> str:
         """The kind of run that predicts in the same way: a trial is an experiment or a stacker."""
-        return self.params.get("kind", "experiment") if self.kind == "trial" else self.kind
+        return self.params.get("kind", Kind.EXPERIMENT) if self.kind == Kind.TRIAL else self.kind
 
 
 def metric_name(text: str) -> str:

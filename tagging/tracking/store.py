@@ -14,13 +14,14 @@ from typing import Any, Literal, TypeVar
 from mlflow.entities import Experiment, Metric, Param, RunTag
 
 from tagging import project
+from tagging.contract import Tag
 from tagging.masking import showable
 from tagging.tracking.connection import AlreadyThere, Connection, StoreError, open_connection
 from tagging.tracking.environment import git_commit
 from tagging.tracking.finder import LAUNCHES, Finder
 from tagging.tracking.ownership import owner_tag
 from tagging.tracking.place import artifact_folder, is_server, page, sqlite_file, tracking_uri
-from tagging.tracking.run import PARENT, Run, check_texts, metric_name, param_value
+from tagging.tracking.run import Run, check_texts, metric_name, param_value
 from tagging.tracking.views import missing_views
 
 __all__ = ["Ending", "Run", "Store", "StoreError", "metric_name", "tracking_uri"]
@@ -63,12 +64,12 @@ class Store(Finder):
         `tags`, without passwords, join the store's own: kind, owner, parent, description, source, git commit and user.
         Raises UserError where a text is none that a store can keep.
         """
-        own = {"kind": kind, "owner": owner_tag(), "mlflow.user": _user(), **_source()}
+        own = {Tag.KIND: kind, Tag.OWNER: owner_tag(), "mlflow.user": _user(), **_source()}
         if parent is not None:
-            own[PARENT] = parent.id if isinstance(parent, Run) else parent
+            own[Tag.PARENT] = parent.id if isinstance(parent, Run) else parent
         check_texts({"data.name": dataset, "name": name, "notes": description, **tags, **own})
         if description:
-            tags = {**tags, "mlflow.note.content": description}
+            tags = {**tags, Tag.NOTE: description}
         all_tags = {key: showable(str(value)) for key, value in tags.items()} | own
         experiment = self._experiment(dataset)
         call, client = self.connection.call, self._client
@@ -103,7 +104,7 @@ class Store(Finder):
         MLflow keeps the old end time until the run ends anew.
         """
         self.connection.call(self._client.update_run, run_id, status="RUNNING")
-        for tag in {"state", "error", "candidate"} & self.get(run_id).tags.keys():
+        for tag in {Tag.STATE, Tag.ERROR, Tag.CANDIDATE} & self.get(run_id).tags.keys():
             self.connection.call(self._client.delete_tag, run_id, tag)
         self.drop_drafts(run_id)
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from tagging.tracking.ownership import LOCK
+from tagging.contract import Tag
 
 TAG = "mlflow.sharedViewState."
 RANKING = "ranking"
@@ -76,7 +76,7 @@ def views() -> dict[str, str]:
     searches = " and ".join(f"tags.kind != '{kind}'" for kind in others)
     sweeps = _state(_SWEEPS_COLUMNS, searches, "metrics.`search_lwlrap`")
     # those of a trial bear the tag of its lock
-    folds = _state(_FOLDS_COLUMNS, f"tags.kind = 'fold' and tags.`{LOCK}` IS NULL", "attributes.start_time") | {
+    folds = _state(_FOLDS_COLUMNS, f"tags.kind = 'fold' and tags.`{Tag.LOCK}` IS NULL", "attributes.start_time") | {
         "groupBy": _BY_PARENT
     }
     return {TAG + key: _tag(key, state) for key, state in ((RANKING, ranking), (FOLDS, folds), (SWEEPS, sweeps))}

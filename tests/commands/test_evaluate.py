@@ -13,8 +13,8 @@ from sklearn.metrics import label_ranking_average_precision_score
 from tagging.cli import main
 from tagging.commands.evaluate import evaluate_runs, evaluate_submission
 from tagging.commands.submit import submit
+from tagging.contract import File
 from tagging.errors import UserError
-from tagging.runs.files import FOLDS
 from tagging.tracking.store import Run
 from tests.blends import fold_of
 from tests.project import Project, read_csv
@@ -56,7 +56,7 @@ def another(inside: Inside, name: str, drop: str = "", score: float | None = Non
         kept = table.drop(columns=[drop] if drop else [])
         inside.store.log_table(run.id, kept, f"predictions/test/fold_{fold}.parquet")
         inside.store.finish(fold_of(inside.store, run, fold).id, "FINISHED")
-    inside.store.log_table(run.id, inside.store.read_table(source.id, FOLDS), FOLDS)
+    inside.store.log_table(run.id, inside.store.read_table(source.id, File.FOLDS), File.FOLDS)
     if score is not None:
         inside.store.log_metrics(run.id, {"cv_lwlrap": score, "fold_lwlrap_std": 0.02})
     inside.store.finish(run.id, "FINISHED")

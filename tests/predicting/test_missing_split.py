@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from tagging.commands.submit import submit
+from tagging.contract import File
 from tagging.data.audio import SoundFile
 from tagging.errors import PartlyDone, UserError
-from tagging.runs.files import WARNINGS
 from tests.selection.test_ensemble_run import write
 from tests.trainings import Inside, the_run
 
@@ -97,7 +97,7 @@ def test_a_run_that_leaves_such_clips_out_names_them_whenever_it_submits(
         assert error.value.problems == ("7 of 8 test clips have a row in the submission; the others are named above",)
         assert capsys.readouterr().err == f"warning: left out: {broken}: the file is empty (0 bytes)\n"
     pool.store.log_text(run.id, config, "config.yaml")
-    pool.store.log_text(run.id, f"left out: {moved}/train_noisy/a.wav: the file is empty (0 bytes)\n", WARNINGS)
+    pool.store.log_text(run.id, f"left out: {moved}/train_noisy/a.wav: the file is empty (0 bytes)\n", File.WARNINGS)
     drop_test(pool, ["lean"])
     assert len(submit(run.id, tmp_path / "submission.csv")) == 8
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tagging.commands.submit import submit
-from tagging.runs.files import FOLDS, OOF, OOF_TILES, PER_CLIP, WARNINGS, half_path
+from tagging.contract import File, split_path
 from tagging.tracking.store import Run
 from tests.commands.test_evaluate import write_truth
 from tests.project import Project
@@ -20,24 +20,29 @@ from tests.selection.test_ensemble_run import write
 from tests.trainings import Inside, copied, working_in
 
 BEST, LAST = "checkpoints/best/model.safetensors", "checkpoints/last/state.json"
-TEST, NOISY = half_path("test", 1), half_path("noisy", 1)
+TEST, NOISY = split_path("test", 1), split_path("noisy", 1)
 TEACHER = "name=student teacher.run=tiny teacher.noisy=0.5 teacher.curated=0.5"
 # by command, the files that it reads: of a run, or of its fold 1
 READS: dict[tuple[str, ...], list[str]] = {
-    ("submit", "--run", "tiny"): [f"tiny {FOLDS}", f"tiny {TEST}"],
-    ("evaluate", "--truth", "{truth}", "--run", "tiny"): [f"tiny {FOLDS}", f"tiny {TEST}"],
-    ("predict", "--run", "tiny"): ["tiny config.yaml", f"tiny {FOLDS}", f"tiny/1 {BEST}", f"tiny/1 {LAST}"],
-    ("predict", "{clip}", "--run", "tiny"): ["tiny config.yaml", f"tiny {FOLDS}", f"tiny {OOF}", f"tiny/1 {BEST}"],
+    ("submit", "--run", "tiny"): [f"tiny {File.FOLDS}", f"tiny {TEST}"],
+    ("evaluate", "--truth", "{truth}", "--run", "tiny"): [f"tiny {File.FOLDS}", f"tiny {TEST}"],
+    ("predict", "--run", "tiny"): ["tiny config.yaml", f"tiny {File.FOLDS}", f"tiny/1 {BEST}", f"tiny/1 {LAST}"],
+    ("predict", "{clip}", "--run", "tiny"): [
+        "tiny config.yaml",
+        f"tiny {File.FOLDS}",
+        f"tiny {File.OOF}",
+        f"tiny/1 {BEST}",
+    ],
     ("predict", "{clip}", "--run", "stacked"): ["stacked config.yaml", "stacked stacker.json", f"stacked/1 {BEST}"],
-    ("predict", "{clip}", "--run", "blend"): ["blend ensemble.json", f"blend {FOLDS}", f"tiny/1 {BEST}"],
-    ("predict", "--run", "stacked"): ["stacked config.yaml", f"stacked/1 {BEST}", f"tiny {OOF_TILES}"],
-    ("predict", "--run", "blend"): ["blend ensemble.json", f"tiny {OOF}", f"tiny {PER_CLIP}"],
-    ("kernel", "--run", "blend"): ["blend ensemble.json", f"blend {OOF}", "tiny config.yaml", f"tiny/1 {BEST}"],
-    ("kernel", "--run", "tiny", "--train"): ["tiny config.yaml", f"tiny {FOLDS}", f"tiny {OOF}"],
-    ("select", "--runs", "tiny,other"): [f"tiny {OOF}", f"tiny {PER_CLIP}", f"tiny {FOLDS}"],
-    ("train", "tiny", "--set", "name=heir init.run=tiny"): [f"tiny {FOLDS}", f"tiny/1 {BEST}"],
-    ("train", "tiny", "--set", TEACHER): [f"tiny {FOLDS}", f"tiny {OOF}", f"tiny {NOISY}"],
-    ("train", "stacked", "--set", "seed=7"): [f"tiny {FOLDS}", f"tiny {OOF_TILES}", f"tiny {TEST}"],
+    ("predict", "{clip}", "--run", "blend"): ["blend ensemble.json", f"blend {File.FOLDS}", f"tiny/1 {BEST}"],
+    ("predict", "--run", "stacked"): ["stacked config.yaml", f"stacked/1 {BEST}", f"tiny {File.OOF_TILES}"],
+    ("predict", "--run", "blend"): ["blend ensemble.json", f"tiny {File.OOF}", f"tiny {File.PER_CLIP}"],
+    ("kernel", "--run", "blend"): ["blend ensemble.json", f"blend {File.OOF}", "tiny config.yaml", f"tiny/1 {BEST}"],
+    ("kernel", "--run", "tiny", "--train"): ["tiny config.yaml", f"tiny {File.FOLDS}", f"tiny {File.OOF}"],
+    ("select", "--runs", "tiny,other"): [f"tiny {File.OOF}", f"tiny {File.PER_CLIP}", f"tiny {File.FOLDS}"],
+    ("train", "tiny", "--set", "name=heir init.run=tiny"): [f"tiny {File.FOLDS}", f"tiny/1 {BEST}"],
+    ("train", "tiny", "--set", TEACHER): [f"tiny {File.FOLDS}", f"tiny {File.OOF}", f"tiny {NOISY}"],
+    ("train", "stacked", "--set", "seed=7"): [f"tiny {File.FOLDS}", f"tiny {File.OOF_TILES}", f"tiny {TEST}"],
 }
 CASES = [(command, file) for command, files in READS.items() for file in files]
 
@@ -109,12 +114,13 @@ def test_a_damaged_file_is_told_with_its_run(
 def test_a_damaged_list_of_warnings_is_told_and_stops_nothing(at_hand: tuple[Project, Inside]) -> None:
     project, inside = at_hand
     run = run_of(inside, "tiny")
-    inside.store.log_text(run.id, "text", WARNINGS)
-    inside.store.fetch(run.id, WARNINGS).write_bytes(b"\xff\xfe\xff")
+    inside.store.log_text(run.id, "text", File.WARNINGS)
+    inside.store.fetch(run.id, File.WARNINGS).write_bytes(b"\xff\xfe\xff")
     done = project.run("submit", "--run", "tiny")
-    inside.store.fetch(run.id, WARNINGS).unlink()
+    inside.store.fetch(run.id, File.WARNINGS).unlink()
     assert done.stderr == (
-        f"submission of run tiny\nwarning: clips that were left out are not named: {run.title}: {WARNINGS} cannot be "
-        "used: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte; bring it back from a copy, or "
+        f"submission of run tiny\nwarning: clips that were left out are not named: {run.title}: "
+        f"{File.WARNINGS} cannot be used: 'utf-8' codec can't decode byte 0xff in position 0: "
+        "invalid start byte; bring it back from a copy, or "
         "train the run again\n"
     )

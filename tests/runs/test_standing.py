@@ -15,9 +15,9 @@ from tagging.commands.select import select
 from tagging.commands.train import train
 from tagging.config import load
 from tagging.config.ensemble import load_ensemble
+from tagging.contract import File
 from tagging.errors import UserError
 from tagging.metrics import chance_lwlrap, lwlrap
-from tagging.runs.files import OOF
 from tagging.runs.finished import class_columns
 from tagging.runs.out_of_fold import read_out_of_fold
 from tagging.runs.standing import far_below, says_the_same
@@ -74,16 +74,16 @@ def test_a_run_says_the_same_where_each_fold_of_several_clips_does() -> None:
 @contextmanager
 def saying(pool: Inside, runs: Iterable[Run], change: Callable[[pd.DataFrame], pd.DataFrame]) -> Iterator[None]:
     """Have runs say something else of the clips that they held out; `change` gets and returns a row a clip."""
-    tables = {run.id: pool.store.read_table(run.id, OOF) for run in runs}
+    tables = {run.id: pool.store.read_table(run.id, File.OOF) for run in runs}
     for run, table in tables.items():
         said = table.set_index("fname")[class_columns(table)]
         changed = change(said).loc[said.index].astype(np.float32)
-        pool.store.log_table(run, table.assign(**{name: changed[name].to_numpy() for name in changed}), OOF)
+        pool.store.log_table(run, table.assign(**{name: changed[name].to_numpy() for name in changed}), File.OOF)
     try:
         yield
     finally:
         for run, table in tables.items():
-            pool.store.log_table(run, table, OOF)
+            pool.store.log_table(run, table, File.OOF)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from tagging.config.load import to_yaml
+from tagging.contract import File
 from tagging.errors import UserError
-from tagging.runs.files import FOLDS, OOF, OOF_TILES, PER_CLIP
 from tagging.runs.stored import read_folds, read_labels, read_members, read_predictions, stored_recipe
 from tagging.tracking.store import Run
 from tests.trainings import Inside, the_run
@@ -61,38 +61,38 @@ def with_value(value: float) -> Change:
     ],
 )
 def test_predictions_are_a_row_a_clip_and_probabilities(pool: Inside, run: Run, change: Change, why: str) -> None:
-    whole = read_predictions(pool.store, run, OOF)
-    pool.store.log_table(run.id, change(whole.copy()), OOF)
+    whole = read_predictions(pool.store, run, File.OOF)
+    pool.store.log_table(run.id, change(whole.copy()), File.OOF)
     advice = f"`python -m tagging predict --run {run.id[:8]}` makes it anew"
-    found = reason(lambda: read_predictions(pool.store, run, OOF), f"{run.title}: {OOF}", advice)
-    pool.store.log_table(run.id, whole, OOF)
+    found = reason(lambda: read_predictions(pool.store, run, File.OOF), f"{run.title}: {File.OOF}", advice)
+    pool.store.log_table(run.id, whole, File.OOF)
     assert found == why.format(first=whole["fname"][0], third=whole["fname"][2])
 
 
 def test_predictions_of_a_fold_come_anew_with_its_run(pool: Inside, run: Run) -> None:
     fold = pool.store.children(run.id)[0]
-    tiles = read_predictions(pool.store, fold, OOF_TILES, tiles=True)
-    pool.store.log_table(fold.id, tiles.drop(columns="tile"), OOF_TILES)
+    tiles = read_predictions(pool.store, fold, File.OOF_TILES, tiles=True)
+    pool.store.log_table(fold.id, tiles.drop(columns="tile"), File.OOF_TILES)
     advice = f"`python -m tagging predict --run {run.id[:8]}` makes it anew"
-    read = lambda: read_predictions(pool.store, fold, OOF_TILES, tiles=True)  # noqa: E731
-    assert reason(read, f"{fold.title}: {OOF_TILES}", advice) == "it has no column tile"
-    pool.store.log_table(fold.id, tiles, OOF_TILES)
+    read = lambda: read_predictions(pool.store, fold, File.OOF_TILES, tiles=True)  # noqa: E731
+    assert reason(read, f"{fold.title}: {File.OOF_TILES}", advice) == "it has no column tile"
+    pool.store.log_table(fold.id, tiles, File.OOF_TILES)
 
 
 def test_folds_are_numbered_and_labels_are_text(pool: Inside, run: Run) -> None:
-    folds, clips = read_folds(pool.store, run), pool.store.read_table(run.id, PER_CLIP)
-    pool.store.log_table(run.id, folds.assign(fold=2 * folds["fold"]), FOLDS)
-    pool.store.log_table(run.id, clips.assign(labels=1), PER_CLIP)
+    folds, clips = read_folds(pool.store, run), pool.store.read_table(run.id, File.PER_CLIP)
+    pool.store.log_table(run.id, folds.assign(fold=2 * folds["fold"]), File.FOLDS)
+    pool.store.log_table(run.id, clips.assign(labels=1), File.PER_CLIP)
     copy = "bring it back from a copy, or train the run again"
-    assert reason(lambda: read_folds(pool.store, run), f"{run.title}: {FOLDS}", copy) == (
+    assert reason(lambda: read_folds(pool.store, run), f"{run.title}: {File.FOLDS}", copy) == (
         "its folds are not numbered from 0 on"
     )
     anew = f"`python -m tagging predict --run {run.id[:8]}` makes it anew"
-    assert reason(lambda: read_labels(pool.store, run), f"{run.title}: {PER_CLIP}", anew) == (
+    assert reason(lambda: read_labels(pool.store, run), f"{run.title}: {File.PER_CLIP}", anew) == (
         "its labels are not all text"
     )
-    pool.store.log_table(run.id, folds, FOLDS)
-    pool.store.log_table(run.id, clips, PER_CLIP)
+    pool.store.log_table(run.id, folds, File.FOLDS)
+    pool.store.log_table(run.id, clips, File.PER_CLIP)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tagging.tracking.ownership import LOCK
+from tagging.contract import Tag
 from tagging.tracking.store import Store
 from tagging.tracking.views import TAG, missing_views, views
 
@@ -41,7 +41,7 @@ def test_the_folds_stand_under_their_parents(store: Store) -> None:
     state = unpacked("folds")
     parent = store.start("demo", "experiment", "smoke", {}, {})
     fold = store.start("demo", "fold", "smoke fold 0", {"parent": "smoke 1234"}, {}, parent)
-    store.start("demo", "fold", "lr 0 fold 0", {"parent": "lr 0 1234", LOCK: "sweep-0"}, {}, parent)  # of a trial
+    store.start("demo", "fold", "lr 0 fold 0", {"parent": "lr 0 1234", Tag.LOCK: "sweep-0"}, {}, parent)  # of a trial
     assert [run.id for run in store.find([state["searchFilter"]], "demo")] == [fold.id]
     (key,) = state["groupBy"]["groupByKeys"]
     assert key["mode"] == "tag"

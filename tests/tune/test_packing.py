@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from tagging.contract import Metric
 from tagging.tracking.store import Run, Store
-from tune.packing import MEMORY_SHARE, gpu_share, measured, memory_share, told_share
+from tune.packing import gpu_share, measured, memory_share, told_share
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_the_hungriest_trial_counts(store: Store, sweep: Run, add_trial: Callabl
     add_trial(0, {"optimizer.lr": 1e-3}, 0.5)
     assert measured(store, sweep) is None
     for number, share in ((1, 0.2), (2, 0.3), (3, 0.1)):
-        store.log_metrics(add_trial(number, {"optimizer.lr": 1e-3}, 0.5).id, {MEMORY_SHARE: share})
+        store.log_metrics(add_trial(number, {"optimizer.lr": 1e-3}, 0.5).id, {Metric.MEMORY_SHARE: share})
     assert measured(store, sweep) == 0.3
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
+from tagging.contract import Metric
 from tagging.tracking.store import Store
 from tests.project import Project
 from tests.tune.in_process import InProcess, WorkerDied, killed_at
@@ -28,7 +29,6 @@ from tests.tune.sweeps import (
     space_file,
     sweep_of,
 )
-from tune.packing import MEMORY_SHARE
 from tune.records import best, records
 
 pytestmark = pytest.mark.usefixtures("in_process", "no_figures")
@@ -348,7 +348,7 @@ def test_without_a_gpu_auto_means_cpu_cores(sound: Path, connect: Connect, tmp_p
     store = connect(project)
     (trial,) = records(store, sweep_of(store))
     assert trial.state == "FINISHED"
-    assert MEMORY_SHARE not in store.get(trial.run_id).metrics
+    assert Metric.MEMORY_SHARE not in store.get(trial.run_id).metrics
 
 
 def test_auto_runs_one_trial_alone_and_then_as_many_as_fit_beside_each_other(
@@ -366,6 +366,6 @@ def test_auto_runs_one_trial_alone_and_then_as_many_as_fit_beside_each_other(
     store = connect(project)
     trials = records(store, sweep_of(store))
     assert [trial.state for trial in trials] == ["FINISHED"] * 4
-    assert [store.get(trial.run_id).metrics[MEMORY_SHARE] for trial in trials] == [0.3] * 4
+    assert [store.get(trial.run_id).metrics[Metric.MEMORY_SHARE] for trial in trials] == [0.3] * 4
     assert (at_once[0], at_once[1], max(at_once)) == (1, 1, 3)
     assert in_process.room == {"CPU": 3, "GPU": pytest.approx(1)}

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tagging.contract import File, Metric, split_path
 from tagging.jobs import build
 from tagging.jobs.fold import prediction_table
 from tagging.jobs.fold_training import FoldPlan, breaking_off, planned_epochs
@@ -19,7 +20,6 @@ from tagging.jobs.stacking.models import WEIGHTS, Examples, Predictor, fit, pred
 from tagging.jobs.stacking.prepare import PreparedStacker
 from tagging.metrics import lwlrap
 from tagging.progress import say
-from tagging.runs.files import OOF, half_path
 from tagging.sources import NAMES
 from tagging.tracking.ownership import work_folder
 from tagging.tracking.store import Run, Store
@@ -123,7 +123,7 @@ def _fit_fold(shared: StackerStage, fold: int, run: Run, parent: Run, store: Sto
         score = predict_stacker_fold(shared, predict, fold, run, parent, store)
         rows = shared.rows(fold, held_out=True)
         said = predict(shared.means[rows].cpu().numpy())
-        scores = {"best_val_lwlrap": lwlrap(shared.prepared.corrected[rows], said)}
+        scores = {Metric.BEST_VAL: lwlrap(shared.prepared.corrected[rows], said)}
         store.log_metrics(run.id, {**scores, "fit_seconds": took})
         store.finish(run.id, "FINISHED")
     shutil.rmtree(work, ignore_errors=True)
@@ -142,13 +142,13 @@ def predict_stacker_fold(
     held_out = np.flatnonzero(prepared.folds == fold)
     oof = predict(shared.means.cpu().numpy()[held_out])
     fnames = [curated.fnames[row] for row in held_out]
-    store.log_table(run.id, prediction_table(fnames, oof, classes, fold=fold), OOF)
+    store.log_table(run.id, prediction_table(fnames, oof, classes, fold=fold), File.OOF)
     halves = {"test": prepared.test, "noisy": read_half(prepared.runs, "noisy", store, fold)}
     for half, table in halves.items():
         if table is not None:
             said = predict(np.array(table.drop(columns="fname"), np.float32))
             part = prediction_table(list(table["fname"]), said, classes, fold=fold)
-            store.log_table(parent.id, part, half_path(half, fold))
+            store.log_table(parent.id, part, split_path(half, fold))
     score = lwlrap(curated.labels[held_out], oof)
-    store.log_metrics(run.id, {"fold_lwlrap": score})
+    store.log_metrics(run.id, {Metric.FOLD_LWLRAP: score})
     return score

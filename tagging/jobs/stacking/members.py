@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tagging.config import Stacker
+from tagging.contract import DATA_TAGS, FROM_SOUND, File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.report.wording import count
-from tagging.runs.files import OOF_TILES
 from tagging.runs.finished import class_columns, meant_run
 from tagging.runs.folds import finished_folds
 from tagging.runs.halves import blended_half
@@ -19,7 +19,6 @@ from tagging.runs.stored import read_predictions
 from tagging.tracking.files import REPLACE
 from tagging.tracking.store import Run, Store
 
-HEARING = ("experiment", "trial")  # the kinds of runs whose predictions are tile by tile, but for a stacker's trials
 GRID = ("sampling.frames", "predict.tile_step", "features.sample_rate", "features.hop", "features.trim_db")
 
 
@@ -34,7 +33,7 @@ def find_members(stacker: Stacker, dataset: str, store: Store) -> list[Run]:
     runs, problems = [], []
     for text in stacker.members:
         try:
-            run = meant_run(store, text, HEARING, dataset)
+            run = meant_run(store, text, FROM_SOUND, dataset)
             _check_member(run, dataset, store)
             runs.append(run)
         except UserError as error:
@@ -47,25 +46,27 @@ def find_members(stacker: Stacker, dataset: str, store: Store) -> list[Run]:
 
 def _check_member(run: Run, dataset: str, store: Store) -> None:
     title = run.title
-    if run.kind not in HEARING or run.predicts_as == "stacker":
-        kind = f"a {run.kind} of a stacker" if run.kind in HEARING else f"of kind {run.kind or 'unknown'}"
+    if run.kind not in FROM_SOUND or run.predicts_as == Kind.STACKER:
+        kind = f"a {run.kind} of a stacker" if run.kind in FROM_SOUND else f"of kind {run.kind or 'unknown'}"
         raise UserError(f"{title} is {kind}; members are experiments and their trials")
     if run.dataset != dataset:
         raise UserError(
             f"{title} is of data set {run.dataset}, not {dataset}; name its data with --data, or give another run"
         )
-    if run.status != "FINISHED" or run.tags.get("candidate") != "yes":
+    if run.status != "FINISHED" or run.tags.get(Tag.CANDIDATE) != "yes":
         raise UserError(f"{title} is {run.status} and lacks folds; go on with it by the command that began it")
     finished_folds(store, run)
-    run.score("cv_lwlrap")  # which the page shows
-    if not store.has_file(run.id, OOF_TILES):
-        raise UserError(f"{title} has lost its file {OOF_TILES}; bring it back from a copy, or train it with --again")
+    run.score(Metric.CV_LWLRAP)  # which the page shows
+    if not store.has_file(run.id, File.OOF_TILES):
+        raise UserError(
+            f"{title} has lost its file {File.OOF_TILES}; bring it back from a copy, or train it with --again"
+        )
 
 
 def _differences(runs: Sequence[Run]) -> list[str]:
     problems = [f"members: {run.title} is named twice" for place, run in enumerate(runs) if run in runs[:place]]
     first = runs[0]
-    for tag in ("data.classes", "data.clips", "data.folds"):
+    for tag in DATA_TAGS:
         for run in runs[1:]:
             if run.tags.get(tag) != first.tags.get(tag):
                 problems.append(
@@ -80,14 +81,16 @@ def read_tiles(runs: Sequence[Run], fnames: Sequence[str], store: Store) -> tupl
     Clip after clip in the order of `fnames` [N], tile after tile. Raises UserError where members have other tiles than
     the first, or tables are damaged.
     """
-    tables = [_in_order(read_predictions(store, run, OOF_TILES, tiles=True), fnames, ("fname", "tile")) for run in runs]
+    tables = [
+        _in_order(read_predictions(store, run, File.OOF_TILES, tiles=True), fnames, ("fname", "tile")) for run in runs
+    ]
     first = tables[0]
     for run, table in zip(runs, tables, strict=True):
         if not table[["fname", "tile"]].equals(first[["fname", "tile"]]):
             raise UserError(_other_tiles(runs[0], run, len(first), len(table)))
     counts = first.groupby("fname")["tile"].size().reindex(list(fnames), fill_value=0)
     if not counts.all():
-        raise UserError(f"members: {runs[0].title} has no tiles of {counts.idxmin()} in {OOF_TILES}; {REPLACE}")
+        raise UserError(f"members: {runs[0].title} has no tiles of {counts.idxmin()} in {File.OOF_TILES}; {REPLACE}")
     return _side_by_side(tables), np.array(counts, np.int64)
 
 
@@ -139,5 +142,5 @@ def _side_by_side(tables: Sequence[pd.DataFrame]) -> np.ndarray:
 
 def tiles_digest(run: Run, store: Store) -> str:
     """Return the sha256 of a member's out-of-fold predictions."""
-    with store.reading(run.id, OOF_TILES) as local, local.open("rb") as file:
+    with store.reading(run.id, File.OOF_TILES) as local, local.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

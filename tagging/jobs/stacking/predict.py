@@ -9,12 +9,13 @@ import numpy as np
 from torch import nn
 
 from tagging.config import Stacker
+from tagging.contract import File, Tag
 from tagging.errors import UserError
 from tagging.jobs import build
 from tagging.jobs.reading import read_labelled
 from tagging.jobs.stacking.fold import predict_stacker_fold, stacker_stage
 from tagging.jobs.stacking.models import WEIGHTS, Predictor, predictor_of
-from tagging.jobs.stacking.prepare import FILE, prepare_stacker
+from tagging.jobs.stacking.prepare import prepare_stacker
 from tagging.jobs.summary import summarise
 from tagging.report.wording import count
 from tagging.runs.folds import finished_folds
@@ -27,7 +28,7 @@ from tagging.training.checkpoint import load_weights
 def stacker_members(store: Store, run: Run) -> list[Run]:
     """Return the runs that a stacker learned from, in the order of its inputs; UserError where one is gone."""
     problems, runs = [], []
-    for member in read_members(store, run, FILE)["members"]:
+    for member in read_members(store, run, File.STACKER)["members"]:
         try:
             runs.append(store.get(member["run"]))
         except UserError as error:
@@ -46,7 +47,9 @@ def predict_stacker(store: Store, run: Run, members: Sequence[np.ndarray]) -> np
     stacker = stored_stacker(store, run)
     if len(members) != len(stacker.members):
         told = count(len(members), "member")
-        raise UserError(f"{run.title}: {FILE} lists {told}, but it was trained on {len(stacker.members)}; {REPLACE}")
+        raise UserError(
+            f"{run.title}: {File.STACKER} lists {told}, but it was trained on {len(stacker.members)}; {REPLACE}"
+        )
     inputs = np.concatenate(members, axis=1).astype(np.float32)
     predictors = _predictors(store, run, stacker, members[0].shape[1])
     return np.stack([predictors[fold](inputs) for fold in sorted(predictors)])
@@ -61,7 +64,7 @@ def predict_stacker_again(
     """
     stacker = stored_stacker(store, run, overrides, data)
     prepared = prepare_stacker(stacker, store, read_labelled(stacker).dataset)
-    if prepared.fingerprint() != run.tags.get("fingerprint"):
+    if prepared.fingerprint() != run.tags.get(Tag.FINGERPRINT):
         raise UserError(
             f"labels, members' predictions or settings are not those {run.name} was trained with, and it keeps its "
             "numbers; give the same data, and no --set that changes numbers"

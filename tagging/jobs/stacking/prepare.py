@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.config import Stacker
+from tagging.contract import File, Kind, Metric, Tag
 from tagging.data.dataset import Dataset
 from tagging.data.folds import absent_classes
 from tagging.data.label_lists import apply_corrections, read_label_list
@@ -23,8 +24,6 @@ from tagging.report.wording import count
 from tagging.runs.stored import read_folds
 from tagging.tracking.store import Run, Store
 
-FILE = "stacker.json"
-
 
 @dataclass(frozen=True)
 class PreparedStacker(Folded):
@@ -35,7 +34,7 @@ class PreparedStacker(Folded):
     member has none.
     """
 
-    kind: ClassVar[str] = "stacker"
+    kind: ClassVar[str] = Kind.STACKER
     tables: ClassVar[tuple[str, ...]] = ("oof",)  # a mean over tiles goes in, so that there is nothing a tile
 
     experiment: Stacker
@@ -54,7 +53,7 @@ class PreparedStacker(Folded):
     def members(self) -> Sequence[Member]:
         """The runs it learns from."""
         return [
-            Member(run.name, f"#/experiments/{run.experiment_id}/runs/{run.id}", run.score("cv_lwlrap"))
+            Member(run.name, f"#/experiments/{run.experiment_id}/runs/{run.id}", run.score(Metric.CV_LWLRAP))
             for run in self.runs
         ]
 
@@ -116,7 +115,7 @@ def _left_out(known: np.ndarray) -> list[str]:
 
 def _check_data(dataset: Dataset, run: Run) -> None:
     """Stop where the folder is not the one that a member was trained on."""
-    ours = {"data.classes": digest(dataset.classes), "data.clips": digest(sorted(dataset.curated.fnames))}
+    ours = {Tag.DATA_CLASSES: digest(dataset.classes), Tag.DATA_CLIPS: digest(sorted(dataset.curated.fnames))}
     other = [tag.removeprefix("data.") for tag, value in ours.items() if run.tags.get(tag) != value]
     if other:
         raise UserError(
@@ -137,4 +136,4 @@ def _check_gate(prepared: PreparedStacker) -> None:
 def log_stacker(store: Store, run: Run, prepared: PreparedStacker) -> None:
     """Log the members."""
     members = [{"run": member.id, "name": member.name} for member in prepared.runs]
-    store.log_json(run.id, {"members": members}, FILE)
+    store.log_json(run.id, {"members": members}, File.STACKER)

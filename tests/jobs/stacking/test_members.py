@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tagging.contract import File, split_path
 from tagging.errors import UserError
 from tagging.jobs.stacking.members import read_half
 from tagging.jobs.stacking.predict import stacker_members
-from tagging.jobs.stacking.prepare import FILE
-from tagging.runs.files import OOF, OOF_TILES, half_path
 from tagging.tracking.store import Run
 from tests.stacked import Stacked
 
@@ -82,7 +81,7 @@ def test_a_run_without_all_folds_is_named(stacked: Stacked, made: list[Run]) -> 
 
 def test_a_member_that_lost_a_fold_is_named(stacked: Stacked, made: list[Run]) -> None:
     made.append(stacked.member("cut", stacked.tiles()))
-    stacked.store.log_table(made[0].id, stacked.store.read_table(stacked.run("tiny").id, OOF), OOF)
+    stacked.store.log_table(made[0].id, stacked.store.read_table(stacked.run("tiny").id, File.OOF), File.OOF)
     fold = stacked.store.children(made[0].id)[2]
     stacked.store.connection.client.delete_run(fold.id)
     assert problems(stacked, "members=[tiny, cut]") == [
@@ -125,8 +124,8 @@ def test_predictions_that_are_not_finite_are_named(stacked: Stacked, made: list[
     first = tiles["fname"].iloc[3]
     made.append(stacked.member("broken", tiles))
     assert problems(stacked, "members=[tiny, broken]") == [
-        f"{title(made[0])}: {OOF_TILES} cannot be used: values of 2 rows are no probabilities, first those of {first}; "
-        f"`python -m tagging predict --run {made[0].id[:8]}` makes it anew"
+        f"{title(made[0])}: {File.OOF_TILES} cannot be used: values of 2 rows are no probabilities, "
+        f"first those of {first}; `python -m tagging predict --run {made[0].id[:8]}` makes it anew"
     ]
 
 
@@ -138,8 +137,8 @@ def test_tiles_may_lie_in_any_order(stacked: Stacked, made: list[Run]) -> None:
 def test_other_test_clips_are_named_and_none_are_borne(stacked: Stacked, made: list[Run]) -> None:
     made.append(stacked.member("fewer", stacked.tiles()))
     for fold in range(3):
-        whole = stacked.store.read_table(made[0].id, half_path("test", fold))
-        stacked.store.log_table(made[0].id, whole.iloc[1:], half_path("test", fold))
+        whole = stacked.store.read_table(made[0].id, split_path("test", fold))
+        stacked.store.log_table(made[0].id, whole.iloc[1:], split_path("test", fold))
     assert problems(stacked, "members=[tiny, fewer]") == [
         f"members: {title(made[0])} and {title(stacked.run('tiny'))} predict other test clips; train one of them with "
         "--again"
@@ -153,7 +152,8 @@ def test_a_lost_file_and_a_gate_without_units_are_named(stacked: Stacked, made: 
     made.append(stacked.member("lost", stacked.tiles()))
     stacked.store.drop_folder(made[0].id, "predictions")
     assert problems(stacked, "members=[lost]") == [
-        f"members: {title(made[0])} has lost its file {OOF_TILES}; bring it back from a copy, or train it with --again"
+        f"members: {title(made[0])} has lost its file {File.OOF_TILES}; "
+        "bring it back from a copy, or train it with --again"
     ]
     assert problems(stacked, "members=[tiny] model.reduction=11") == [
         "model.reduction is 11, but 1 member of 10 classes give 10 inputs; it must be 10 or less"
@@ -178,7 +178,7 @@ def test_a_fold_that_is_not_there_is_named(stacked: Stacked) -> None:
 def test_a_member_that_was_deleted_is_named_where_it_is_needed(stacked: Stacked, made: list[Run]) -> None:
     member = stacked.member("gone", stacked.tiles())
     made.append(stacked.store.start("demo", "stacker", "orphan", {}, {}))
-    stacked.store.log_json(made[0].id, {"members": [{"run": member.id, "name": "gone"}]}, FILE)
+    stacked.store.log_json(made[0].id, {"members": [{"run": member.id, "name": "gone"}]}, File.STACKER)
     stacked.store.connection.client.delete_run(member.id)
     with pytest.raises(UserError) as caught:
         stacker_members(stacked.store, made[0])

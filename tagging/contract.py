@@ -1,0 +1,194 @@
+"""What a run of the store is: its kinds, and the names of its tags, metrics and files. Each name stands here alone.
+
+A name that several modules use is a constant. TAGS, METRICS and FILES list all names, with the kinds of runs that have
+them; `tests/test_contract.py` holds them against real runs.
+"""
+
+from __future__ import annotations
+
+
+class Kind:
+    """What a run is: the values of the tag `kind`."""
+
+    EXPERIMENT = "experiment"
+    STACKER = "stacker"
+    ENSEMBLE = "ensemble"
+    SWEEP = "sweep"
+    TRIAL = "trial"
+    FOLD = "fold"
+    LAUNCH = "launch"  # what `mlflow run` opens
+
+
+TRAINED = (Kind.EXPERIMENT, Kind.STACKER)  # by `train`
+FROM_SOUND = (Kind.EXPERIMENT, Kind.TRIAL)  # predict tile by tile; a stacker's trial does not, see Run.predicts_as
+FOLDED = (Kind.EXPERIMENT, Kind.TRIAL, Kind.STACKER)  # have fold runs
+WITH_PREDICTIONS = (Kind.EXPERIMENT, Kind.TRIAL, Kind.ENSEMBLE, Kind.STACKER)
+ON_REQUEST = (Kind.TRIAL, Kind.ENSEMBLE)  # become candidates by the tag `ensemble = include`
+TOP = (Kind.EXPERIMENT, Kind.SWEEP, Kind.ENSEMBLE, Kind.STACKER)  # have no parent
+KINDS = (*TOP, Kind.TRIAL, Kind.FOLD, Kind.LAUNCH)
+
+
+class Tag:
+    """Names of tags."""
+
+    KIND = "kind"
+    NAME = "mlflow.runName"
+    PARENT = "mlflow.parentRunId"
+    NOTE = "mlflow.note.content"  # the run's page, in Markdown
+    OWNER = "owner"  # the machine and work folder that the run belongs to
+    FINGERPRINT = "fingerprint"
+    FOLD = "fold"  # a fold run's number
+    LOCK = "lock"  # of runs whose lock is not named by their fingerprint
+    STATE = "state"  # PRUNED, ABANDONED or REPLACED, where MLflow's status does not tell
+    ERROR = "error"
+    CANDIDATE = "candidate"  # "yes" is set last, once everything else of the run is written
+    MEMBERSHIP = "ensemble"  # a person's "include" or "exclude"
+    LEAKS = "teacher.leaks"  # labels of held-out clips leaked into the run: its CV is too good
+    INIT_RUN, INIT_NAME = "init.run", "init.name"
+    TEACHER_RUN, TEACHER_NAME = "teacher.run", "teacher.name"
+    DATA_CLASSES, DATA_CLIPS, DATA_FOLDS = "data.classes", "data.clips", "data.folds"
+    RECIPE = "recipe"
+    BASE = "base"
+    DIFFERS = "differs"
+    APART = "apart"
+    TRIAL_NUMBER = "trial.number"
+    TRIAL_VALUES = "trial.values"
+    TRIAL_OVERRIDES = "trial.overrides"
+    TRIAL_EXCHANGES = "trial.exchanges"
+    SPACE_EXPERIMENT = "space.experiment"
+    EXPERIMENT_DIGEST = "experiment.digest"
+    CHECKPOINTS = "checkpoints"  # "dropped" with trials that lost theirs
+
+
+# runs with equal ones have the same classes, clips and folds
+DATA_TAGS = (Tag.DATA_CLASSES, Tag.DATA_CLIPS, Tag.DATA_FOLDS)
+
+
+class Metric:
+    """Names of metrics."""
+
+    CV_LWLRAP = "cv_lwlrap"
+    CV_ACCURACY = "cv_accuracy"
+    FOLD_LWLRAP = "fold_lwlrap"
+    FOLD_MEAN = "fold_lwlrap_mean"
+    FOLD_STD = "fold_lwlrap_std"  # sample standard deviation
+    NESTED_LWLRAP = "nested_lwlrap"
+    CV_LOW, CV_HIGH = "cv_lwlrap_low", "cv_lwlrap_high"
+    BEST_VAL = "best_val_lwlrap"
+    SEARCH_LWLRAP = "search_lwlrap"
+    TRIAL_EPOCHS = "trial_epochs"
+    TRIAL_SECONDS = "trial_seconds"
+    MEMORY_SHARE = "gpu_memory_share"
+
+
+class File:
+    """Paths of files within a run."""
+
+    CONFIG = "config.yaml"
+    FOLDS = "data/folds.parquet"
+    WARNINGS = "data/warnings.txt"  # a line each; one of a clip that the run has no predictions of begins with LEFT_OUT
+    OOF = "predictions/oof.parquet"
+    OOF_TILES = "predictions/oof_tiles.parquet"
+    PER_CLASS = "tables/per_class.parquet"
+    PER_CLIP = "tables/per_clip.parquet"  # with the labels that clips came with
+    ENSEMBLE = "ensemble.json"
+    STACKER = "stacker.json"
+    CHECKPOINTS = "checkpoints"  # a folder of fold runs
+    DIFF = "code/git.diff"
+    ENVIRONMENT = "environment.json"
+    SPACE = "space.json"
+    SCHEDULE = "schedule.json"
+
+
+LEFT_OUT = "left out: "
+
+
+def split_folder(split: str) -> str:
+    """Return the folder that holds the predictions of a split, `test` or `noisy`."""
+    return f"predictions/{split}"
+
+
+def split_path(split: str, fold: int | str) -> str:
+    """Return the file that holds a fold's predictions of a split, `test` or `noisy`."""
+    return f"{split_folder(split)}/fold_{fold}.parquet"
+
+
+# Tables of all names: (kinds whose finished runs all have them, kinds of which some runs have them, the names).
+# A * stands for any text.
+Names = tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...]
+_SCORED = (*TRAINED, Kind.ENSEMBLE)
+TAGS: Names = (
+    (KINDS, (), (Tag.KIND, Tag.OWNER, Tag.NAME, "mlflow.user", "mlflow.source.name", "mlflow.source.type")),
+    ((), KINDS, (Tag.STATE, Tag.ERROR, "mlflow.source.git.commit")),
+    (TOP, (Kind.TRIAL, Kind.LAUNCH), (Tag.NOTE,)),
+    ((*TOP, Kind.TRIAL), (), DATA_TAGS),
+    ((*WITH_PREDICTIONS, Kind.FOLD), (Kind.LAUNCH,), (Tag.FINGERPRINT,)),
+    (WITH_PREDICTIONS, (), ("git.commit", "git.dirty", Tag.RECIPE)),
+    (_SCORED, (Kind.TRIAL,), (Tag.CANDIDATE, "worst")),
+    ((), WITH_PREDICTIONS, (Tag.MEMBERSHIP, Tag.LEAKS, "test.truth", "test.clips")),
+    ((), _SCORED, (Tag.APART,)),
+    ((Kind.TRIAL, Kind.ENSEMBLE), TRAINED, (Tag.DIFFERS,)),
+    ((Kind.TRIAL,), TRAINED, (Tag.BASE,)),
+    (FOLDED, (), ("warnings",)),
+    (TRAINED, (), ("folds",)),
+    (
+        (),
+        FROM_SOUND,
+        (
+            Tag.INIT_RUN,
+            Tag.INIT_NAME,
+            Tag.TEACHER_RUN,
+            Tag.TEACHER_NAME,
+            "weights.sha256",
+            "teacher.sha256",
+            "autocast",
+        ),
+    ),
+    ((Kind.FOLD, Kind.TRIAL), (), (Tag.PARENT,)),
+    ((Kind.FOLD,), (), (Tag.FOLD, "parent")),
+    ((Kind.SWEEP, Kind.TRIAL), (Kind.FOLD,), (Tag.LOCK,)),
+    ((Kind.TRIAL,), (), (Tag.TRIAL_NUMBER, Tag.TRIAL_VALUES, Tag.TRIAL_OVERRIDES)),
+    ((), (Kind.TRIAL,), (Tag.TRIAL_EXCHANGES, Tag.CHECKPOINTS)),
+    ((Kind.SWEEP,), (), ("space", Tag.SPACE_EXPERIMENT, Tag.EXPERIMENT_DIGEST)),
+    ((Kind.LAUNCH,), (), ("pid", "pid.start")),
+    ((), (Kind.LAUNCH,), ("launch.run", "mlflow.project.*", "mlflow.gitRepoURL")),
+)
+METRICS: Names = (
+    (_SCORED, (Kind.TRIAL,), (Metric.CV_LWLRAP,)),
+    (TRAINED, (Kind.TRIAL,), ("cv_lwlrap_corrected",)),
+    (WITH_PREDICTIONS, (), (Metric.FOLD_MEAN,)),
+    ((), WITH_PREDICTIONS, (Metric.FOLD_STD, Metric.CV_ACCURACY, "test_*")),
+    ((), FOLDED, ("best_epoch_gain",)),
+    ((), (Kind.ENSEMBLE,), (Metric.NESTED_LWLRAP, Metric.CV_LOW, Metric.CV_HIGH)),
+    ((Kind.FOLD,), (), (Metric.FOLD_LWLRAP, Metric.BEST_VAL)),
+    # of a fold that is trained epoch by epoch
+    ((), (Kind.FOLD,), ("train_loss", "val_loss", "val_lwlrap", "val_lwlrap_ema", "lr", "samples_per_s")),
+    ((), (Kind.FOLD,), ("epochs", "best_epoch")),
+    ((), (Kind.FOLD,), ("fit_seconds",)),  # of a stacker's fold that is fitted at once
+    (
+        (),
+        (Kind.TRIAL,),
+        (Metric.SEARCH_LWLRAP, "value/*", Metric.TRIAL_EPOCHS, Metric.TRIAL_SECONDS, "parameters", Metric.MEMORY_SHARE),
+    ),
+    ((Kind.SWEEP,), (), ("trials_finished", "trials_pruned", "trials_failed")),
+    ((), (Kind.SWEEP,), ("best_lwlrap",)),
+)
+FILES: Names = (
+    (WITH_PREDICTIONS, (), (File.FOLDS, File.ENVIRONMENT)),
+    (FOLDED, (), (File.CONFIG,)),
+    ((), WITH_PREDICTIONS, (File.DIFF, File.WARNINGS)),
+    ((*_SCORED, Kind.FOLD), (Kind.TRIAL,), (File.OOF,)),
+    ((Kind.EXPERIMENT,), (Kind.TRIAL, Kind.FOLD), (File.OOF_TILES,)),
+    ((), WITH_PREDICTIONS, (split_path("test", "*"), split_path("noisy", "*"))),
+    (_SCORED, (Kind.TRIAL,), ("tables/per_class.*", "tables/per_clip.*", "figures/class_lwlrap.png")),
+    (_SCORED, (Kind.TRIAL,), ("figures/confusions.png",)),
+    ((), FOLDED, ("figures/learning_curves.png", "labels/*")),
+    ((), WITH_PREDICTIONS, ("tables/test_*", "figures/test_class_lwlrap.png", "submission.csv", "kernel/*")),
+    ((Kind.ENSEMBLE,), (), (File.ENSEMBLE,)),
+    ((), (Kind.ENSEMBLE,), ("tables/blends.*", "tables/candidates.*", "figures/*.png")),
+    ((Kind.STACKER,), (Kind.TRIAL,), (File.STACKER,)),
+    ((), (Kind.FOLD,), (f"{File.CHECKPOINTS}/*",)),
+    ((), (Kind.TRIAL,), (File.SCHEDULE,)),
+    ((Kind.SWEEP,), (), (File.SPACE, "tables/trials.*", "figures/*.png")),
+    ((), (Kind.SWEEP,), ("experiment.yaml", "*.db")),
+)
