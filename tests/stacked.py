@@ -11,7 +11,7 @@ import pandas as pd
 from tagging.commands.train import train
 from tagging.config import Stacker, load
 from tagging.contract import File, split_path
-from tagging.jobs.reading import read_labelled
+from tagging.jobs.inputs import read_labelled
 from tagging.jobs.stacking.prepare import PreparedStacker, prepare_stacker
 from tagging.tracking.store import Run, Store
 from tests.blends import fold_of

@@ -121,7 +121,7 @@ def _search(parsed: argparse.Namespace) -> None:
     data = folder(parsed.data)
     check_space(space, data)  # before torch and Ray are imported
     begin(f"sweep {parsed.name or space.name}: {count(trials_of(space), 'trial')} of {Path(space.experiment).stem}")
-    from tagging.jobs.reading import read_labelled
+    from tagging.jobs.inputs import read_labelled
     from tune.session import check_start
     from tune.space import some_trial
 

@@ -15,7 +15,7 @@ from tagging.contract import Kind, Metric, Tag
 from tagging.errors import UserError, is_disk_full
 from tagging.jobs.folded import Folded
 from tagging.jobs.job import Prepare, job_of
-from tagging.jobs.run_tree import fold_run, identity_tags, is_lost, log_inputs
+from tagging.jobs.runs_of_job import fold_run, identity_tags, is_lost, log_inputs
 from tagging.runs.folds import fold_runs
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import own, work_folder

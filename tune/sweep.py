@@ -17,9 +17,9 @@ from tagging.config.tree import merge
 from tagging.contract import File, Kind, Tag
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded
+from tagging.jobs.inputs import Labelled
 from tagging.jobs.job import job_of
-from tagging.jobs.reading import Labelled
-from tagging.jobs.run_tree import ending
+from tagging.jobs.runs_of_job import ending
 from tagging.progress import say
 from tagging.report.wording import count
 from tagging.runs.finished import open_store

@@ -54,7 +54,7 @@ def _add_predict(commands: Any) -> None:
 def _train(parsed: argparse.Namespace) -> None:
     experiment = load_recipe(parsed)  # a misspelt field fails before anything heavy is imported
     begin_reading(experiment)
-    from tagging.jobs.reading import read_labelled
+    from tagging.jobs.inputs import read_labelled
 
     labelled = read_labelled(experiment)  # all that is wrong with the data is said before torch and MLflow
     with importing():

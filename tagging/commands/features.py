@@ -7,8 +7,8 @@ import os
 from tagging.config import Experiment
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
+from tagging.jobs.inputs import data_folder
 from tagging.jobs.prepare import open_features
-from tagging.jobs.reading import data_folder
 from tagging.progress import say
 from tagging.tracking.launch import adopt_launch, mark_launch
 

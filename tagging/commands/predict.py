@@ -6,25 +6,21 @@ Imports torch once the run is found.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from tagging import RECIPE_VERSION
-from tagging.contract import LEFT_OUT, Kind, Tag
+from tagging.contract import LEFT_OUT, Kind
 from tagging.data.findings import limited
 from tagging.data.listing import sound_at
 from tagging.errors import PartlyDone, UserError
-from tagging.jobs.lessons import Lessons
-from tagging.jobs.prepare import prepare
+from tagging.jobs import again
 from tagging.progress import say, warn
 from tagging.report.wording import count
 from tagging.runs.finished import open_run
-from tagging.runs.folds import finished_folds, warn_of_untrained
+from tagging.runs.folds import warn_of_untrained
 from tagging.runs.members import read_ensemble
 from tagging.runs.out_of_fold import read_out_of_fold
-from tagging.runs.stored import stored_experiment
 from tagging.tracking.store import Run, Store
 
 
@@ -39,49 +35,12 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
         if overrides or data:
             raise UserError(f"{run.name} is blended anew from its members' files; leave out --set and --data")
         metrics = _ensemble_again(store, run)
-    elif run.predicts_as == Kind.STACKER:
-        from tagging.jobs.stacking.predict import predict_stacker_again
-
-        metrics = predict_stacker_again(store, run, overrides, data)
     else:
-        metrics = _folds_again(store, run, overrides, data)
+        metrics = again.predict_again(store, run, overrides, data)
     for name, value in metrics.items():
         stored = f"{run.metrics[name]:.6f}" if name in run.metrics else "none"
         say(f"{name:<20} stored {stored:<10} again {value:.6f}")
     return metrics
-
-
-def _folds_again(store: Store, run: Run, overrides: Sequence[str], data: Path | None) -> dict[str, float]:
-    if (recipe := run.tags.get(Tag.RECIPE, "1")) != str(RECIPE_VERSION):
-        raise UserError(
-            f"{run.name} was trained with version {recipe} of the recipe, this is version {RECIPE_VERSION}, whose "
-            "fields or numbers are others; use the commit in its tag git.commit, or train it again"
-        )
-    experiment = stored_experiment(store, run, overrides, data)
-    prepared = prepare(experiment, weights=run.tags.get("weights.sha256", ""))
-    if digest := run.tags.get("teacher.sha256"):  # the teacher itself need not be there any more
-        prepared = replace(prepared, lessons=Lessons(digest, ()))
-    for tag, digest in prepared.data_tags().items():
-        if run.tags.get(tag) != digest:
-            raise UserError(
-                f"{prepared.dataset.folder} is not the data {run.name} was trained on: {tag} is {digest}, "
-                f"the run's is {run.tags.get(tag)}; name the right folder with --data"
-            )
-    if prepared.fingerprint() != run.tags.get(Tag.FINGERPRINT):
-        raise UserError(
-            f"labels, sound or settings are not those {run.name} was trained with, and it keeps its numbers; "
-            "give the same data, and no --set that changes numbers"
-        )
-    folds = finished_folds(store, run)
-    from tagging.jobs.apply import restore_model
-    from tagging.jobs.fold import predict_fold, stage
-    from tagging.jobs.summary import summarise
-
-    shared = stage(prepared)
-    for fold, child in folds.items():
-        model = restore_model(experiment, len(prepared.dataset.classes), fold, child.id, shared.device, store)
-        predict_fold(shared, model, fold, child.id, run.id, store)
-    return summarise(prepared, run, finished_folds(store, run), store)
 
 
 def _ensemble_again(store: Store, run: Run) -> dict[str, float]:

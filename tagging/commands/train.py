@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from tagging.config import AnyRecipe
 from tagging.contract import File, Metric, Tag
 from tagging.jobs.folded import Folded
+from tagging.jobs.inputs import Labelled, read_labelled
 from tagging.jobs.job import Job, check_machine, job_of
-from tagging.jobs.reading import Labelled, read_labelled
-from tagging.jobs.run_tree import ending, fold_run, identity_tags, log_inputs, log_progress, tell_apart
+from tagging.jobs.runs_of_job import ending, fold_run, identity_tags, log_inputs, log_progress, tell_apart
 from tagging.progress import say, warn
 from tagging.runs.finished import open_store
 from tagging.runs.folds import fold_runs

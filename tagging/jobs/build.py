@@ -25,7 +25,7 @@ from tagging.config.sections.models import TimmModel
 from tagging.config.sections.stacking import StackerModel
 from tagging.config.sections.training import Optimizer
 from tagging.errors import UserError
-from tagging.jobs.reading import initial_weights
+from tagging.jobs.inputs import initial_weights
 from tagging.models import registry
 from tagging.models.stacking import STACKERS
 from tagging.models.timm_backbone import TimmBackbone, one_line

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from tagging.config import AnyRecipe, Experiment, Stacker
 from tagging.jobs.folded import Folded
-from tagging.jobs.origin import check_origin, find_origin, parentage
+from tagging.jobs.initial_run import check_origin, find_origin, parentage
+from tagging.jobs.inputs import Labelled, read_labelled
 from tagging.jobs.prepare import Prepared, prepare
-from tagging.jobs.reading import Labelled, read_labelled
 from tagging.jobs.stacking.prepare import log_stacker, prepare_stacker
 from tagging.jobs.teacher import attend, find_teacher, teacher_tags
 from tagging.progress import say, warn

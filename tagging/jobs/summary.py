@@ -13,7 +13,7 @@ from tagging.config import Experiment
 from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded
-from tagging.jobs.run_tree import fold_scores
+from tagging.jobs.runs_of_job import fold_scores
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.report import figures
 from tagging.report.description import Corrected, Rival, StartedFrom, Summary, TaughtBy, describe, worst_classes

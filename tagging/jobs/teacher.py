@@ -11,9 +11,9 @@ import pandas as pd
 from tagging.config import Experiment
 from tagging.contract import WITH_PREDICTIONS, File, Tag, split_path
 from tagging.errors import UserError
+from tagging.jobs.inputs import dataset_name
 from tagging.jobs.lessons import Half, Lessons
 from tagging.jobs.prepare import Prepared
-from tagging.jobs.reading import dataset_name
 from tagging.progress import warn
 from tagging.report.wording import count
 from tagging.runs.finished import class_columns, named_run, other_classes

@@ -20,7 +20,7 @@ from tagging.jobs.build import (
     stacker_arguments,
     stacker_of,
 )
-from tagging.jobs.reading import front_end_of
+from tagging.jobs.inputs import front_end_of
 from tagging.jobs.stacking.predict import stacker_members, stored_stacker
 from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
 from tagging.kernel.training_plan import NetworkTraining, TrainingPlan

@@ -15,7 +15,7 @@ from tagging.data.dataset import Dataset
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.features.table import LogMels
-from tagging.jobs.reading import data_folder, dataset_name, front_end_of
+from tagging.jobs.inputs import data_folder, dataset_name, front_end_of
 from tagging.predicting.new_sound import Sound
 from tagging.predicting.tagger import (
     Tagger,

@@ -12,7 +12,7 @@ from tagging import RECIPE_VERSION
 from tagging.config import told_apart
 from tagging.contract import DATA_TAGS, File, Kind, Metric, Tag, split_folder, split_path
 from tagging.errors import UserError
-from tagging.jobs.run_tree import ending
+from tagging.jobs.runs_of_job import ending
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.progress import say
 from tagging.report import figures

@@ -11,8 +11,8 @@ from tagging.config.load import leaf_text
 from tagging.data.dataset import Dataset
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
-from tagging.jobs.reading import data_folder, dataset_name, read_lists
-from tagging.jobs.stacking.members import GRID
+from tagging.jobs.base_runs import GRID
+from tagging.jobs.inputs import data_folder, dataset_name, read_lists
 from tagging.jobs.stacking.prepare import corrected_by
 from tagging.kernel.main import check_writable
 

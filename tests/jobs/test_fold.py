@@ -9,7 +9,7 @@ from tagging.errors import UserError
 from tagging.jobs import build
 from tagging.jobs.fold import fold_epochs, stage, validation_of
 from tagging.jobs.prepare import prepare
-from tagging.jobs.run_tree import fold_run
+from tagging.jobs.runs_of_job import fold_run
 from tagging.sources import CURATED
 from tests.trainings import Inside
 

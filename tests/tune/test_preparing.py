@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tagging.config import Experiment, load
+from tagging.jobs import inputs
 from tagging.jobs import prepare as module
-from tagging.jobs import reading
 from tagging.jobs.prepare import prepare
 from tests.stand_in import stand_in
 from tune.preparing import READ, Preparing
@@ -47,6 +47,6 @@ def test_what_is_read_is_read_again() -> None:
 
 
 def test_every_section_that_preparing_reads_is_compared() -> None:
-    code = inspect.getsource(module) + inspect.getsource(reading)
+    code = inspect.getsource(module) + inspect.getsource(inputs)
     sections = set(re.findall(r"\b(?:experiment|recipe)\.([a-z_]+)", code))
     assert sections - {"predict", "threads"} == set(READ)  # these are asked of each experiment itself

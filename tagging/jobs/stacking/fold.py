@@ -13,9 +13,9 @@ from torch import Tensor
 
 from tagging.contract import File, Metric, split_path
 from tagging.jobs import build
+from tagging.jobs.base_runs import read_half
 from tagging.jobs.fold import prediction_table
 from tagging.jobs.fold_training import FoldPlan, breaking_off, planned_epochs
-from tagging.jobs.stacking.members import read_half
 from tagging.jobs.stacking.models import WEIGHTS, Examples, Predictor, fit, predictor_of
 from tagging.jobs.stacking.prepare import PreparedStacker
 from tagging.metrics import lwlrap

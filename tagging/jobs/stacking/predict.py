@@ -12,7 +12,7 @@ from tagging.config import Stacker
 from tagging.contract import File, Tag
 from tagging.errors import UserError
 from tagging.jobs import build
-from tagging.jobs.reading import read_labelled
+from tagging.jobs.inputs import read_labelled
 from tagging.jobs.stacking.fold import predict_stacker_fold, stacker_stage
 from tagging.jobs.stacking.models import WEIGHTS, Predictor, predictor_of
 from tagging.jobs.stacking.prepare import prepare_stacker

@@ -16,9 +16,9 @@ from tagging.data.dataset import Dataset
 from tagging.data.folds import absent_classes
 from tagging.data.label_lists import apply_corrections, read_label_list
 from tagging.errors import UserError
+from tagging.jobs.base_runs import find_members, read_half, read_tiles, tiles_digest
 from tagging.jobs.folded import Folded, check_folds_to_run, digest
-from tagging.jobs.reading import list_path
-from tagging.jobs.stacking.members import find_members, read_half, read_tiles, tiles_digest
+from tagging.jobs.inputs import list_path
 from tagging.report.description import Member
 from tagging.report.wording import count
 from tagging.runs.stored import read_folds

@@ -11,7 +11,7 @@ import pytest
 
 from tagging.contract import File, split_path
 from tagging.errors import UserError
-from tagging.jobs.stacking.members import read_half
+from tagging.jobs.base_runs import read_half
 from tagging.jobs.stacking.predict import stacker_members
 from tagging.tracking.store import Run
 from tests.stacked import Stacked

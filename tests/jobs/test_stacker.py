@@ -17,7 +17,7 @@ from sklearn.metrics import label_ranking_average_precision_score
 from tagging.config import flatten
 from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
-from tagging.jobs.run_tree import fold_run
+from tagging.jobs.runs_of_job import fold_run
 from tagging.jobs.stacking.fold import StackerStage, stacker_fold_epochs, stacker_plan, stacker_stage
 from tagging.jobs.stacking.models import Predictor, fit, predictor_of
 from tagging.jobs.stacking.predict import predict_stacker, predict_stacker_again, stacker_members

@@ -13,8 +13,8 @@ from tagging.config.load import leaf_text
 from tagging.config.sections.models import TimmModel
 from tagging.contract import FROM_SOUND, File, Tag
 from tagging.errors import UserError
+from tagging.jobs.inputs import dataset_name
 from tagging.jobs.prepare import Prepared
-from tagging.jobs.reading import dataset_name
 from tagging.progress import warn
 from tagging.report.wording import count
 from tagging.runs.finished import class_columns, named_run, other_classes

@@ -16,7 +16,7 @@ from tagging.config import Experiment, flatten
 from tagging.config.load import leaf_text
 from tagging.errors import UserError
 from tagging.jobs.build import model_of
-from tagging.jobs.origin import Origin, check_origin, find_origin
+from tagging.jobs.initial_run import Origin, check_origin, find_origin
 from tagging.jobs.prepare import Prepared, prepare
 from tagging.tracking.store import Store
 from tests.project import Project, copy_database

@@ -12,8 +12,8 @@ import soundfile
 from tagging.config import load
 from tagging.data.dataset import Dataset
 from tagging.errors import UserError
+from tagging.jobs.duplicates import twins
 from tagging.jobs.prepare import Prepared, prepare
-from tagging.jobs.twins import twins
 from tests.data.build import make_clips, write_text
 from tests.stand_in import stand_in
 
