@@ -12,7 +12,7 @@ from tagging.config import Stacker
 from tagging.config.load import load, to_yaml
 from tagging.jobs.build import stacker_of
 from tagging.models.stacking import BoostedTrees
-from tagging.runs.finished import class_columns
+from tagging.runs.stored import class_columns
 from tagging.tracking.store import Run, Store
 
 FOLDS = 3

@@ -11,7 +11,7 @@ from ray.tune.experiment import Trial
 
 from tagging.contract import File, Kind, Metric, Tag
 from tagging.report.wording import count
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Ending, Store
 from tune.front import front
 from tune.records import kind_of_error, ranked, records

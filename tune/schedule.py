@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagging.contract import File, Kind, Tag
 from tagging.errors import UserError
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.records import TrialRecord, chosen_values
 

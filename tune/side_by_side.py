@@ -15,7 +15,7 @@ from tagging.contract import Metric
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded
 from tagging.signals import keeping_handlers
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures, Closing, end_trial
 from tune.population import Population

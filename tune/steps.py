@@ -16,9 +16,10 @@ from tagging.errors import UserError, is_disk_full
 from tagging.jobs.folded import Folded
 from tagging.jobs.job import Prepare, job_of
 from tagging.jobs.runs_of_job import fold_run, identity_tags, is_lost, log_inputs
-from tagging.runs.folds import fold_runs
+from tagging.runs.finished import fold_runs
 from tagging.tracking.epochs import EpochSender
-from tagging.tracking.ownership import own, work_folder
+from tagging.tracking.ownership import own
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store, StoreError
 from tagging.training.checkpoint import Checkpoints
 from tune.packing import memory_share

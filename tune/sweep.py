@@ -23,8 +23,8 @@ from tagging.jobs.runs_of_job import ending
 from tagging.progress import say
 from tagging.report.wording import count
 from tagging.runs.finished import open_store
-from tagging.tracking.launch import link_launch
-from tagging.tracking.ownership import close_abandoned, own, work_folder
+from tagging.tracking.ownership import close_abandoned, link_launch, own
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures
 from tune.check import check_space

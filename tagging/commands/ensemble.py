@@ -14,12 +14,12 @@ from tagging.metrics import lwlrap
 from tagging.progress import say, warn
 from tagging.runs.finished import open_store
 from tagging.runs.members import Ensemble, ensemble_of
-from tagging.runs.out_of_fold import OutOfFold, read_out_of_fold
-from tagging.runs.standing import SAYS_THE_SAME, says_the_same
+from tagging.runs.predictions import OutOfFold, read_out_of_fold
+from tagging.runs.sanity import CONSTANT, predicts_constant
 from tagging.selection.candidates import comparable, seed_spread
 from tagging.selection.ensemble_run import SelectionRecord, write_ensemble
 from tagging.selection.recipe_checks import check_recipe
-from tagging.tracking.launch import link_launch
+from tagging.tracking.ownership import link_launch
 from tagging.tracking.store import Run, Store
 
 
@@ -40,8 +40,8 @@ def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
     made = ensemble_of(resolved.recipe.method, distinct, [weights[run.id] for run in distinct])
     oof = read_out_of_fold(store, made.runs)
     for member, said in zip(made.runs, oof.probabilities, strict=True):
-        if says_the_same(said, oof.folds):
-            warn(f"{member.title}: {SAYS_THE_SAME}")
+        if predicts_constant(said, oof.folds):
+            warn(f"{member.title}: {CONSTANT}")
     run = write_ensemble(store, resolved.recipe.name, made, oof, _record(store, resolved, made, oof, weights))
     if launch:
         link_launch(store, launch, run)

@@ -21,10 +21,10 @@ from tagging.report.comparison import Scored, cv_against_test
 from tagging.report.evaluation import ALL, class_table, score_table
 from tagging.report.figures import class_lwlrap
 from tagging.report.wording import count
-from tagging.runs.finished import class_columns, open_store
-from tagging.runs.folds import warn_of_untrained
-from tagging.runs.halves import test_probabilities
-from tagging.tracking.launch import link_launch
+from tagging.runs.finished import open_store, warn_of_untrained
+from tagging.runs.predictions import blended_test
+from tagging.runs.stored import class_columns
+from tagging.tracking.ownership import link_launch
 from tagging.tracking.run import metric_name
 from tagging.tracking.store import Run, Store
 
@@ -97,7 +97,7 @@ def _read_runs(store: Store, run_texts: Sequence[str]) -> tuple[list[Run], list[
         try:
             run = store.resolve(text)
             if run.id not in runs:
-                predicted.append(Predicted(f"run {run.title}", test_probabilities(store, run)))
+                predicted.append(Predicted(f"run {run.title}", blended_test(store, run)))
                 warn_of_untrained(store, run)
                 runs[run.id] = run
         except UserError as error:

@@ -10,7 +10,7 @@ from tagging.errors import UserError
 from tagging.jobs.inputs import data_folder
 from tagging.jobs.prepare import open_features
 from tagging.progress import say
-from tagging.tracking.launch import adopt_launch, mark_launch
+from tagging.tracking.ownership import adopt_launch, mark_launch
 
 
 def features(experiment: Experiment) -> None:

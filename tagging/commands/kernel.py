@@ -19,8 +19,7 @@ from tagging.kernel.source import one_file
 from tagging.packing.folder import FILE, check_folder, in_place
 from tagging.progress import say, warn
 from tagging.report.wording import count, span
-from tagging.runs.finished import open_run
-from tagging.runs.folds import warn_of_untrained
+from tagging.runs.finished import open_run, warn_of_untrained
 from tagging.runs.stored import read_predictions
 from tagging.tracking.store import Run, Store
 

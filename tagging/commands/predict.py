@@ -17,10 +17,9 @@ from tagging.errors import PartlyDone, UserError
 from tagging.jobs import again
 from tagging.progress import say, warn
 from tagging.report.wording import count
-from tagging.runs.finished import open_run
-from tagging.runs.folds import warn_of_untrained
+from tagging.runs.finished import open_run, warn_of_untrained
 from tagging.runs.members import read_ensemble
-from tagging.runs.out_of_fold import read_out_of_fold
+from tagging.runs.predictions import read_out_of_fold
 from tagging.tracking.store import Run, Store
 
 

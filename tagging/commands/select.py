@@ -15,16 +15,14 @@ from tagging.errors import UserError
 from tagging.metrics import lwlrap
 from tagging.progress import say, warn
 from tagging.report.wording import count
-from tagging.runs.finished import open_store
-from tagging.runs.folds import lost_folds
+from tagging.runs.finished import lost_folds, open_store
 from tagging.runs.members import ensemble_of
-from tagging.runs.out_of_fold import OutOfFold, read_pool
-from tagging.runs.standing import SAYS_THE_SAME, far_below, says_the_same
+from tagging.runs.predictions import OutOfFold, read_pool
+from tagging.runs.sanity import CONSTANT, far_below, predicts_constant
 from tagging.selection.candidates import Candidates, distinct_names, find_pool, required, told
 from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.files import UnusableFile
-from tagging.tracking.launch import link_launch
-from tagging.tracking.ownership import close_abandoned
+from tagging.tracking.ownership import close_abandoned, link_launch
 from tagging.tracking.store import Run, Store
 
 
@@ -109,8 +107,8 @@ def _lost(store: Store, run: Run) -> str:
 
 def without_constants(pool: Candidates, oof: OutOfFold) -> tuple[Candidates, OutOfFold]:
     """Leave out runs of which each fold says the same of every clip: in a blend they tell no clip from another."""
-    constant = np.array([says_the_same(said, oof.folds) for said in oof.probabilities])
-    left_out = [(run, SAYS_THE_SAME) for run, same in zip(pool.runs, constant, strict=True) if same]
+    constant = np.array([predicts_constant(said, oof.folds) for said in oof.probabilities])
+    left_out = [(run, CONSTANT) for run, same in zip(pool.runs, constant, strict=True) if same]
     return pool.without(left_out), replace(oof, probabilities=oof.probabilities[~constant])
 
 

@@ -11,11 +11,10 @@ from tagging.contract import LEFT_OUT, Tag, split_folder
 from tagging.errors import PartlyDone, UserError
 from tagging.progress import say, warn
 from tagging.report.wording import count
-from tagging.runs.finished import open_run, open_store
-from tagging.runs.folds import fold_numbers, warn_of_untrained
-from tagging.runs.halves import has_half, test_probabilities
+from tagging.runs.finished import fold_numbers, open_run, open_store, warn_of_untrained
+from tagging.runs.predictions import blended_test, has_split
 from tagging.runs.stored import left_out
-from tagging.tracking.launch import link_launch
+from tagging.tracking.ownership import link_launch
 from tagging.tracking.store import Run, Store
 
 # the last folder of that kind on the way to a clip is its half
@@ -38,11 +37,11 @@ def write_submission(store: Store, run: Run, out: Path, data: Path | None = None
     """Write the submission of a run as `submit` does."""
     folds = fold_numbers(store, run)
     warn_of_untrained(store, run)
-    if not has_half(store, run, "test", folds):
+    if not has_split(store, run, "test", folds):
         from tagging.predicting.missing_split import complete_test  # which needs torch
 
         complete_test(store, run, data)
-    submission = test_probabilities(store, run)
+    submission = blended_test(store, run)
     text = submission.to_csv(index=False, float_format="%.8g")
     try:
         out.write_text(text, encoding="utf-8")

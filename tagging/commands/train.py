@@ -14,13 +14,12 @@ from tagging.jobs.inputs import Labelled, read_labelled
 from tagging.jobs.job import Job, check_machine, job_of
 from tagging.jobs.runs_of_job import ending, fold_run, identity_tags, log_inputs, log_progress, tell_apart
 from tagging.progress import say, warn
-from tagging.runs.finished import open_store
-from tagging.runs.folds import fold_runs
-from tagging.runs.standing import SAYS_THE_SAME, far_below, says_the_same
+from tagging.runs.finished import fold_runs, open_store
+from tagging.runs.sanity import CONSTANT, far_below, predicts_constant
 from tagging.runs.stored import read_predictions
 from tagging.selection.candidates import comparable
-from tagging.tracking.launch import link_launch
-from tagging.tracking.ownership import close_abandoned, own, owner_tag, work_folder
+from tagging.tracking.ownership import close_abandoned, link_launch, own
+from tagging.tracking.place import owner_tag, work_folder
 from tagging.tracking.store import Run, Store
 
 LOOK_AT = "look at its curves and its settings, the learning rate first"
@@ -131,8 +130,8 @@ def _warn_of_poor(prepared: Folded, run: Run, store: Store) -> None:
     if run.tags.get(Tag.CANDIDATE) != "yes":
         return
     oof = read_predictions(store, run, File.OOF)
-    if says_the_same(oof[list(prepared.dataset.classes)].to_numpy(), oof["fold"].to_numpy()):
-        warn(f"{run.title}: {SAYS_THE_SAME}; {LOOK_AT}")
+    if predicts_constant(oof[list(prepared.dataset.classes)].to_numpy(), oof["fold"].to_numpy()):
+        warn(f"{run.title}: {CONSTANT}; {LOOK_AT}")
         return
     # one that is excluded may have a CV that no other run can be held against
     others = [one for one in comparable(store, run) if one.id != run.id and one.tags.get(Tag.MEMBERSHIP) != "exclude"]

@@ -11,7 +11,7 @@ from tagging.contract import Kind, Tag
 from tagging.errors import UserError
 from tagging.jobs.lessons import Lessons
 from tagging.jobs.prepare import prepare
-from tagging.runs.folds import finished_folds
+from tagging.runs.finished import finished_folds
 from tagging.runs.stored import stored_experiment
 from tagging.tracking.store import Run, Store
 

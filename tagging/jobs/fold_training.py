@@ -14,7 +14,7 @@ from tagging.contract import File, Metric
 from tagging.errors import UserError, is_disk_full
 from tagging.progress import Bar, say
 from tagging.tracking.epochs import EpochSender
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import Checkpoints, load_weights, weights_of
 from tagging.training.history import EpochRecord

@@ -17,9 +17,8 @@ from tagging.jobs.inputs import dataset_name
 from tagging.jobs.prepare import Prepared
 from tagging.progress import warn
 from tagging.report.wording import count
-from tagging.runs.finished import class_columns, named_run, other_classes
-from tagging.runs.folds import finished_folds
-from tagging.runs.stored import read_folds, read_predictions, stored_experiment
+from tagging.runs.finished import finished_folds, named_run
+from tagging.runs.stored import class_columns, other_classes, read_folds, read_predictions, stored_experiment
 from tagging.tracking.store import Run, Store
 
 

@@ -21,13 +21,7 @@ from tagging.features.same_sound import same_sound
 from tagging.features.store import FeatureStore, open_store
 from tagging.jobs.duplicates import CONTENT, twins, with_content
 from tagging.jobs.folded import Folded, bits, check_folds_to_run
-from tagging.jobs.inputs import (
-    Labelled,
-    LabelLists,
-    front_end_of,
-    initial_weights,
-    read_labelled,
-)
+from tagging.jobs.inputs import Labelled, LabelLists, front_end_of, initial_weights, read_labelled
 from tagging.jobs.lessons import Lessons
 from tagging.progress import decoding_bar
 from tagging.report.wording import count

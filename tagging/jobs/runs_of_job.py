@@ -16,8 +16,8 @@ from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded
 from tagging.masking import showable
-from tagging.runs.made_with import code_tags, log_made_with
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
+from tagging.tracking.provenance import code_tags, log_provenance
 from tagging.tracking.store import Run, Store
 
 LONGEST_TAG = 4000  # characters; the first tell most
@@ -44,7 +44,7 @@ def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
         store.log_text(run.id, showable(to_yaml(experiment)), File.CONFIG)
     folds = pd.DataFrame({"fname": prepared.dataset.curated.fnames, "fold": prepared.folds})
     store.log_table(run.id, folds, File.FOLDS)
-    log_made_with(store, run)
+    log_provenance(store, run.id)
     if prepared.warnings:
         store.log_text(run.id, "\n".join(prepared.warnings) + "\n", File.WARNINGS)
     for path in prepared.label_lists:

@@ -18,9 +18,8 @@ from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, l
 from tagging.report import figures
 from tagging.report.description import Corrected, Rival, StartedFrom, Summary, TaughtBy, describe, worst_classes
 from tagging.report.tables import per_class_table, per_clip_table
-from tagging.runs.finished import class_columns
-from tagging.runs.folds import finished_folds
-from tagging.runs.stored import read_predictions
+from tagging.runs.finished import finished_folds
+from tagging.runs.stored import class_columns, read_predictions
 from tagging.tracking.store import Run, Store
 from tagging.training.history import EpochRecord
 

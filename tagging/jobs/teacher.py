@@ -16,9 +16,8 @@ from tagging.jobs.lessons import Half, Lessons
 from tagging.jobs.prepare import Prepared
 from tagging.progress import warn
 from tagging.report.wording import count
-from tagging.runs.finished import class_columns, named_run, other_classes
-from tagging.runs.folds import check_lost
-from tagging.runs.stored import read_predictions
+from tagging.runs.finished import check_lost, named_run
+from tagging.runs.stored import class_columns, other_classes, read_predictions
 from tagging.tracking.store import Run, Store
 
 

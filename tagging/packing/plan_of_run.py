@@ -13,20 +13,14 @@ from tagging.config.sections.models import TimmModel
 from tagging.contract import File, Metric
 from tagging.data.label_lists import read_label_list
 from tagging.errors import UserError
-from tagging.jobs.build import (
-    fold_settings,
-    model_of,
-    network_arguments,
-    stacker_arguments,
-    stacker_of,
-)
+from tagging.jobs.build import fold_settings, model_of, network_arguments, stacker_arguments, stacker_of
 from tagging.jobs.inputs import front_end_of
 from tagging.jobs.stacking.predict import stacker_members, stored_stacker
 from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
 from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
 from tagging.kernel.weights import write_weights
 from tagging.predicting.tagger import classes_of
-from tagging.runs.folds import finished_folds
+from tagging.runs.finished import finished_folds
 from tagging.runs.members import read_ensemble
 from tagging.runs.stored import read_folds, stored_experiment
 from tagging.tracking.store import Run, Store

@@ -27,8 +27,8 @@ from tagging.predicting.tagger import (
 )
 from tagging.progress import say
 from tagging.report.wording import count
-from tagging.runs.folds import fold_numbers
-from tagging.runs.halves import has_half
+from tagging.runs.finished import fold_numbers
+from tagging.runs.predictions import has_split
 from tagging.runs.stored import read_predictions, stored_experiment
 from tagging.tracking.store import Run, Store
 
@@ -42,7 +42,7 @@ def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
     """
     runs = with_members(store, run)
     folds = {each.id: fold_numbers(store, each) for each in runs}
-    lacking = {each.id for each in runs if not has_half(store, each, "test", folds[each.id])}
+    lacking = {each.id for each in runs if not has_split(store, each, "test", folds[each.id])}
     if not lacking:
         return
     from_sound = [each for each in runs if predicts_from_sound(each)]

@@ -20,10 +20,9 @@ from tagging.jobs.stacking.predict import predict_stacker, stacker_members
 from tagging.predicting.new_sound import Sound, read_sounds
 from tagging.progress import decoding_bar
 from tagging.report.wording import count
-from tagging.runs.finished import class_columns
-from tagging.runs.folds import finished_folds
+from tagging.runs.finished import finished_folds
 from tagging.runs.members import read_ensemble
-from tagging.runs.stored import read_predictions, stored_experiment
+from tagging.runs.stored import class_columns, read_predictions, stored_experiment
 from tagging.tracking.store import Run, Store
 
 

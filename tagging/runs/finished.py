@@ -1,16 +1,17 @@
-"""What the commands ask of runs that are finished. Imports no torch, so that a submission starts fast."""
+"""Finding a finished run and its folds. Imports no torch, so that a submission starts fast."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 
-import pandas as pd
-
-from tagging.contract import Kind, Tag
-from tagging.data.findings import apart
+from tagging.contract import FOLDED, File, Kind, Tag
 from tagging.errors import UserError
-from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
+from tagging.progress import warn
+from tagging.report.wording import count
+from tagging.runs.stored import read_folds
+from tagging.tracking.finder import restore
+from tagging.tracking.ownership import adopt_launch, link_launch, mark_launch
 from tagging.tracking.store import Run, Store
 
 
@@ -55,11 +56,76 @@ def named_run(store: Store, text: str, kinds: Sequence[str], dataset: str) -> Ru
     return run
 
 
-def other_classes(theirs: Sequence[str], ours: Sequence[str]) -> str:
-    """Say in brackets how the classes of another run differ from ours."""
-    return f"({apart(theirs, ours) or 'in another order'})"
+def planned_folds(store: Store, run: Run) -> list[int]:
+    """Return the numbers of all folds that a run's clips are cut into, trained or not."""
+    return sorted(read_folds(store, run)["fold"].unique().tolist())
 
 
-def class_columns(predictions: pd.DataFrame) -> list[str]:
-    """Return the classes of a table of predictions, in their order."""
-    return [column for column in predictions.columns if column not in ("fname", "fold", "tile")]
+def fold_runs(store: Store, run: Run) -> dict[int, Run]:
+    """Return the newest run of each fold, deleted ones left out; UserError where one does not say which it is of."""
+    return {child.number(Tag.FOLD): child for child in store.children(run.id)}
+
+
+def finished_folds(store: Store, run: Run) -> dict[int, Run]:
+    """Return the finished folds of a run by number, in their order.
+
+    Raises UserError where there are none, and, with what became of each, where a run that was whole lacks some.
+    """
+    check_lost(store, run)
+    known = fold_runs(store, run)
+    finished = {fold: known[fold] for fold in sorted(known) if known[fold].status == "FINISHED"}
+    if not finished:
+        raise UserError(f"run {run.name} ({run.id}) has no finished fold; train it first")
+    return finished
+
+
+def check_lost(store: Store, run: Run) -> None:
+    """Raise UserError where a run that was whole lacks folds, with what became of each."""
+    if lost := lost_folds(store, run):
+        raise UserError(*(f"{run.title} lacks {each}" for each in lost), _how_to_get(run))
+
+
+def lost_folds(store: Store, run: Run) -> list[str]:
+    """Say of each fold that a run lacks what became of it; nothing where it never had all, or has none of its own."""
+    if run.kind not in FOLDED or not store.has_file(run.id, File.OOF):
+        return []
+    known, planned = fold_runs(store, run), planned_folds(store, run)
+    lacking = [fold for fold in planned if fold not in known or known[fold].status != "FINISHED"]
+    if not lacking:
+        return []
+    deleted = {child.tags.get(Tag.FOLD): child for child in store.children(run.id, deleted=True)}
+    lost = []
+    for fold in lacking:
+        if fold in known:
+            became = f"run {known[fold].id} is {known[fold].status}, not FINISHED"
+        elif str(fold) in deleted:
+            became = restore(deleted[str(fold)].id)
+        else:
+            became = "there is no run of it any more"
+        lost.append(f"fold {fold} of its {len(planned)}: {became}")
+    return lost
+
+
+def fold_numbers(store: Store, run: Run) -> list[int]:
+    """Return the numbers of the folds that a run predicts with: its finished ones, or its members' for an ensemble.
+
+    Raises UserError as `finished_folds` does.
+    """
+    return planned_folds(store, run) if run.kind == Kind.ENSEMBLE else list(finished_folds(store, run))
+
+
+def warn_of_untrained(store: Store, run: Run) -> None:
+    """Warn where a run predicts with some of its folds, since the others are not trained yet."""
+    there, planned = fold_numbers(store, run), planned_folds(store, run)
+    if len(there) < len(planned):
+        numbers = ", ".join(map(str, there))
+        warn(f"{run.title} has {len(there)} of its {count(len(planned), 'fold')} ({numbers}): what it says is theirs")
+
+
+def _how_to_get(run: Run) -> str:
+    if run.kind == Kind.TRIAL:
+        return "`python -m tune promote` makes an experiment of a trial, to be trained anew"
+    return (
+        "the command that trained it trains what it lacks: "
+        f"`python -m tagging train {run.name}`, with the --set and --data of that time"
+    )

@@ -15,10 +15,10 @@ from tagging.config.load import as_experiment, load_stored
 from tagging.config.renamed import with_new_names
 from tagging.config.tree import Tree, read_yaml
 from tagging.contract import LEFT_OUT, File, Kind
+from tagging.data.findings import apart
 from tagging.errors import UserError
 from tagging.progress import warn
 from tagging.report.wording import count
-from tagging.runs.finished import class_columns
 from tagging.tracking.files import UnusableFile
 from tagging.tracking.store import Run, Store
 
@@ -118,6 +118,16 @@ def stored_recipe(store: Store, run: Run, overrides: Sequence[str] = (), data: P
 def stored_experiment(store: Store, run: Run, overrides: Sequence[str] = (), data: Path | None = None) -> Experiment:
     """Return what a run that hears sound was trained by, as `stored_recipe` does; UserError for a stacker."""
     return as_experiment(stored_recipe(store, run, overrides, data))
+
+
+def other_classes(theirs: Sequence[str], ours: Sequence[str]) -> str:
+    """Say in brackets how the classes of another run differ from ours."""
+    return f"({apart(theirs, ours) or 'in another order'})"
+
+
+def class_columns(predictions: pd.DataFrame) -> list[str]:
+    """Return the classes of a table of predictions, in their order."""
+    return [column for column in predictions.columns if column not in ("fname", "fold", "tile")]
 
 
 def _table(path: Path, keys: Sequence[str], number: str) -> pd.DataFrame:

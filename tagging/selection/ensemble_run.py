@@ -19,14 +19,14 @@ from tagging.report import figures
 from tagging.report.description import worst_classes
 from tagging.report.ensemble import EnsembleSummary, MemberRow, describe_ensemble
 from tagging.report.tables import per_class_table, per_clip_table
-from tagging.runs.halves import blend_half, has_half
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
-from tagging.runs.made_with import code_tags, log_made_with
 from tagging.runs.members import Ensemble
-from tagging.runs.out_of_fold import OutOfFold
+from tagging.runs.predictions import OutOfFold, blend_split, has_split
 from tagging.runs.stored import left_out, read_predictions
 from tagging.tracking.files import Figure
-from tagging.tracking.ownership import own, owner_tag
+from tagging.tracking.ownership import own
+from tagging.tracking.place import owner_tag
+from tagging.tracking.provenance import code_tags, log_provenance
 from tagging.tracking.store import Run, Store
 
 CONFUSIONS_SHOWN = 20
@@ -69,7 +69,7 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
         warn_of_leaks(leaks(ensemble.runs))
         with ending(store, run):
             store.log_json(run.id, ensemble.as_json(), File.ENSEMBLE)
-            log_made_with(store, run)
+            log_provenance(store, run.id)
             store.log_params(run.id, {**_params(ensemble), **record.params})
             metrics = log_predictions(store, run, ensemble, oof) | dict(record.metrics)
             store.log_metrics(run.id, metrics)
@@ -87,17 +87,17 @@ def log_predictions(store: Store, run: Run, ensemble: Ensemble, oof: OutOfFold) 
     head = pd.DataFrame({"fname": oof.fnames, "fold": oof.folds})
     store.log_table(run.id, head, File.FOLDS)
     store.log_table(run.id, head.join(pd.DataFrame(scores, columns=list(oof.classes))), File.OOF)
-    log_halves(store, run, ensemble, sorted(set(oof.folds.tolist())))
+    log_splits(store, run, ensemble, sorted(set(oof.folds.tolist())))
     _log_warnings(store, run, ensemble)
     _log_tables_and_figures(store, run, oof, scores)
     return _metrics(oof, scores)
 
 
-def log_halves(store: Store, run: Run, ensemble: Ensemble, folds: list[int]) -> None:
+def log_splits(store: Store, run: Run, ensemble: Ensemble, folds: list[int]) -> None:
     """Log the test and noisy predictions of an ensemble, each where all members have theirs."""
     for half in ("test", "noisy"):
-        if all(has_half(store, member, half, folds) for member in ensemble.runs):
-            for fold, table in blend_half(store, ensemble, half, folds).items():
+        if all(has_split(store, member, half, folds) for member in ensemble.runs):
+            for fold, table in blend_split(store, ensemble, half, folds).items():
                 store.log_table(run.id, table, split_path(half, fold))
 
 

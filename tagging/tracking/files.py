@@ -19,7 +19,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from tagging.errors import UserError, room_in
 from tagging.tracking.connection import Connection, StoreError, reason
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
 
 _STAGED = ".staged-"  # after the run's id in the work folder
 

@@ -1,13 +1,18 @@
-"""Who works on what: a lock for each training in progress, and the end of runs whose process died."""
+"""Who works on what: a lock for each training in progress, the end of runs whose process died, and `mlflow run`.
+
+Imports no MLflow at its top: MLflow must not see the variables that `adopt_launch` takes away.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import socket
+import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +20,9 @@ from typing import TYPE_CHECKING
 import psutil
 from filelock import FileLock, Timeout
 
-from tagging import project
 from tagging.contract import KINDS, Kind, Tag
 from tagging.errors import UserError, room_in
-from tagging.tracking import place
+from tagging.tracking.place import owner_tag, work_folder
 from tagging.tracking.run import Run, clause
 
 if TYPE_CHECKING:
@@ -26,16 +30,6 @@ if TYPE_CHECKING:
 
 PROBE_S = 10.0  # longest time for which another process may hold a lock only to end abandoned runs
 SAME_START_S = 2.0  # the start time of a process moves a little when the clock is set
-
-
-def work_folder() -> Path:
-    """Return the folder of trainings in progress: locks, pid files and checkpoints not yet uploaded."""
-    return project.root() / "mlruns" / place.WORK
-
-
-def owner_tag() -> str:
-    """Return what every run of this machine and work folder carries as its tag `owner`."""
-    return f"{socket.gethostname()}:{work_folder()}"
 
 
 @contextmanager
@@ -148,3 +142,45 @@ def _taken(holder: tuple[int, str] | None) -> UserError:
         there = "" if host == socket.gethostname() else f" on {host}"
         who, stop = f"pid {pid}{there}", f"stop it{there} with `kill {pid}`"
     return UserError(f"already running, {who}: the same training is in progress; wait for its end, or {stop}")
+
+
+MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d+")  # the names that MLflow gives: bemused-cod-199
+
+
+def adopt_launch(environ: MutableMapping[str, str]) -> str | None:
+    """Take MLflow's own run out of the environment, so that neither we nor a worker resume it.
+
+    Returns its id, None if the program was not started by `mlflow run`. Call it first of all.
+    """
+    environ.pop("MLFLOW_EXPERIMENT_ID", None)
+    return environ.pop("MLFLOW_RUN_ID", None) or None
+
+
+def mark_launch(store: Store, launch_id: str) -> None:
+    """Tag MLflow's own run as a launch of this process, and name it after the command; one that is gone is left alone.
+
+    A name that somebody gave with --run-name stays.
+    """
+    pid = os.getpid()
+    tags = {Tag.KIND: Kind.LAUNCH, Tag.OWNER: owner_tag(), "pid": pid, "pid.start": process_start(pid)}
+    with suppress(UserError):
+        store.set_tags(launch_id, tags)
+        if MADE_UP.fullmatch(store.get(launch_id).name):
+            store.rename(launch_id, _command())
+
+
+def link_launch(store: Store, launch_id: str, run: Run) -> None:
+    """Point MLflow's own run to the run that came of it, in its name too; one that is gone is left alone."""
+    link = f"#/experiments/{run.experiment_id}/runs/{run.id}"
+    tags = {"launch.run": run.id, Tag.NOTE: f"Launched [{run.name}]({link})."}
+    if Tag.FINGERPRINT in run.tags:
+        tags[Tag.FINGERPRINT] = run.tags[Tag.FINGERPRINT]
+    with suppress(UserError):
+        store.set_tags(launch_id, tags)
+        if store.get(launch_id).name == _command():
+            store.rename(launch_id, f"{_command()} {run.name}")
+
+
+def _command() -> str:
+    """Return the command of this process, such as train."""
+    return next((word for word in sys.argv[1:] if not word.startswith("-")), "launch")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -56,3 +57,13 @@ def artifact_folder(dataset: str) -> Path:
     name = re.sub(r"[^\w.-]+", "_", dataset).strip(".") or "_"
     # a data set that happens to be called "work" must not mix with the work in progress
     return project.root() / "mlruns" / (f"{name}_" if name == WORK else name)
+
+
+def work_folder() -> Path:
+    """Return the folder of trainings in progress: locks, pid files and checkpoints not yet uploaded."""
+    return project.root() / "mlruns" / WORK
+
+
+def owner_tag() -> str:
+    """Return what every run of this machine and work folder carries as its tag `owner`."""
+    return f"{socket.gethostname()}:{work_folder()}"

@@ -17,10 +17,9 @@ from tagging import project
 from tagging.contract import Tag
 from tagging.masking import showable
 from tagging.tracking.connection import AlreadyThere, Connection, StoreError, open_connection
-from tagging.tracking.environment import git_commit
 from tagging.tracking.finder import LAUNCHES, Finder
-from tagging.tracking.ownership import owner_tag
-from tagging.tracking.place import artifact_folder, is_server, page, sqlite_file, tracking_uri
+from tagging.tracking.place import artifact_folder, is_server, owner_tag, page, sqlite_file, tracking_uri
+from tagging.tracking.provenance import git_commit
 from tagging.tracking.run import Run, check_texts, metric_name, param_value
 from tagging.tracking.views import missing_views
 

@@ -13,8 +13,8 @@ from tagging.commands.predict import predict_again, tag_folder
 from tagging.commands.submit import submit
 from tagging.config.ensemble import ResolvedEnsemble, load_ensemble
 from tagging.errors import UserError
-from tagging.runs.finished import class_columns
 from tagging.runs.members import read_ensemble
+from tagging.runs.stored import class_columns
 from tests.project import read_csv
 from tests.trainings import Inside
 

@@ -10,7 +10,7 @@ import pytest
 from tagging.commands.select import arrays_of, select, without_copies
 from tagging.ensemble.subsets import Limits
 from tagging.errors import UserError
-from tagging.runs.out_of_fold import read_out_of_fold
+from tagging.runs.predictions import read_out_of_fold
 from tagging.selection.candidates import Candidates
 from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.store import Run

@@ -23,7 +23,7 @@ from tagging.jobs.stacking.models import Predictor, fit, predictor_of
 from tagging.jobs.stacking.predict import predict_stacker, predict_stacker_again, stacker_members
 from tagging.metrics import lwlrap
 from tagging.models.stacking import FCNet
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run
 from tagging.training.checkpoint import Checkpoints
 from tagging.training.loop import epochs

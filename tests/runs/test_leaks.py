@@ -11,7 +11,7 @@ from tagging.config import load
 from tagging.jobs.job import job_of
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.members import ensemble_of
-from tagging.runs.out_of_fold import read_out_of_fold
+from tagging.runs.predictions import read_out_of_fold
 from tagging.selection.candidates import find_pool
 from tagging.selection.ensemble_run import SelectionRecord, write_ensemble
 from tagging.tracking.store import Run

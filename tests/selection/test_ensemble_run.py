@@ -18,9 +18,9 @@ from tagging.commands.submit import submit
 from tagging.data.audio import SoundFile
 from tagging.ensemble.pool import Method
 from tagging.errors import UserError
-from tagging.runs.finished import class_columns
 from tagging.runs.members import ensemble_of, read_ensemble
-from tagging.runs.out_of_fold import read_out_of_fold
+from tagging.runs.predictions import read_out_of_fold
+from tagging.runs.stored import class_columns
 from tagging.selection.candidates import find_pool
 from tagging.selection.ensemble_run import SelectionRecord, write_ensemble
 from tagging.tracking.ownership import close_abandoned

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tagging.tracking.launch import adopt_launch, link_launch, mark_launch
-from tagging.tracking.ownership import owner_tag
+from tagging.tracking.ownership import adopt_launch, link_launch, mark_launch
+from tagging.tracking.place import owner_tag
 from tagging.tracking.store import Store
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tagging.errors import UserError
-from tagging.tracking.ownership import close_abandoned, is_alive, own, owner_tag, process_start, work_folder
+from tagging.tracking.ownership import close_abandoned, is_alive, own, process_start
+from tagging.tracking.place import owner_tag, work_folder
 from tagging.tracking.store import Run, Store
 
 Python = Callable[..., subprocess.Popen[str]]
@@ -126,7 +127,7 @@ def test_a_process_is_known_by_its_pid_and_start() -> None:
 
 TRAIN = """
 import time
-from tagging.tracking.launch import link_launch, mark_launch
+from tagging.tracking.ownership import link_launch, mark_launch
 from tagging.tracking.ownership import own
 from tagging.tracking.store import Store
 store, fingerprint = Store.connect(), sys.argv[1]

@@ -15,7 +15,7 @@ from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from tagging.errors import UserError
 from tagging.tracking import connection, finder
 from tagging.tracking.connection import open_connection
-from tagging.tracking.ownership import owner_tag
+from tagging.tracking.place import owner_tag
 from tagging.tracking.store import Run, Store, StoreError
 
 

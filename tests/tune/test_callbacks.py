@@ -11,7 +11,7 @@ import pytest
 from ray.tune.experiment import Trial
 
 from tagging.errors import DiskFull
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures, Closing, drop_checkpoints
 from tune.records import records

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tagging.errors import UserError
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tagging.training.history import EpochRecord
 from tune.records import records

@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tagging.tracking.connection import PATIENCE_S
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tests.project import Project
 from tests.tracking.test_epochs import outage

@@ -21,7 +21,7 @@ from tagging.jobs.stacking.prepare import PreparedStacker
 from tagging.metrics import lwlrap
 from tagging.progress import say
 from tagging.sources import NAMES
-from tagging.tracking.ownership import work_folder
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import Checkpoints, save_weights
 from tagging.training.history import EpochRecord

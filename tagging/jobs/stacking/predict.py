@@ -18,7 +18,7 @@ from tagging.jobs.stacking.models import WEIGHTS, Predictor, predictor_of
 from tagging.jobs.stacking.prepare import prepare_stacker
 from tagging.jobs.summary import summarise
 from tagging.report.wording import count
-from tagging.runs.folds import finished_folds
+from tagging.runs.finished import finished_folds
 from tagging.runs.stored import read_members, stored_recipe
 from tagging.tracking.files import REPLACE
 from tagging.tracking.store import Run, Store

@@ -11,12 +11,12 @@ import numpy as np
 from tagging.metrics import chance_lwlrap
 from tagging.report.wording import count
 
-SAYS_THE_SAME = "each of its folds says the same of every clip, so it has learnt nothing"
+CONSTANT = "each of its folds says the same of every clip, so it has learnt nothing"
 ALIKE = 1e-5  # of a fold's largest probability: what rounding brings about
 LEARNT = 0.25  # of the way from chance to 1
 
 
-def says_the_same(probabilities: np.ndarray, folds: np.ndarray) -> bool:
+def predicts_constant(probabilities: np.ndarray, folds: np.ndarray) -> bool:
     """Tell whether each fold says the same of all clips that it holds out; folds of one clip tell nothing.
 
     probabilities [N, C] in [0, 1], folds [N].

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tagging.tracking.environment import environment, git_commit, git_diff
+from tagging.tracking.provenance import environment, git_commit, git_diff
 
 
 def git(folder: Path, *arguments: str) -> str:

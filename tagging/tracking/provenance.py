@@ -12,6 +12,10 @@ from pathlib import Path
 
 import psutil
 
+from tagging import project
+from tagging.contract import File
+from tagging.tracking.files import Files
+
 LIBRARIES = ("torch", "torchaudio", "mlflow", "numpy")
 # new files that decide what a command does; as git reads these, a * reaches into folders, but not after (glob)
 SOURCES = ("tagging/*.py", "tune/*.py", "tune/*.yaml", "experiments/*.yaml", ":(glob)*.py")
@@ -99,3 +103,15 @@ def _version(library: str) -> str:
         return version(library)
     except PackageNotFoundError:
         return ""
+
+
+def code_tags() -> dict[str, str]:
+    """Return the tags that say which commit is checked out, and whether the code differs from it."""
+    return {"git.commit": git_commit(project.root()), "git.dirty": "yes" if git_diff(project.root()) else "no"}
+
+
+def log_provenance(store: Files, run_id: str) -> None:
+    """Log the machine and the libraries, and what the code differs by where it does."""
+    store.log_json(run_id, environment(), File.ENVIRONMENT)
+    if diff := git_diff(project.root()):
+        store.log_text(run_id, diff, File.DIFF)

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of several runs, brought into one order and held against each other, with the truth."""
+"""What runs predicted: out-of-fold tables of several runs with the truth, and the splits `test` and `noisy`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tagging.contract import File
+from tagging.contract import File, split_folder, split_path
 from tagging.data.labels import encode_labels
 from tagging.errors import UserError
-from tagging.runs.finished import class_columns
-from tagging.runs.stored import read_labels, read_predictions
+from tagging.inference.blend import geometric_mean
+from tagging.runs.finished import fold_numbers
+from tagging.runs.members import Ensemble
+from tagging.runs.stored import class_columns, read_labels, read_predictions
 from tagging.tracking.files import UnusableFile
 from tagging.tracking.store import Run, Store
 
@@ -115,3 +117,66 @@ def _joined(said: Sequence[_Said]) -> OutOfFold:
         truth=encode_labels(first.labels, classes)[0],
         probabilities=np.stack([one.table[list(classes)].to_numpy(np.float32) for one in said]),
     )
+
+
+def has_split(store: Store, run: Run, half: str, folds: Sequence[int]) -> bool:
+    """Tell whether a run holds the predictions of a half by all of these folds."""
+    return {split_path(half, fold) for fold in folds} <= set(store.list_files(run.id, split_folder(half)))
+
+
+def blended_test(store: Store, run: Run) -> pd.DataFrame:
+    """Return what a run says of the test clips: the geometric mean over the folds that it predicts with.
+
+    The table has fname and one float32 column a class. Raises UserError where one of these folds has not predicted
+    them, and as `finished_folds` does.
+    """
+    found = blended_split(store, run, "test", fold_numbers(store, run))
+    if found is None:
+        raise UserError(
+            f"run {run.name} ({run.id}) has no test predictions; `python -m tagging submit --run {run.id[:8]}` makes "
+            f"them where {run.dataset} has test clips"
+        )
+    return found
+
+
+def blended_split(store: Store, run: Run, half: str, folds: Sequence[int]) -> pd.DataFrame | None:
+    """Return the geometric mean over what these folds of a run say of `test` or `noisy` clips.
+
+    The table has fname and one float32 column a class. None where one of them has not predicted the half.
+    Raises UserError where a file is damaged, or of other clips.
+    """
+    if not has_split(store, run, half, folds):
+        return None
+    tables = [read_predictions(store, run, split_path(half, fold)) for fold in folds]
+    first = tables[0]
+    for fold, table in zip(folds, tables, strict=True):
+        if list(table.columns) != list(first.columns) or list(table["fname"]) != list(first["fname"]):
+            title = f"{run.title}: {split_path(half, fold)}"
+            raise UserError(f"{title} has other clips or classes than fold {folds[0]}; train the run again")
+    classes = class_columns(first)
+    blend = pd.DataFrame(geometric_mean([table[classes].to_numpy() for table in tables]), columns=classes)
+    blend.insert(0, "fname", first["fname"])
+    return blend
+
+
+def blend_split(store: Store, ensemble: Ensemble, half: str, folds: Sequence[int]) -> dict[int, pd.DataFrame]:
+    """Return the ensemble's predictions of a half by fold, each the weighted mean of its members' for that fold.
+
+    Rows stand in the order of the first member's. Raises UserError where members know other clips.
+    """
+    return {fold: _blend(store, ensemble, half, fold) for fold in folds}
+
+
+def _blend(store: Store, ensemble: Ensemble, half: str, fold: int) -> pd.DataFrame:
+    path, runs = split_path(half, fold), ensemble.runs
+    tables = [read_predictions(store, run, path) for run in runs]
+    fnames, classes = tables[0]["fname"], class_columns(tables[0])
+    parts, problems = [], []
+    for run, table in zip(runs, tables, strict=True):
+        part = table.set_index("fname").reindex(index=fnames, columns=classes).to_numpy(np.float32)
+        parts.append(part)
+        if len(table) != len(fnames) or np.isnan(part).any():
+            problems.append(f"{run.title}: {path} has other clips or classes than {runs[0].title}")
+    if problems:
+        raise UserError(*problems, "was the half changed between their trainings? Train them again, or choose others")
+    return pd.DataFrame({"fname": fnames, "fold": fold}).join(pd.DataFrame(ensemble.blend(parts), columns=classes))

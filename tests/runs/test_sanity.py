@@ -18,11 +18,11 @@ from tagging.config.ensemble import load_ensemble
 from tagging.contract import File
 from tagging.errors import UserError
 from tagging.metrics import chance_lwlrap, lwlrap
-from tagging.runs.finished import class_columns
-from tagging.runs.out_of_fold import read_out_of_fold
-from tagging.runs.standing import far_below, says_the_same
+from tagging.runs.predictions import read_out_of_fold
+from tagging.runs.sanity import far_below, predicts_constant
+from tagging.runs.stored import class_columns
 from tagging.selection.settings import CandidateFilter, SelectionSettings
-from tagging.tracking.ownership import owner_tag
+from tagging.tracking.place import owner_tag
 from tagging.tracking.store import Run
 from tests.trainings import Inside, the_run
 
@@ -63,12 +63,12 @@ def test_nothing_is_far_below_where_that_tells_little() -> None:
 def test_a_run_says_the_same_where_each_fold_of_several_clips_does() -> None:
     folds = np.array([0, 0, 1, 1, 2])
     said = np.array([[1e-8, 0.2], [1e-8, 0.2], [0.3, 0.0], [0.3, 0.0], [0.5, 0.6]], np.float32)
-    assert says_the_same(said, folds)
-    assert not says_the_same(said, np.arange(5))  # nothing to compare
+    assert predicts_constant(said, folds)
+    assert not predicts_constant(said, np.arange(5))  # nothing to compare
     said[0, 0] = 2e-8  # beside a class that is told with 0.2
-    assert says_the_same(said, folds)
+    assert predicts_constant(said, folds)
     said[:2, 1] = 1e-8  # now it orders the classes of a clip
-    assert not says_the_same(said, folds)
+    assert not predicts_constant(said, folds)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tagging.errors import UserError
-from tagging.runs.out_of_fold import read_out_of_fold
+from tagging.runs.predictions import read_out_of_fold
 from tagging.tracking.store import Run
 from tests.blends import start
 from tests.trainings import Inside, the_run
