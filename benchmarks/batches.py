@@ -58,7 +58,7 @@ def _item(clips: list[np.ndarray], labels: np.ndarray, random: np.random.Generat
         return x, y
     index = random.integers(len(clips))
     partner, partner_y = _channels(_view(clips[index], random)), labels[index]
-    if random.random() < MIXES.sigmoid_prob:
+    if random.random() < MIXES.sigmoid_share:
         return mixers.sigmoid_concat(x, y, partner, partner_y, int(random.integers(3, 13)))
     return mixers.mixup(x, y, partner, partner_y, random.uniform(0, 0.5), MIXES.labels)
 
@@ -71,11 +71,11 @@ def _channels(view: np.ndarray) -> np.ndarray:
 def _view(clip: np.ndarray, random: np.random.Generator) -> np.ndarray:
     start = int(random.integers(0, max(clip.shape[1] - FRAMES, 0) + 1))
     view = views.crop(clip, FRAMES, start, bool(random.random() < VIEWS.wrap_prob))
-    if random.random() < VIEWS.resized_crop.prob:
+    if random.random() < VIEWS.augmentations["resized_crop"].prob:
         height, width = int(random.integers(107, 129)), int(random.integers(211, 257))
         top, left = int(random.integers(0, MELS - height + 1)), int(random.integers(0, FRAMES - width + 1))
         view = views.resized_crop(view, top, left, height, width)
-    if random.random() < VIEWS.masks.prob:
+    if random.random() < VIEWS.augmentations["spec_augment"].prob:
         rounds = int(random.integers(1, 3))
         bands = [(int(random.integers(0, 100)), int(random.integers(0, 20))) for _ in range(rounds)]
         spans = [(int(random.integers(0, 200)), int(random.integers(0, 52))) for _ in range(rounds)]

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from tagging.augment.mixers import MixSettings
+from tagging.augment.views import AUGMENTATIONS
 from tagging.config import Stacker, flatten, load
+from tagging.config.load import sections_of
 from tagging.config.schema import Experiment
+from tagging.config.sections.augment import Augment, Mixer
 from tagging.config.sections.features import Features
 from tagging.config.sections.training import Plateau
 from tagging.features.settings import LogMelSettings
@@ -164,7 +168,7 @@ def test_tune_imports_what_it_may_and_leaves_mlflow_to_the_store() -> None:
 
 
 # sections that are handed over whole to one constructor
-WHOLE = {"features.": "features", "model.": "model", "scheduler.": "scheduler", "loss.noisy.": "loss"}
+WHOLE = ("features.", "augment.", "mixer.", "model.", "scheduler.", "loss.noisy.")
 
 
 def test_every_leaf_of_the_config_is_read_somewhere() -> None:
@@ -172,7 +176,7 @@ def test_every_leaf_of_the_config_is_read_somewhere() -> None:
     unread = [
         path
         for path in {**flatten(Experiment()), **flatten(Stacker())}
-        if not path.startswith(tuple(WHOLE)) and not re.search(rf"\.{path.split('.')[-1]}\b", code)
+        if not path.startswith(WHOLE) and not re.search(rf"\.{path.split('.')[-1]}\b", code)
     ]
     assert unread == []
 
@@ -180,6 +184,18 @@ def test_every_leaf_of_the_config_is_read_somewhere() -> None:
 def test_sections_handed_over_whole_fit_their_constructors() -> None:
     assert set(inspect.signature(LogMelSettings).parameters) == set(Features.model_fields) - {"precision"}
     assert set(Plateau.model_fields) - {"kind"} < set(inspect.signature(ReduceLROnPlateau).parameters)
+
+
+def test_the_config_holds_each_augmentation_in_the_order_of_application() -> None:
+    own = [name for name, field in Augment.model_fields.items() if sections_of(field.annotation)]
+    assert own == list(AUGMENTATIONS)
+    assert set(inspect.signature(MixSettings).parameters) == set(Mixer.model_fields)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_an_augmentation_takes_what_its_section_holds(name: str) -> None:
+    section = type(getattr(Augment(), name))
+    assert set(inspect.signature(AUGMENTATIONS[name]).parameters) == set(section.model_fields)
 
 
 @pytest.mark.parametrize("kind", MODELS)

@@ -14,16 +14,17 @@ from tagging.features.in_cache import pieces
 
 @dataclass(frozen=True)
 class MixSettings:
-    """How often a row is mixed, how often then by SigmoidConcat (else MixUp), and with what numbers.
+    """Rows are mixed with probability `prob`, by SigmoidConcat with probability `sigmoid_share`, else by MixUp.
 
-    `labels`: what MixUp makes of two clips' labels, see mix_targets.
+    SigmoidConcat has a steepness of `sigmoid_min` to `sigmoid_max`, MixUp gives the partner a share below `mixup_max`;
+    `labels` says how MixUp mixes labels, see mix_targets.
     """
 
     prob: float
-    sigmoid_prob: float
-    rate_min: int
-    rate_max: int
-    alpha_max: float
+    sigmoid_share: float
+    sigmoid_min: int
+    sigmoid_max: int
+    mixup_max: float
     labels: Literal["mean", "union"]
 
 
@@ -43,17 +44,17 @@ class MixDraws(Draws):
 
 
 def draw_mixes(count: int, settings: MixSettings, generator: torch.Generator) -> MixDraws:
-    """Draw which of `count` rows are mixed and how: rate_min .. rate_max, alpha in [0, alpha_max)."""
+    """Draw which of `count` rows are mixed, and how; `rate` and `alpha` are uniform in their ranges."""
     rows = some_rows(count, settings.prob, generator)
     mixed = len(rows)
-    sigmoid = happens(mixed, settings.sigmoid_prob, generator)
-    rates = torch.full((mixed,), settings.rate_max - settings.rate_min + 1)
+    sigmoid = happens(mixed, settings.sigmoid_share, generator)
+    rates = torch.full((mixed,), settings.sigmoid_max - settings.sigmoid_min + 1)
     return MixDraws(
         rows=rows,
         mixup=(~sigmoid).nonzero()[:, 0],
         concat=sigmoid.nonzero()[:, 0],
-        rate=settings.rate_min + below(rates, generator),
-        alpha=uniform((mixed,), 0.0, settings.alpha_max, generator).float(),
+        rate=settings.sigmoid_min + below(rates, generator),
+        alpha=uniform((mixed,), 0.0, settings.mixup_max, generator).float(),
     )
 
 

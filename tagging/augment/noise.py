@@ -12,14 +12,6 @@ from tagging.features.in_cache import pieces
 
 
 @dataclass(frozen=True)
-class NoiseSettings:
-    """The share of views that get noise, and its largest standard deviation in dB."""
-
-    prob: float
-    max_db: float
-
-
-@dataclass(frozen=True)
 class NoiseDraws(Draws):
     """The views that get noise (`rows` [R] int64), its standard deviation (`db` [R] float32), and the noise itself.
 
@@ -32,27 +24,33 @@ class NoiseDraws(Draws):
     bank: Tensor
 
 
-def draw_noise(count: int, n_mels: int, frames: int, settings: NoiseSettings, generator: torch.Generator) -> NoiseDraws:
-    """Draw which of `count` views get noise, and how much: a standard deviation uniform in [0, max_db) dB.
+@dataclass(frozen=True)
+class Noise:
+    """Adds noise to views with probability `prob`; its standard deviation is at most `max_db` dB."""
 
-    Within a view all numbers are independent. Views of a batch share a bank of twice the size of one, each
-    from a place of its own: a number for each value of a batch would take as long as the rest of the batch.
-    """
-    rows = some_rows(count, settings.prob, generator)
-    size = n_mels * frames if len(rows) else 0
-    return NoiseDraws(
-        rows=rows,
-        db=uniform((len(rows),), 0.0, settings.max_db, generator).float(),
-        starts=below(torch.full((len(rows),), size + 1), generator),
-        bank=normal(2 * size, generator).float(),
-    )
+    prob: float
+    max_db: float
 
+    def draw(self, count: int, n_mels: int, frames: int, generator: torch.Generator) -> NoiseDraws:
+        """Draw which of `count` views get noise, and how much: a standard deviation uniform in [0, max_db) dB.
 
-def add_noise_(views: Tensor, draws: NoiseDraws) -> Tensor:
-    """Add the drawn noise to views [V, M, T] in dB, in place."""
-    windows = draws.bank.unfold(0, len(draws.bank) // 2, 1)
-    for rows, start, db in pieces(draws.rows, draws.starts, draws.db[:, None, None]):
-        some = views.index_select(0, rows)
-        noise = windows.index_select(0, start).view_as(some)
-        views.index_copy_(0, rows, some.addcmul_(noise, db))
-    return views
+        Within a view all numbers are independent. Views of a batch share a bank of twice the size of one, each
+        from a place of its own: a number for each value of a batch would take as long as the rest of the batch.
+        """
+        rows = some_rows(count, self.prob, generator)
+        size = n_mels * frames if len(rows) else 0
+        return NoiseDraws(
+            rows=rows,
+            db=uniform((len(rows),), 0.0, self.max_db, generator).float(),
+            starts=below(torch.full((len(rows),), size + 1), generator),
+            bank=normal(2 * size, generator).float(),
+        )
+
+    def apply(self, views: Tensor, draws: NoiseDraws) -> Tensor:
+        """Add the drawn noise to views [V, M, T] in dB, in place."""
+        windows = draws.bank.unfold(0, len(draws.bank) // 2, 1)
+        for rows, start, db in pieces(draws.rows, draws.starts, draws.db[:, None, None]):
+            some = views.index_select(0, rows)
+            noise = windows.index_select(0, start).view_as(some)
+            views.index_copy_(0, rows, some.addcmul_(noise, db))
+        return views

@@ -15,15 +15,6 @@ _TRIES = 10
 
 
 @dataclass(frozen=True)
-class ResizedCropSettings:
-    """The share of views that are resized, and the ranges of a box's area and of its frames over bands."""
-
-    prob: float
-    scale: tuple[float, float]
-    ratio: tuple[float, float]
-
-
-@dataclass(frozen=True)
 class ResizedCropDraws(Draws):
     """The views that are resized (`rows` [R] int64) and the box of each, all [R] int64 bands or frames."""
 
@@ -34,43 +25,52 @@ class ResizedCropDraws(Draws):
     width: Tensor
 
 
-def draw_resized_crops(
-    count: int, n_mels: int, frames: int, settings: ResizedCropSettings, generator: torch.Generator
-) -> ResizedCropDraws:
-    """Draw which of `count` views are resized, and their boxes.
+@dataclass(frozen=True)
+class ResizedCrop:
+    """Resizes a box of a view with probability `prob`.
 
-    A box has an area uniform in `scale` times the view's and an aspect (frames / bands) log-uniform in
-    `ratio`; it must lie within [n_mels, frames]: the first of 10 tries that does is taken, else the whole
-    view. Its position is uniform.
+    Its share of the view's area and its ratio, frames over bands, lie in these ranges.
     """
-    rows = some_rows(count, settings.prob, generator)
-    tries = (len(rows), _TRIES)
-    area = uniform(tries, *settings.scale, generator) * (n_mels * frames)
-    lowest, highest = settings.ratio
-    aspect = uniform(tries, math.log(lowest), math.log(highest), generator).exp()
-    widths = (area * aspect).sqrt().round().long().clamp(min=1)
-    heights = (area / aspect).sqrt().round().long().clamp(min=1)
-    fits = (widths <= frames) & (heights <= n_mels)
-    first = fits.int().argmax(dim=1, keepdim=True)  # argmax returns the first of equals
-    any_fits = fits.any(dim=1)
-    width = torch.where(any_fits, widths.gather(1, first)[:, 0], frames)
-    height = torch.where(any_fits, heights.gather(1, first)[:, 0], n_mels)
-    top = below(n_mels - height + 1, generator)
-    left = below(frames - width + 1, generator)
-    return ResizedCropDraws(rows, top, left, height, width)
 
+    prob: float
+    scale_min: float
+    scale_max: float
+    ratio_min: float
+    ratio_max: float
 
-def resize_crops_(views: Tensor, draws: ResizedCropDraws) -> Tensor:
-    """Stretch the drawn boxes of views [V, M, T] to [M, T], bilinearly and in place.
+    def draw(self, count: int, n_mels: int, frames: int, generator: torch.Generator) -> ResizedCropDraws:
+        """Draw which of `count` views are resized, and their boxes.
 
-    Samples lie at the centres of pixels and the edge is that of the box: the same as
-    interpolate(mode="bilinear", align_corners=False) of the box cut out.
-    """
-    for rows, top, left, height, width in pieces(draws.rows, draws.top, draws.left, draws.height, draws.width):
-        boxes = transposed(views.index_select(0, rows))
-        boxes = transposed(_stretch_rows(boxes, left, width))
-        views.index_copy_(0, rows, _stretch_rows(boxes, top, height))
-    return views
+        A box has an area uniform in the range of `scale` times the view's and a ratio log-uniform in its range; it
+        must lie within [n_mels, frames]: the first of 10 tries that does is taken, else the whole
+        view. Its position is uniform.
+        """
+        rows = some_rows(count, self.prob, generator)
+        tries = (len(rows), _TRIES)
+        area = uniform(tries, self.scale_min, self.scale_max, generator) * (n_mels * frames)
+        aspect = uniform(tries, math.log(self.ratio_min), math.log(self.ratio_max), generator).exp()
+        widths = (area * aspect).sqrt().round().long().clamp(min=1)
+        heights = (area / aspect).sqrt().round().long().clamp(min=1)
+        fits = (widths <= frames) & (heights <= n_mels)
+        first = fits.int().argmax(dim=1, keepdim=True)  # argmax returns the first of equals
+        any_fits = fits.any(dim=1)
+        width = torch.where(any_fits, widths.gather(1, first)[:, 0], frames)
+        height = torch.where(any_fits, heights.gather(1, first)[:, 0], n_mels)
+        top = below(n_mels - height + 1, generator)
+        left = below(frames - width + 1, generator)
+        return ResizedCropDraws(rows, top, left, height, width)
+
+    def apply(self, views: Tensor, draws: ResizedCropDraws) -> Tensor:
+        """Stretch the drawn boxes of views [V, M, T] to [M, T], bilinearly and in place.
+
+        Samples lie at the centres of pixels and the edge is that of the box: the same as
+        interpolate(mode="bilinear", align_corners=False) of the box cut out.
+        """
+        for rows, top, left, height, width in pieces(draws.rows, draws.top, draws.left, draws.height, draws.width):
+            boxes = transposed(views.index_select(0, rows))
+            boxes = transposed(_stretch_rows(boxes, left, width))
+            views.index_copy_(0, rows, _stretch_rows(boxes, top, height))
+        return views
 
 
 def _stretch_rows(images: Tensor, start: Tensor, length: Tensor) -> Tensor:

@@ -12,16 +12,6 @@ from tagging.features.in_cache import pieces
 
 
 @dataclass(frozen=True)
-class MaskSettings:
-    """The share of views that are masked, the most masks of each kind, and their largest widths (0..1)."""
-
-    prob: float
-    max_masks: int
-    freq_share: float
-    time_share: float
-
-
-@dataclass(frozen=True)
 class MaskDraws(Draws):
     """K frequency and K time masks for each of V views, all [V, K] int64; a width of 0 masks nothing."""
 
@@ -31,19 +21,39 @@ class MaskDraws(Draws):
     frame_width: Tensor
 
 
-def draw_masks(count: int, n_mels: int, frames: int, settings: MaskSettings, generator: torch.Generator) -> MaskDraws:
-    """Draw the masks of `count` views.
+@dataclass(frozen=True)
+class SpecAugment:
+    """Masks views with probability `prob`: 1 to `max_masks` masks of each kind, up to these shares (0..1) wide."""
 
-    With `prob` a view has 1 to `max_masks` rounds, equally likely, of one frequency and one time mask each.
-    Their widths are U(0, freq_share) * n_mels bands and U(0, time_share) * frames frames, rounded down, their
-    places uniform among those before the last possible one.
-    """
-    rounds = settings.max_masks
-    n_rounds = 1 + below(torch.full((count, 1), rounds), generator)
-    happening = happens(count, settings.prob, generator)[:, None] & (torch.arange(rounds) < n_rounds)
-    band, band_width = _draw_spans(happening, n_mels, settings.freq_share, generator)
-    frame, frame_width = _draw_spans(happening, frames, settings.time_share, generator)
-    return MaskDraws(band, band_width, frame, frame_width)
+    prob: float
+    max_masks: int
+    freq_share: float
+    time_share: float
+
+    def draw(self, count: int, n_mels: int, frames: int, generator: torch.Generator) -> MaskDraws:
+        """Draw the masks of `count` views.
+
+        With `prob` a view has 1 to `max_masks` rounds, equally likely, of one frequency and one time mask each.
+        Their widths are U(0, freq_share) * n_mels bands and U(0, time_share) * frames frames, rounded down, their
+        places uniform among those before the last possible one.
+        """
+        rounds = self.max_masks
+        n_rounds = 1 + below(torch.full((count, 1), rounds), generator)
+        happening = happens(count, self.prob, generator)[:, None] & (torch.arange(rounds) < n_rounds)
+        band, band_width = _draw_spans(happening, n_mels, self.freq_share, generator)
+        frame, frame_width = _draw_spans(happening, frames, self.time_share, generator)
+        return MaskDraws(band, band_width, frame, frame_width)
+
+    def apply(self, views: Tensor, draws: MaskDraws) -> Tensor:
+        """Fill the masks of views [V, M, T] with each view's minimum before any masking, in place."""
+        _, n_mels, frames = views.shape
+        bands = _left(draws.band, draws.band_width, n_mels)[:, :, None]
+        times = _left(draws.frame, draws.frame_width, frames)[:, None, :]
+        for some, band, time in pieces(views, bands, times):
+            fill = some.amin(dim=(1, 2), keepdim=True)
+            # a weight of 0 or 1 picks exactly, and unlike torch.where a CPU does it by SIMD
+            torch.lerp(fill, some, band * time, out=some)
+        return views
 
 
 def _draw_spans(happening: Tensor, size: int, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -51,18 +61,6 @@ def _draw_spans(happening: Tensor, size: int, fraction: float, generator: torch.
     # the original draws floor(U(0, size - width)): a mask never touches the last band or frame
     start = below((size - width).clamp(min=1), generator)
     return start, torch.where(happening, width, 0)
-
-
-def mask_views_(views: Tensor, draws: MaskDraws) -> Tensor:
-    """Fill the masks of views [V, M, T] with each view's minimum before any masking, in place."""
-    _, n_mels, frames = views.shape
-    bands = _left(draws.band, draws.band_width, n_mels)[:, :, None]
-    times = _left(draws.frame, draws.frame_width, frames)[:, None, :]
-    for some, band, time in pieces(views, bands, times):
-        fill = some.amin(dim=(1, 2), keepdim=True)
-        # a weight of 0 or 1 picks exactly, and unlike torch.where a CPU does it by SIMD
-        torch.lerp(fill, some, band * time, out=some)
-    return views
 
 
 def _left(start: Tensor, width: Tensor, size: int) -> Tensor:

@@ -12,14 +12,6 @@ from tagging.features.in_cache import pieces
 
 
 @dataclass(frozen=True)
-class TimeShiftSettings:
-    """The share of views that are rolled, and how far at most, as a share of their length (0..1)."""
-
-    prob: float
-    max_share: float
-
-
-@dataclass(frozen=True)
 class TimeShiftDraws(Draws):
     """The views that are rolled (`rows` [R] int64), and by how many frames (`frames` [R] int64, positive: later)."""
 
@@ -27,19 +19,23 @@ class TimeShiftDraws(Draws):
     frames: Tensor
 
 
-def draw_time_shifts(
-    count: int, frames: int, settings: TimeShiftSettings, generator: torch.Generator
-) -> TimeShiftDraws:
-    """Draw which of `count` views of `frames` frames are rolled, and how far: uniform in -n .. n whole frames."""
-    rows = some_rows(count, settings.prob, generator)
-    return TimeShiftDraws(rows, up_to(int(settings.max_share * frames), len(rows), generator))
+@dataclass(frozen=True)
+class TimeShift:
+    """Rolls views along time with probability `prob`, by `max_share` (0..1) of their length at most."""
 
+    prob: float
+    max_share: float
 
-def shift_time_(views: Tensor, draws: TimeShiftDraws) -> Tensor:
-    """Roll the drawn ones of views [V, M, T], in place."""
-    time = torch.arange(views.shape[-1], device=views.device)
-    source = (time - draws.frames[:, None]) % len(time)
-    for rows, frame in pieces(draws.rows, source[:, None, :]):
-        some = views.index_select(0, rows)
-        views.index_copy_(0, rows, some.gather(2, frame.expand_as(some)))
-    return views
+    def draw(self, count: int, n_mels: int, frames: int, generator: torch.Generator) -> TimeShiftDraws:
+        """Draw which of `count` views of `frames` frames are rolled, and how far: uniform in -n .. n whole frames."""
+        rows = some_rows(count, self.prob, generator)
+        return TimeShiftDraws(rows, up_to(int(self.max_share * frames), len(rows), generator))
+
+    def apply(self, views: Tensor, draws: TimeShiftDraws) -> Tensor:
+        """Roll the drawn ones of views [V, M, T], in place."""
+        time = torch.arange(views.shape[-1], device=views.device)
+        source = (time - draws.frames[:, None]) % len(time)
+        for rows, frame in pieces(draws.rows, source[:, None, :]):
+            some = views.index_select(0, rows)
+            views.index_copy_(0, rows, some.gather(2, frame.expand_as(some)))
+        return views

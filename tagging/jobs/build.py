@@ -10,16 +10,9 @@ from typing import Any
 import torch
 
 from tagging import seeds
-from tagging.augment.filters import FilterSettings
 from tagging.augment.mixers import MixSettings
-from tagging.augment.noise import NoiseSettings
-from tagging.augment.pitch_shift import PitchShiftSettings
-from tagging.augment.resized_crop import ResizedCropSettings
-from tagging.augment.spec_augment import MaskSettings
-from tagging.augment.time_shift import TimeShiftSettings
-from tagging.augment.views import ViewSettings
+from tagging.augment.views import AUGMENTATIONS, ViewSettings
 from tagging.config import Experiment, Recipe, Stacker
-from tagging.config.sections.augment import Filter
 from tagging.config.sections.losses import AnyLoss
 from tagging.config.sections.models import TimmModel
 from tagging.config.sections.stacking import StackerModel
@@ -106,45 +99,17 @@ def _keep_freed_memory() -> None:
 
 def view_settings(experiment: Experiment) -> ViewSettings:
     """Return how one look at a clip is varied."""
-    augment = experiment.augment
-    time, pitch, crop = augment.time_shift, augment.pitch_shift, augment.resized_crop
-    noise, mask = augment.noise, augment.spec_augment
+    section = experiment.augment
     return ViewSettings(
         frames=experiment.sampling.frames,
-        wrap_prob=augment.wrap_prob,
-        time_shift=TimeShiftSettings(time.prob, time.max_share),
-        pitch_shift=PitchShiftSettings(pitch.prob, pitch.max_bands),
-        resized_crop=ResizedCropSettings(
-            crop.prob, scale=(crop.scale_min, crop.scale_max), ratio=(crop.ratio_min, crop.ratio_max)
-        ),
-        filter=_filter_settings(augment.filter),
-        noise=NoiseSettings(noise.prob, noise.max_db),
-        masks=MaskSettings(mask.prob, mask.max_masks, mask.freq_share, mask.time_share),
-    )
-
-
-def _filter_settings(section: Filter) -> FilterSettings:
-    return FilterSettings(
-        prob=section.prob,
-        shape=section.shape,
-        min_bands=section.min_bands,
-        max_bands=section.max_bands,
-        min_width=section.min_width,
-        db=section.db,
+        wrap_prob=section.wrap_prob,
+        augmentations={name: kind(**getattr(section, name).model_dump()) for name, kind in AUGMENTATIONS.items()},
     )
 
 
 def mix_settings(experiment: Experiment) -> MixSettings:
     """Return how two clips are mixed."""
-    mixer = experiment.mixer
-    return MixSettings(
-        prob=mixer.prob,
-        sigmoid_prob=mixer.sigmoid_share,
-        rate_min=mixer.sigmoid_min,
-        rate_max=mixer.sigmoid_max,
-        alpha_max=mixer.mixup_max,
-        labels=mixer.labels,
-    )
+    return MixSettings(**experiment.mixer.model_dump())
 
 
 def loss_of(experiment: Experiment, keep_all: bool = False) -> SourceLoss:

@@ -6,7 +6,7 @@ import torch
 from tagging.augment.mixers import MixSettings, draw_mixes, mix_targets, mixup_, sigmoid_concat_
 from tests.reference.mixers import mixup, sigmoid_concat
 
-SETTINGS = MixSettings(prob=0.8, sigmoid_prob=0.6, rate_min=3, rate_max=12, alpha_max=0.5, labels="mean")
+SETTINGS = MixSettings(prob=0.8, sigmoid_share=0.6, sigmoid_min=3, sigmoid_max=12, mixup_max=0.5, labels="mean")
 
 
 def test_rows_equal_the_reference_and_others_stay():
@@ -36,7 +36,7 @@ def test_rows_equal_the_reference_and_others_stay():
 
 
 def test_partner_comes_first_in_sigmoid_concat():
-    always = replace(SETTINGS, prob=1.0, sigmoid_prob=1.0, rate_min=12)
+    always = replace(SETTINGS, prob=1.0, sigmoid_share=1.0, sigmoid_min=12)
     draws = draw_mixes(1, always, torch.Generator().manual_seed(0))
     mixed = sigmoid_concat_(torch.ones(1, 3, 4, 256), torch.zeros(1, 3, 4, 256), draws)[0, 0, 0]
     assert mixed[0] < 1e-4
@@ -65,7 +65,7 @@ def test_union_of_labels_is_full_for_both_mixers_and_other_rows_stay():
 
 
 def test_union_of_soft_labels_is_their_sum_up_to_1():
-    draws = draw_mixes(1, replace(SETTINGS, prob=1.0, sigmoid_prob=0.0), torch.Generator().manual_seed(0))
+    draws = draw_mixes(1, replace(SETTINGS, prob=1.0, sigmoid_share=0.0), torch.Generator().manual_seed(0))
     mixed = mix_targets(torch.tensor([[0.5, 0.75, 0.0]]), torch.tensor([[0.25, 0.5, 0.0]]), draws, "union")
     assert mixed.tolist() == [[0.75, 1.0, 0.0]]
 

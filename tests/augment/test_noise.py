@@ -1,18 +1,22 @@
 import numpy as np
 import torch
 
-from tagging.augment.noise import NoiseDraws, NoiseSettings, add_noise_, draw_noise
+from tagging.augment.noise import Noise, NoiseDraws
 from tests.reference.views import by_row, noisy
 
 
 def draw(count: int, prob: float = 1.0, n_mels: int = 16, frames: int = 32) -> NoiseDraws:
-    return draw_noise(count, n_mels, frames, NoiseSettings(prob, 3.0), torch.Generator().manual_seed(0))
+    return Noise(prob, 3.0).draw(count, n_mels, frames, torch.Generator().manual_seed(0))
+
+
+def apply(views: torch.Tensor, draws: NoiseDraws) -> torch.Tensor:
+    return Noise(1.0, 3.0).apply(views, draws)
 
 
 def test_equals_adding_one_after_another():
     views = torch.randn(50, 16, 32, generator=torch.Generator().manual_seed(1)) * 20 - 50
     draws = draw(50, prob=0.7)
-    result = add_noise_(views.clone(), draws).numpy()
+    result = apply(views.clone(), draws).numpy()
     expected = views.numpy().copy()
     for row, (db, start) in by_row(draws, "db", "starts").items():
         expected[row] = noisy(expected[row], db, draws.bank.numpy(), start)
@@ -22,7 +26,7 @@ def test_equals_adding_one_after_another():
 
 def test_noise_of_a_view_is_normal_white_and_as_strong_as_drawn():
     draws = draw(4, n_mels=128, frames=256)
-    for noise, db in zip(add_noise_(torch.zeros(4, 128, 256), draws), draws.db, strict=True):
+    for noise, db in zip(apply(torch.zeros(4, 128, 256), draws), draws.db, strict=True):
         values = (noise / db).double()
         assert abs(values.mean()) < 0.02
         assert abs(values.std() - 1) < 0.02
@@ -34,8 +38,8 @@ def test_noise_of_a_view_is_normal_white_and_as_strong_as_drawn():
 
 def test_views_of_a_batch_and_batches_differ():
     generator = torch.Generator().manual_seed(0)
-    draws = [draw_noise(2, 16, 32, NoiseSettings(1.0, 3.0), generator) for _ in range(2)]
-    (first, second), (third, _) = (add_noise_(torch.zeros(2, 16, 32), drawn) for drawn in draws)
+    draws = [Noise(1.0, 3.0).draw(2, 16, 32, generator) for _ in range(2)]
+    (first, second), (third, _) = (apply(torch.zeros(2, 16, 32), drawn) for drawn in draws)
     assert not torch.isclose(first, second).any()
     assert not torch.isclose(first, third).any()
 
@@ -57,4 +61,4 @@ def test_share_of_views():
     none = draw(3, prob=0.0)
     assert len(none.bank) == 0
     views = torch.randn(3, 16, 32)
-    assert torch.equal(add_noise_(views.clone(), none), views)
+    assert torch.equal(apply(views.clone(), none), views)

@@ -1,18 +1,22 @@
 import numpy as np
 import torch
 
-from tagging.augment.pitch_shift import PitchShiftDraws, PitchShiftSettings, draw_pitch_shifts, shift_pitch_
+from tagging.augment.pitch_shift import PitchShift, PitchShiftDraws
 from tests.reference.views import pitch_shift
 
 
 def draw(count: int, prob: float = 1.0, max_bands: int = 4) -> PitchShiftDraws:
-    return draw_pitch_shifts(count, PitchShiftSettings(prob, max_bands), torch.Generator().manual_seed(0))
+    return PitchShift(prob, max_bands).draw(count, 16, 32, torch.Generator().manual_seed(0))
+
+
+def apply(views: torch.Tensor, draws: PitchShiftDraws) -> torch.Tensor:
+    return PitchShift(1.0, 4).apply(views, draws)
 
 
 def test_equals_moving_one_after_another():
     views = torch.randn(50, 16, 32, generator=torch.Generator().manual_seed(1)) * 20 - 50
     draws = draw(50, prob=0.7, max_bands=15)
-    moved = shift_pitch_(views.clone(), draws).numpy()
+    moved = apply(views.clone(), draws).numpy()
     expected = views.numpy().copy()
     for row, bands in zip(draws.rows.tolist(), draws.bands.tolist(), strict=True):
         expected[row] = pitch_shift(expected[row], bands)
@@ -22,7 +26,7 @@ def test_equals_moving_one_after_another():
 
 def test_a_positive_shift_is_up_and_free_bands_hold_the_minimum():
     views = torch.tensor([[[-10.0], [-30.0], [-20.0], [-5.0]]]).repeat(2, 1, 1)
-    shift_pitch_(views, PitchShiftDraws(torch.tensor([0, 1]), torch.tensor([1, -2])))
+    apply(views, PitchShiftDraws(torch.tensor([0, 1]), torch.tensor([1, -2])))
     assert views[:, :, 0].tolist() == [[-30, -10, -30, -20], [-20, -5, -30, -30]]
 
 
@@ -36,4 +40,4 @@ def test_share_of_views():
     assert abs(len(draw(20_000, prob=0.3).rows) / 20_000 - 0.3) < 0.015
     assert draw(5).rows.tolist() == [0, 1, 2, 3, 4]
     views = torch.randn(3, 16, 32)
-    assert torch.equal(shift_pitch_(views.clone(), draw(3, prob=0.0)), views)
+    assert torch.equal(apply(views.clone(), draw(3, prob=0.0)), views)

@@ -2,13 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from tagging.augment.resized_crop import ResizedCropDraws, ResizedCropSettings, draw_resized_crops, resize_crops_
+from tagging.augment.resized_crop import ResizedCrop, ResizedCropDraws
 from tests.reference.views import resized_crop
 
 
 def draw(count: int, scale=(0.8, 1.0), ratio=(1.7, 2.3), prob=1.0) -> ResizedCropDraws:
-    settings = ResizedCropSettings(prob, scale, ratio)
-    return draw_resized_crops(count, 128, 256, settings, torch.Generator().manual_seed(0))
+    return ResizedCrop(prob, *scale, *ratio).draw(count, 128, 256, torch.Generator().manual_seed(0))
+
+
+def apply(views: torch.Tensor, draws: ResizedCropDraws) -> torch.Tensor:
+    return ResizedCrop(1.0, 0.8, 1.0, 1.7, 2.3).apply(views, draws)
 
 
 def box_at(*boxes: tuple[int, int, int, int], rows: list[int]) -> ResizedCropDraws:
@@ -23,7 +26,7 @@ def smooth_views(count: int) -> torch.Tensor:
 def test_equals_pillow_at_corners_and_within():
     views = smooth_views(5)
     boxes = [(0, 0, 128, 256), (0, 0, 101, 198), (27, 58, 101, 198), (13, 20, 110, 230)]
-    resized = resize_crops_(views.clone(), box_at(*boxes, rows=[0, 1, 3, 4]))
+    resized = apply(views.clone(), box_at(*boxes, rows=[0, 1, 3, 4]))
     for row, box in zip([0, 1, 3, 4], boxes, strict=True):
         np.testing.assert_allclose(resized[row].numpy(), resized_crop(views[row].numpy(), *box), atol=1e-4)
     assert torch.equal(resized[2], views[2])
@@ -31,7 +34,7 @@ def test_equals_pillow_at_corners_and_within():
 
 def test_equals_interpolate_of_the_box():
     views = smooth_views(1)
-    resized = resize_crops_(views.clone(), box_at((5, 9, 108, 215), rows=[0]))
+    resized = apply(views.clone(), box_at((5, 9, 108, 215), rows=[0]))
     box = views[None, :, 5:113, 9:224]
     expected = torch.nn.functional.interpolate(box, size=(128, 256), mode="bilinear", align_corners=False)
     torch.testing.assert_close(resized, expected[0], atol=1e-3, rtol=0)
@@ -39,8 +42,8 @@ def test_equals_interpolate_of_the_box():
 
 def test_whole_view_and_no_view_stay_as_they_are():
     views = smooth_views(2)
-    assert torch.equal(resize_crops_(views.clone(), box_at((0, 0, 128, 256), rows=[1])), views)
-    assert torch.equal(resize_crops_(views.clone(), draw(2, prob=0.0)), views)
+    assert torch.equal(apply(views.clone(), box_at((0, 0, 128, 256), rows=[1])), views)
+    assert torch.equal(apply(views.clone(), draw(2, prob=0.0)), views)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,22 @@
 import numpy as np
 import torch
 
-from tagging.augment.spec_augment import MaskDraws, MaskSettings, draw_masks, mask_views_
+from tagging.augment.spec_augment import MaskDraws, SpecAugment
 from tests.reference.views import spec_augment
 
 
 def draw(count: int, prob: float = 1.0, rounds: int = 2, freq: float = 0.15, time: float = 0.2) -> MaskDraws:
-    settings = MaskSettings(prob, rounds, freq, time)
-    return draw_masks(count, 128, 256, settings, torch.Generator().manual_seed(0))
+    return SpecAugment(prob, rounds, freq, time).draw(count, 128, 256, torch.Generator().manual_seed(0))
+
+
+def apply(views: torch.Tensor, draws: MaskDraws) -> torch.Tensor:
+    return SpecAugment(1.0, 2, 0.15, 0.2).apply(views, draws)
 
 
 def test_equal_masking_one_after_another():
     views = torch.randn(50, 128, 256, generator=torch.Generator().manual_seed(1)) * 20 - 50
     draws = draw(50, prob=0.7)
-    masked = mask_views_(views.clone(), draws)
+    masked = apply(views.clone(), draws)
     for row, view in enumerate(views):
         bands = list(zip(draws.band[row].tolist(), draws.band_width[row].tolist(), strict=True))
         spans = list(zip(draws.frame[row].tolist(), draws.frame_width[row].tolist(), strict=True))
@@ -41,4 +44,4 @@ def test_shares_of_views_and_of_rounds():
 
 def test_no_masks_leave_the_views_alone():
     views = torch.randn(3, 128, 256)
-    assert torch.equal(mask_views_(views.clone(), draw(3, prob=0.0)), views)
+    assert torch.equal(apply(views.clone(), draw(3, prob=0.0)), views)

@@ -7,8 +7,6 @@ import pytest
 import torch
 
 from tagging.augment.crop import draw_crops
-from tagging.augment.resized_crop import draw_resized_crops
-from tagging.augment.spec_augment import draw_masks
 from tagging.augment.views import apply_views, draw_views
 from tagging.config import load
 from tagging.features.table import LogMels
@@ -43,14 +41,15 @@ def test_views_equal_the_reference(table, settings):
 def test_same_generator_same_draws(table):
     first, second = (draw_views(table.lengths, SETTINGS, 32, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first.crops.starts, second.crops.starts)
-    assert torch.equal(first.resized.width, second.resized.width)
-    assert torch.equal(first.masks.frame, second.masks.frame)
-    assert torch.equal(first.to("cpu").masks.band, first.masks.band)
+    boxes, masks = ([draws.by_name[name] for draws in (first, second)] for name in ("resized_crop", "spec_augment"))
+    assert torch.equal(boxes[0].width, boxes[1].width)
+    assert torch.equal(masks[0].frame, masks[1].frame)
+    assert torch.equal(first.to("cpu").by_name["spec_augment"].band, masks[0].band)
 
 
 def test_nothing_drawn_is_a_plain_crop(table):
-    never = replace(SETTINGS.resized_crop, prob=0.0), replace(SETTINGS.masks, prob=0.0)
-    settings = replace(SETTINGS, wrap_prob=0.0, resized_crop=never[0], masks=never[1])
+    never = {name: replace(one, prob=0.0) for name, one in SETTINGS.augmentations.items()}
+    settings = replace(SETTINGS, wrap_prob=0.0, augmentations=never)
     clips = torch.arange(len(table))
     draws = draw_views(table.lengths, settings, 32, torch.Generator().manual_seed(2))
     views = apply_views(table, clips, draws, settings)
@@ -65,12 +64,12 @@ def test_what_is_added_draws_after_the_original_and_nothing_when_off(table):
         draw_views(table.lengths, settings, 32, generator)
         for settings, generator in zip((SETTINGS, EVERYTHING), generators, strict=True)
     )
-    for name in ("crops", "resized", "masks"):
-        drawn, again = vars(getattr(plain, name)), vars(getattr(everything, name))
-        assert all(torch.equal(drawn[field], again[field]) for field in drawn)
-    assert [plain.time_shifts, plain.pitch_shifts, plain.filters, plain.noise] == [None] * 4
+    assert list(plain.by_name) == ["resized_crop", "spec_augment"]
+    pairs = [(plain.crops, everything.crops), *((one, everything.by_name[name]) for name, one in plain.by_name.items())]
+    for drawn, again in pairs:
+        assert all(torch.equal(value, getattr(again, field)) for field, value in vars(drawn).items())
     by_hand = torch.Generator().manual_seed(3)
     draw_crops(table.lengths, 64, SETTINGS.wrap_prob, by_hand)
-    draw_resized_crops(len(table), 32, 64, SETTINGS.resized_crop, by_hand)
-    draw_masks(len(table), 32, 64, SETTINGS.masks, by_hand)
+    SETTINGS.augmentations["resized_crop"].draw(len(table), 32, 64, by_hand)
+    SETTINGS.augmentations["spec_augment"].draw(len(table), 32, 64, by_hand)
     assert torch.equal(by_hand.get_state(), generators[0].get_state())

@@ -1,10 +1,10 @@
-from tagging.augment.filters import FilterSettings
+from tagging.augment.filter import Filter
 from tagging.augment.mixers import MixSettings
-from tagging.augment.noise import NoiseSettings
-from tagging.augment.pitch_shift import PitchShiftSettings
-from tagging.augment.resized_crop import ResizedCropSettings
-from tagging.augment.spec_augment import MaskSettings
-from tagging.augment.time_shift import TimeShiftSettings
+from tagging.augment.noise import Noise
+from tagging.augment.pitch_shift import PitchShift
+from tagging.augment.resized_crop import ResizedCrop
+from tagging.augment.spec_augment import SpecAugment
+from tagging.augment.time_shift import TimeShift
 from tagging.augment.views import ViewSettings
 from tagging.config import load
 from tagging.jobs import build
@@ -25,19 +25,21 @@ def test_every_number_of_a_view_arrives_in_its_place():
     assert build.view_settings(experiment) == ViewSettings(
         frames=128,
         wrap_prob=0.1,
-        time_shift=TimeShiftSettings(prob=0.2, max_share=0.3),
-        pitch_shift=PitchShiftSettings(prob=0.4, max_bands=5),
-        resized_crop=ResizedCropSettings(prob=0.33, scale=(0.8, 1.0), ratio=(1.7, 2.3)),
-        filter=FilterSettings(prob=0.6, shape="step", min_bands=2, max_bands=7, min_width=8, db=9.0),
-        noise=NoiseSettings(prob=0.15, max_db=1.1),
-        masks=MaskSettings(prob=0.5, max_masks=2, freq_share=0.15, time_share=0.2),
+        augmentations={
+            "time_shift": TimeShift(prob=0.2, max_share=0.3),
+            "pitch_shift": PitchShift(prob=0.4, max_bands=5),
+            "resized_crop": ResizedCrop(prob=0.33, scale_min=0.8, scale_max=1.0, ratio_min=1.7, ratio_max=2.3),
+            "filter": Filter(prob=0.6, shape="step", min_bands=2, max_bands=7, min_width=8, db=9.0),
+            "noise": Noise(prob=0.15, max_db=1.1),
+            "spec_augment": SpecAugment(prob=0.5, max_masks=2, freq_share=0.15, time_share=0.2),
+        },
     )
     assert build.mix_settings(load("base", ["mixer.labels=union"])) == MixSettings(
-        prob=0.8, sigmoid_prob=0.6, rate_min=3, rate_max=12, alpha_max=0.5, labels="union"
+        prob=0.8, sigmoid_share=0.6, sigmoid_min=3, sigmoid_max=12, mixup_max=0.5, labels="union"
     )
 
 
 def test_what_the_original_has_not_is_off():
-    views = build.view_settings(load("base"))
-    assert [part.prob for part in (views.time_shift, views.pitch_shift, views.filter, views.noise)] == [0, 0, 0, 0]
+    off = [name for name, one in build.view_settings(load("base")).augmentations.items() if one.prob == 0]
+    assert off == ["time_shift", "pitch_shift", "filter", "noise"]
     assert build.mix_settings(load("base")).labels == "mean"

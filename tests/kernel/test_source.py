@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tagging.augment.filters import FilterSettings
+from tagging.augment.filter import Filter
 from tagging.features.settings import FrontEnd, LogMelSettings
 from tagging.kernel import source
 from tagging.kernel.plan import Network, Plan, Single, Weights
@@ -106,7 +106,7 @@ def test_a_module_that_a_raw_text_cannot_hold_is_refused(
         source.one_file("Title.", "one", PLAN)
 
 
-def test_filter_settings_are_found_below_other_settings() -> None:
+def test_settings_are_found_below_other_settings() -> None:
     # dataclasses in tuples and dicts of dataclasses are imported too
-    tree = {"a": (FilterSettings(0, "linear", 3, 5, 6, 6.0), [PLAN])}
-    assert source._kinds(tree) == {FilterSettings, Plan, Network, LogMelSettings, Weights, Single}
+    tree = {"a": (Filter(0, "linear", 3, 5, 6, 6.0), [PLAN])}
+    assert source._kinds(tree) == {Filter, Plan, Network, LogMelSettings, Weights, Single}

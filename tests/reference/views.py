@@ -77,12 +77,13 @@ def by_row(draws: Draws | None, *fields: str) -> dict[int, tuple]:
 def one_by_one(table: LogMels, clips: torch.Tensor, draws: ViewDraws, frames: int) -> np.ndarray:
     """The drawn views [V, M, frames] of clips [V]."""
     views = []
-    masks = draws.masks
-    shifted = by_row(draws.time_shifts, "frames")
-    moved = by_row(draws.pitch_shifts, "bands")
-    boxes = by_row(draws.resized, "top", "left", "height", "width")
-    gains = by_row(draws.filters, "edges", "first", "last")
-    noises = by_row(draws.noise, "db", "starts")
+    drawn = draws.by_name
+    masks = drawn["spec_augment"]
+    shifted = by_row(drawn.get("time_shift"), "frames")
+    moved = by_row(drawn.get("pitch_shift"), "bands")
+    boxes = by_row(drawn["resized_crop"], "top", "left", "height", "width")
+    gains = by_row(drawn.get("filter"), "edges", "first", "last")
+    noises = by_row(drawn.get("noise"), "db", "starts")
     for row, clip in enumerate(clips.tolist()):
         spectrogram = table.clip(clip).float().numpy().T
         view = crop(spectrogram, frames, int(draws.crops.starts[row]), bool(draws.crops.wrap[row]))
@@ -96,7 +97,7 @@ def one_by_one(table: LogMels, clips: torch.Tensor, draws: ViewDraws, frames: in
             view = filtered(view, *gains[row])
         if row in noises:
             db, start = noises[row]
-            view = noisy(view, db, draws.noise.bank.numpy(), start)
+            view = noisy(view, db, drawn["noise"].bank.numpy(), start)
         bands = list(zip(masks.band[row].tolist(), masks.band_width[row].tolist(), strict=True))
         spans = list(zip(masks.frame[row].tolist(), masks.frame_width[row].tolist(), strict=True))
         views.append(spec_augment(view, bands, spans))

@@ -21,7 +21,7 @@ SHORT = ["sampling.frames=32", "predict.tile_step=32"]
 BASE = load("base", SHORT)
 AUGMENTED, MIXED = build.view_settings(BASE), build.mix_settings(BASE)
 PLAIN = replace(
-    AUGMENTED, resized_crop=replace(AUGMENTED.resized_crop, prob=0.0), masks=replace(AUGMENTED.masks, prob=0.0)
+    AUGMENTED, augmentations={name: replace(one, prob=0.0) for name, one in AUGMENTED.augmentations.items()}
 )
 UNMIXED = replace(MIXED, prob=0.0)
 NAMES = ("time_shift", "pitch_shift", "resized_crop", "filter", "noise", "spec_augment")

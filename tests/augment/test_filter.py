@@ -2,13 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from tagging.augment.filters import FilterDraws, FilterSettings, band_gains, draw_filters, filter_
+from tagging.augment.filter import Filter, FilterDraws, band_gains
 from tests.reference.views import by_row, filtered
 
 
 def draw(count: int, shape="linear", prob: float = 1.0, bands=(3, 5), width: int = 6, n_mels: int = 128) -> FilterDraws:
-    settings = FilterSettings(prob, shape, *bands, width, db=6.0)
-    return draw_filters(count, n_mels, settings, torch.Generator().manual_seed(0))
+    filtering = Filter(prob, shape, *bands, width, db=6.0)
+    return filtering.draw(count, n_mels, 32, torch.Generator().manual_seed(0))
+
+
+def apply(views: torch.Tensor, draws: FilterDraws) -> torch.Tensor:
+    return Filter(1.0, "linear", 3, 5, 6, 6.0).apply(views, draws)
 
 
 @pytest.mark.parametrize("shape", ["linear", "step"])
@@ -16,7 +20,7 @@ def draw(count: int, shape="linear", prob: float = 1.0, bands=(3, 5), width: int
 def test_equals_filtering_one_after_another(shape, n_mels, bands, width):
     views = torch.randn(50, n_mels, 32, generator=torch.Generator().manual_seed(1)) * 20 - 50
     draws = draw(50, shape, 0.7, bands, width, n_mels)
-    result = filter_(views.clone(), draws).numpy()
+    result = apply(views.clone(), draws).numpy()
     expected = views.numpy().copy()
     for row, curve in by_row(draws, "edges", "first", "last").items():
         expected[row] = filtered(expected[row], *curve)
@@ -70,4 +74,4 @@ def test_share_of_views():
     assert abs(len(draw(20_000, prob=0.3).rows) / 20_000 - 0.3) < 0.015
     assert draw(5).rows.tolist() == [0, 1, 2, 3, 4]
     views = torch.randn(3, 128, 32)
-    assert torch.equal(filter_(views.clone(), draw(3, prob=0.0)), views)
+    assert torch.equal(apply(views.clone(), draw(3, prob=0.0)), views)
