@@ -79,7 +79,7 @@ class Experiment(Recipe):
 
     @model_validator(mode="after")
     def _scheduled(self) -> Experiment:
-        check_schedule(self.scheduler, self.optimizer.lr, self.training.epochs * self.sampling.steps)
+        check_schedule(self.scheduler, self.optimizer.lr)
         return self
 
     @model_validator(mode="after")

@@ -39,5 +39,5 @@ class Stacker(Recipe):
 
     @model_validator(mode="after")
     def _scheduled(self) -> Stacker:
-        check_schedule(self.scheduler, self.optimizer.lr, self.training.epochs * self.sampling.steps)
+        check_schedule(self.scheduler, self.optimizer.lr)
         return self

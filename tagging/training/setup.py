@@ -62,11 +62,12 @@ def scheduler_of(
         case "cosine":
             return CosineAnnealingWarmRestarts(optimizer, arguments["first"], arguments["growth"], arguments["min_lr"])
         case "one_cycle":
+            steps, rise = max(total_steps, 3), arguments["rise"]
             return OneCycleLR(
                 optimizer,
                 max_lr=optimizer.param_groups[0]["lr"],
-                total_steps=total_steps,
-                pct_start=arguments["rise"],
+                total_steps=steps,
+                pct_start=rise if rise * steps > 1 else 2 / steps,  # however short it is, its second step is the peak
                 div_factor=arguments["start_factor"],
                 final_div_factor=arguments["end_factor"],
                 cycle_momentum=False,

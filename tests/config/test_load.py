@@ -221,22 +221,9 @@ def test_a_stored_config_is_read_by_the_names_its_fields_have_today(tmp_path: Pa
     assert load_stored(path) == stored
 
 
-ONE_CYCLE = "scheduler.kind=one_cycle sampling.batch_size=8 sampling.draws_per_epoch=20 training.epochs=2"
-
-
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
-        (
-            f"{ONE_CYCLE} scheduler.rise=0.1",
-            "scheduler.rise 0.1 of 6 steps is 0.6, which must be more than 1; "
-            "give a larger scheduler.rise, more training.epochs or a smaller sampling.batch_size",
-        ),
-        (
-            f"{ONE_CYCLE} sampling.draws_per_epoch=8 scheduler.rise=0.5",
-            "scheduler.rise 0.5 of 2 steps is 1, which must be more than 1; "
-            "give a larger scheduler.rise, more training.epochs or a smaller sampling.batch_size",
-        ),
         (
             "scheduler.kind=cosine scheduler.min_lr=1e-2",
             "scheduler.min_lr 0.01 exceeds optimizer.lr 0.0009; give a smaller scheduler.min_lr",

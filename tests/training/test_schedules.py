@@ -6,7 +6,10 @@ from math import cos, pi
 from pathlib import Path
 
 import pytest
+import torch
 
+from tagging.config.sections.training import OneCycle
+from tagging.training.setup import scheduler_of
 from tests.training.parts import Training
 from tests.training.test_loop import equal, numbers, weights
 
@@ -34,6 +37,20 @@ def test_one_cycle_rises_and_falls_over_all_steps(tmp_path: Path) -> None:
         for step in range(12)
     ]
     assert [record.lr for record in training.fit()] == pytest.approx(expected[::3])
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, [PEAK / 25]), (2, [PEAK / 25, PEAK]), (3, [PEAK / 25, PEAK])])
+def test_one_cycle_has_a_peak_however_few_steps_there_are(steps: int, expected: list[float]) -> None:
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=PEAK)
+    scheduler = scheduler_of(optimizer, OneCycle().model_dump(), steps)
+    assert scheduler is not None
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates[:2] == pytest.approx(expected, rel=1e-4)
+    assert all(0 < rate < PEAK / 1000 for rate in rates[2:])
 
 
 @pytest.mark.parametrize("option", ["scheduler.kind=cosine", ONE_CYCLE])

@@ -139,13 +139,8 @@ class EarlyStopping(Section):
 Scheduler = Annotated[Plateau | Constant | Cosine | OneCycle, Field(discriminator="kind")]
 
 
-def check_schedule(schedule: Scheduler, lr: float, steps: int) -> None:
-    """Raise ValueError where a schedule cannot be followed from learning rate `lr` over so many `steps`."""
-    if isinstance(schedule, OneCycle) and schedule.rise * steps <= 1:
-        raise ValueError(
-            f"scheduler.rise {schedule.rise:g} of {steps} steps is {schedule.rise * steps:g}, which must be more "
-            "than 1; give a larger scheduler.rise, more training.epochs or a smaller sampling.batch_size"
-        )
+def check_schedule(schedule: Scheduler, lr: float) -> None:
+    """Raise ValueError where a schedule cannot be followed from learning rate `lr`."""
     if isinstance(schedule, Cosine) and schedule.min_lr > lr:
         raise ValueError(
             f"scheduler.min_lr {schedule.min_lr:g} exceeds optimizer.lr {lr:g}; give a smaller scheduler.min_lr"
