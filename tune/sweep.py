@@ -50,7 +50,7 @@ def search(
     `labelled` are the data where they are read already.
     Raises UserError where one of this name is unfinished; nothing is written then.
     """
-    store, launch = _open()
+    store = _open()
     name = name or space.name
     for run in store.search({Tag.KIND: Kind.SWEEP}):
         if run.name == name and run.status != "FINISHED":
@@ -68,7 +68,7 @@ def search(
     run = store.start(prepared.dataset.name, Kind.SWEEP, name, tags, {}, description=space.notes)
     store.set_tags(run.id, {Tag.LOCK: run.id})
     kept = {"file": str(space.file), "given": given, "data": str(data or "")}
-    return _finish(store, Sweep(run, space, data, address), kept, prepared, launch)
+    return _finish(store, Sweep(run, space, data, address), kept, prepared)
 
 
 def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
@@ -77,7 +77,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     Raises UserError where the changes do not suit it, the space was changed meanwhile, no trial could start, or the
     data are others; the sweep stays as it is then.
     """
-    store, launch = _open()
+    store = _open()
     run = store.resolve(sweep_text, kinds=(Kind.SWEEP,), unfinished=True)
     if run.kind != Kind.SWEEP:
         raise UserError(f"{run.title} is no sweep, but of kind {run.kind or 'unknown'}")
@@ -103,7 +103,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
         if run.tags.get(tag) != value:
             raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
     say(f"going on with the sweep {run.title}: {max(left, 0)} of {trials_of(space)} trials are left")
-    return _finish(store, Sweep(run, space, data, address), stored, prepared, launch)
+    return _finish(store, Sweep(run, space, data, address), stored, prepared)
 
 
 def _nothing_left(run: Run, space: Space) -> str:
@@ -113,11 +113,11 @@ def _nothing_left(run: Run, space: Space) -> str:
     return f"{had} it was to have {count(trials_of(space), 'trial')}; --trials N brings it to more"
 
 
-def _open() -> tuple[Store, str | None]:
-    store, launch = open_store()
+def _open() -> Store:
+    store = open_store()
     for closed in close_abandoned(store):
         say(f"run {closed.title} was broken off without a word; it is marked as KILLED")
-    return store, launch
+    return store
 
 
 def _prepared(store: Store, space: Space, data: Path | None, labelled: Labelled | None = None) -> Folded:
@@ -144,15 +144,14 @@ def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
         raise UserError(*problems)
 
 
-def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folded, launch: str | None) -> Run:
+def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folded) -> Run:
     run = sweep.run
     with _naming(run), own(run.id), ending(store, run):
         if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
             store.reopen(run.id)
         # before the first trial: what a sweep was told when it went on holds when it goes on again
         store.log_json(run.id, {**kept, "space": sweep.space.model_dump(mode="json")}, File.SPACE)
-        if launch:
-            link_launch(store, launch, run)
+        link_launch(store, run)
         say(store.where_to_look(run))
         from tune.report import summarise_sweep  # with Matplotlib
 

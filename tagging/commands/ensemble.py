@@ -30,7 +30,7 @@ def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
     as `check_recipe` does, before any training.
     """
     dataset = check_recipe(resolved, out)
-    store, launch = open_store()
+    store = open_store()
     runs = _trained(resolved)
     _tell_shared(resolved, runs)
     weights: dict[str, int] = {}
@@ -43,8 +43,7 @@ def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
         if predicts_constant(said, oof.folds):
             warn(f"{member.title}: {CONSTANT}")
     run = write_ensemble(store, resolved.recipe.name, made, oof, _record(store, resolved, made, oof, weights))
-    if launch:
-        link_launch(store, launch, run)
+    link_launch(store, run)
     best = max(lwlrap(oof.truth, said) for said in oof.probabilities)
     together = lwlrap(oof.truth, made.blend(oof.probabilities))
     say(f"\nCV lwlrap {together:.4f}, that of the best member {best:.4f}")

@@ -56,7 +56,7 @@ def evaluate_runs(truth_path: Path, run_texts: Sequence[str], group: str, out: P
     without test predictions or of another data set or other classes than the first, and for all that `read_truth`
     refuses.
     """
-    store, launch = open_store()
+    store = open_store()
     runs, predicted = _read_runs(store, run_texts)
     if out and len(runs) == 1:
         raise UserError(f"--out {out} is for the picture of CV against test, which needs two runs or more in --run")
@@ -64,8 +64,7 @@ def evaluate_runs(truth_path: Path, run_texts: Sequence[str], group: str, out: P
     evaluations = [_evaluation(truth, one) for one in predicted]
     for run, evaluation in zip(runs, evaluations, strict=True):
         _log(store, run, truth, evaluation)
-        if launch:
-            link_launch(store, launch, run)
+        link_launch(store, run)
     if len(runs) == 1:
         show_classes(evaluations[0].classes, list(truth.groups))
         say_scores(_title(predicted[0], truth, truth_path), evaluations[0].scores, runs[0].metrics)

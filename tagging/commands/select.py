@@ -34,7 +34,7 @@ def select(asked: CandidateFilter, settings: SelectionSettings, name: str = "") 
     """
     if settings.search != "enumerate" and (asked.must or settings.limits.largest or settings.limits.smallest > 1):
         raise UserError(f"--size and --must limit --search enumerate; --search {settings.search} chooses freely")
-    store, launch = open_store()
+    store = open_store()
     close_abandoned(store)
     pool, oof = _pool(store, asked)
     settings = replace(settings, limits=replace(settings.limits, must=tuple(required(store, pool, asked.must))))
@@ -51,8 +51,7 @@ def select(asked: CandidateFilter, settings: SelectionSettings, name: str = "") 
     positions = [pool.runs.index(run) for run in ensemble.runs]
     members_oof = replace(oof, probabilities=oof.probabilities[positions])
     run = write_ensemble(store, name or "ensemble", ensemble, members_oof, record_of(found))
-    if launch:
-        link_launch(store, launch, run)
+    link_launch(store, run)
     tell_result(store, run)
     return run
 

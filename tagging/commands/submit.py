@@ -63,10 +63,9 @@ def _missing(store: Store, run: Run) -> list[str]:
 
 
 def _newest() -> tuple[Store, Run]:
-    store, launch = open_store()
+    store = open_store()
     for run in store.search({Tag.CANDIDATE: "yes"}):
         if store.list_files(run.id, split_folder("test")):
-            if launch:
-                link_launch(store, launch, run)
+            link_launch(store, run)
             return store, run
     raise UserError("no finished run has test predictions; train an experiment on data with a test half")

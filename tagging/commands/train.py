@@ -34,7 +34,7 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
     """
     labelled = labelled or read_labelled(recipe)
     check_machine(recipe)  # what the machine cannot do stops before any work
-    store, launch = open_store()
+    store = open_store()
     for closed in close_abandoned(store):
         say(f"run {closed.title} was broken off without a word; it is marked as KILLED")
     job = job_of(recipe, store, labelled)
@@ -49,8 +49,7 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
             _tell_done(run, recipe)
         else:
             run = _resume(store, run) if run else _start(store, prepared, {**lineage, **job.tags})
-            if launch:
-                link_launch(store, launch, run)
+            link_launch(store, run)
             say(store.where_to_look(run))
             with ending(store, run):
                 log_inputs(store, run, prepared)
@@ -58,8 +57,7 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
                 job.begin(run)
                 _train_missing(job, run, store)
             _warn_of_poor(prepared, store.get(run.id), store)
-        if launch:
-            link_launch(store, launch, run)
+        link_launch(store, run)
     run = store.get(run.id)
     _tell_result(run, store)
     return run

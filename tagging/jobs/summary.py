@@ -140,7 +140,7 @@ def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store
     return Rival(
         name=best.name,
         date=time.strftime("%Y-%m-%d"),
-        link=f"#/experiments/{best.experiment_id}/runs/{best.id}",
+        link=best.link,
         differs=best.tags.get(Tag.DIFFERS, ""),
         cv_lwlrap=best.metrics[Metric.CV_LWLRAP],
         gains=tuple(ours[fold] - theirs[fold] for fold in sorted(folds)),

@@ -15,21 +15,20 @@ from tagging.tracking.ownership import adopt_launch, link_launch, mark_launch
 from tagging.tracking.store import Run, Store
 
 
-def open_store() -> tuple[Store, str | None]:
-    """Open the store; under `mlflow run`, mark the run that MLflow opened and return its id."""
+def open_store() -> Store:
+    """Open the store; under `mlflow run`, mark the run that MLflow opened, for `link_launch`."""
     launch = adopt_launch(os.environ)
     store = Store.connect()
     if launch:
         mark_launch(store, launch)
-    return store, launch
+    return store
 
 
 def open_run(run_text: str) -> tuple[Store, Run]:
     """Open the store and find the run that a user means; UserError if there is none."""
-    store, launch = open_store()
+    store = open_store()
     run = store.resolve(run_text)
-    if launch:
-        link_launch(store, launch, run)
+    link_launch(store, run)
     return store, run
 
 

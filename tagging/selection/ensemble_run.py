@@ -208,7 +208,7 @@ def _words(
         members=[
             MemberRow(
                 name=member.run.name,
-                link=f"#/experiments/{member.run.experiment_id}/runs/{member.run.id}",
+                link=member.run.link,
                 kind=member.run.kind,
                 differs=differs,
                 weight=member.weight,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tagging.tracking.store import Store
 
 PROBE_S = 10.0  # longest time for which another process may hold a lock only to end abandoned runs
+MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d+")  # the names that MLflow gives: bemused-cod-199
 SAME_START_S = 2.0  # the start time of a process moves a little when the clock is set
 
 
@@ -144,9 +145,6 @@ def _taken(holder: tuple[int, str] | None) -> UserError:
     return UserError(f"already running, {who}: the same training is in progress; wait for its end, or {stop}")
 
 
-MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d+")  # the names that MLflow gives: bemused-cod-199
-
-
 def adopt_launch(environ: MutableMapping[str, str]) -> str | None:
     """Take MLflow's own run out of the environment, so that neither we nor a worker resume it.
 
@@ -157,11 +155,11 @@ def adopt_launch(environ: MutableMapping[str, str]) -> str | None:
 
 
 def mark_launch(store: Store, launch_id: str) -> None:
-    """Tag MLflow's own run as a launch of this process, and name it after the command; one that is gone is left alone.
+    """Tag MLflow's own run as the launch of this process, and name it after the command.
 
-    A name that somebody gave with --run-name stays.
+    A name that somebody gave with --run-name stays. Nothing happens where that run is gone.
     """
-    pid = os.getpid()
+    store.launch, pid = launch_id, os.getpid()
     tags = {Tag.KIND: Kind.LAUNCH, Tag.OWNER: owner_tag(), "pid": pid, "pid.start": process_start(pid)}
     with suppress(UserError):
         store.set_tags(launch_id, tags)
@@ -169,16 +167,17 @@ def mark_launch(store: Store, launch_id: str) -> None:
             store.rename(launch_id, _command())
 
 
-def link_launch(store: Store, launch_id: str, run: Run) -> None:
-    """Point MLflow's own run to the run that came of it, in its name too; one that is gone is left alone."""
-    link = f"#/experiments/{run.experiment_id}/runs/{run.id}"
-    tags = {"launch.run": run.id, Tag.NOTE: f"Launched [{run.name}]({link})."}
+def link_launch(store: Store, run: Run) -> None:
+    """Under `mlflow run`, point MLflow's own run to the run that came of it; one that is gone is left alone."""
+    if store.launch is None:
+        return
+    tags = {"launch.run": run.id, Tag.NOTE: f"Launched [{run.name}]({run.link})."}
     if Tag.FINGERPRINT in run.tags:
         tags[Tag.FINGERPRINT] = run.tags[Tag.FINGERPRINT]
     with suppress(UserError):
-        store.set_tags(launch_id, tags)
-        if store.get(launch_id).name == _command():
-            store.rename(launch_id, f"{_command()} {run.name}")
+        store.set_tags(store.launch, tags)
+        if store.get(store.launch).name == _command():
+            store.rename(store.launch, f"{_command()} {run.name}")
 
 
 def _command() -> str:

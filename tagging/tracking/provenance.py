@@ -9,12 +9,15 @@ import subprocess
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from tagging import project
 from tagging.contract import File
-from tagging.tracking.files import Files
+
+if TYPE_CHECKING:
+    from tagging.tracking.files import Files
 
 LIBRARIES = ("torch", "torchaudio", "mlflow", "numpy")
 # new files that decide what a command does; as git reads these, a * reaches into folders, but not after (glob)

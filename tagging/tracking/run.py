@@ -36,6 +36,11 @@ class Run:
         return f"{self.name} ({self.id[:8]})"
 
     @property
+    def link(self) -> str:
+        """Its page within the UI, for links on other pages."""
+        return f"#/experiments/{self.experiment_id}/runs/{self.id}"
+
+    @property
     def kind(self) -> str:
         """What the run is: experiment, fold, sweep, trial, stacker, ensemble or launch; empty if foreign."""
         return self.tags.get(Tag.KIND, "")

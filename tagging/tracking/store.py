@@ -43,6 +43,7 @@ class Store(Finder):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._experiments: dict[str, Experiment] = {}  # those that runs were started in
+        self.launch: str | None = None  # the id of the run that `mlflow run` opened for this process
 
     def impatient(self) -> Store:
         """Return the same store for callers that would rather fail at once than wait for it."""

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from tagging.errors import UserError
-from tagging.tracking.ownership import close_abandoned, is_alive, own, process_start
+from tagging.tracking.ownership import (
+    adopt_launch,
+    close_abandoned,
+    is_alive,
+    link_launch,
+    mark_launch,
+    own,
+    process_start,
+)
 from tagging.tracking.place import owner_tag, work_folder
 from tagging.tracking.store import Run, Store
 
@@ -135,7 +144,7 @@ launch = store.start("demo", "launch", "launch", {}, {})
 mark_launch(store, launch.id)
 with own(fingerprint):
     parent = store.start("demo", "experiment", "a", {"fingerprint": fingerprint}, {})
-    link_launch(store, launch.id, parent)
+    link_launch(store, parent)
     fold = store.start("demo", "fold", "fold 0", {}, {}, parent)
     done = store.start("demo", "fold", "fold 1", {}, {}, parent)
     store.finish(done.id, "FINISHED")
@@ -183,3 +192,55 @@ def test_what_cannot_be_judged_from_here_is_left(store: Store) -> None:
     begin(store, kind="fold", parent=orphan)
     store._client.delete_run(orphan.id)
     assert close_abandoned(store) == []
+
+
+def test_the_launch_is_taken_out_of_the_environment() -> None:
+    environ = {"MLFLOW_RUN_ID": "abc", "MLFLOW_EXPERIMENT_ID": "0", "MLFLOW_TRACKING_URI": "x"}
+    assert adopt_launch(environ) == "abc"
+    assert environ == {"MLFLOW_TRACKING_URI": "x"}
+    assert adopt_launch(environ) is None
+    assert adopt_launch({"MLFLOW_RUN_ID": ""}) is None
+
+
+def test_taking_the_launch_imports_no_mlflow(python: Callable[..., subprocess.Popen[str]]) -> None:
+    process = python(
+        "import tagging.tracking.ownership, tagging.tracking.provenance; assert 'mlflow' not in sys.modules"
+    )
+    assert (process.communicate(), process.returncode) == (("", ""), 0)
+
+
+def test_a_launch_is_marked_and_points_to_its_run(store: Store) -> None:
+    launch = store.start("Default", "", "able-cat-1", {}, {})
+    run = store.start("demo", "experiment", "smoke", {"fingerprint": "f" * 64}, {})
+    mark_launch(store, launch.id)
+    link_launch(store, run)
+    tags = store.get(launch.id).tags
+    assert (tags["kind"], tags["owner"], tags["pid"]) == ("launch", owner_tag(), str(os.getpid()))
+    assert float(tags["pid.start"]) > 0
+    assert (tags["launch.run"], tags["fingerprint"]) == (run.id, "f" * 64)
+    assert tags["mlflow.note.content"] == f"Launched [smoke](#/experiments/{run.experiment_id}/runs/{run.id})."
+
+
+def test_a_launch_is_named_after_what_it_does(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/x/tagging/__main__.py", "train", "smoke", "--set", "seed=1"])
+    run = store.start("demo", "experiment", "smoke", {}, {})
+    launch = store.start("Default", "", "bemused-cod-199", {}, {})
+    mark_launch(store, launch.id)
+    assert store.get(launch.id).name == "train"
+    for _ in range(2):  # once as it starts and once as it ends
+        link_launch(store, run)
+        assert store.get(launch.id).name == "train smoke"
+    named = store.start("Default", "", "my own", {}, {})
+    mark_launch(store, named.id)
+    link_launch(store, run)
+    assert store.get(named.id).name == "my own"
+
+
+def test_a_launch_that_is_gone_is_left_alone(store: Store) -> None:
+    run = store.start("demo", "experiment", "smoke", {}, {})
+    launch = store.start("Default", "launch", "x", {}, {})
+    store._client.delete_run(launch.id)
+    for launch_id in (launch.id, "0" * 32, "no id/at all"):
+        mark_launch(store, launch_id)
+        link_launch(store, run)
+    assert store.find([]) == [run]

@@ -52,10 +52,7 @@ class PreparedStacker(Folded):
     @property
     def members(self) -> Sequence[Member]:
         """The runs it learns from."""
-        return [
-            Member(run.name, f"#/experiments/{run.experiment_id}/runs/{run.id}", run.score(Metric.CV_LWLRAP))
-            for run in self.runs
-        ]
+        return [Member(run.name, run.link, run.score(Metric.CV_LWLRAP)) for run in self.runs]
 
     def _sources(self) -> list[str]:
         return [f"{run.id} {file}" for run, file in zip(self.runs, self.digests, strict=True)]
