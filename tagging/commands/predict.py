@@ -44,10 +44,10 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
 
 def _ensemble_again(store: Store, run: Run) -> dict[str, float]:
     """Blend the files of an ensemble's members anew."""
-    from tagging.selection.ensemble_run import log_predictions  # with Matplotlib
+    from tagging.selection.ensemble_run import log_predictions, result_of
 
     ensemble = read_ensemble(store, run)
-    metrics = log_predictions(store, run, ensemble, read_out_of_fold(store, ensemble.runs))
+    metrics = log_predictions(store, run, ensemble, result_of(ensemble, read_out_of_fold(store, ensemble.runs)))
     store.log_metrics(run.id, metrics)
     return metrics
 

@@ -14,12 +14,12 @@ from tagging.jobs.inputs import Labelled, read_labelled
 from tagging.jobs.job import Job, check_machine, job_of
 from tagging.jobs.runs_of_job import ending, fold_run, identity_tags, log_inputs, log_progress, tell_apart
 from tagging.progress import say, warn
-from tagging.runs.finished import fold_runs, open_store
+from tagging.runs.finished import fold_runs, latest_run, open_store
 from tagging.runs.sanity import CONSTANT, far_below, predicts_constant
 from tagging.runs.stored import read_predictions
 from tagging.selection.candidates import comparable
 from tagging.tracking.ownership import close_abandoned, link_launch, own
-from tagging.tracking.place import owner_tag, work_folder
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 
 LOOK_AT = "look at its curves and its settings, the learning rate first"
@@ -42,7 +42,7 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
     fingerprint = prepared.fingerprint()
     _introduce(prepared)
     with own(fingerprint):
-        run = _latest(store, prepared.kind, fingerprint)
+        run = latest_run(store, prepared.kind, fingerprint)
         if again and run and run.status == "FINISHED":
             run = None
         if run and not _missing(prepared, run, store):
@@ -71,13 +71,6 @@ def _introduce(prepared: Folded) -> None:
     )
     for warning in prepared.warnings:
         warn(warning)
-
-
-def _latest(store: Store, kind: str, fingerprint: str) -> Run | None:
-    """Return the newest run of the same that is finished, or that we can go on with."""
-    runs = store.search({Tag.KIND: kind, Tag.FINGERPRINT: fingerprint})
-    usable = (run for run in runs if run.status == "FINISHED" or run.tags.get(Tag.OWNER) == owner_tag())
-    return next(usable, None)
 
 
 def _missing(prepared: Folded, run: Run, store: Store) -> list[int]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION
@@ -16,6 +15,7 @@ from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded
 from tagging.masking import showable
+from tagging.runs.result import fold_metrics
 from tagging.tracking.place import work_folder
 from tagging.tracking.provenance import code_tags, log_provenance
 from tagging.tracking.store import Run, Store
@@ -71,12 +71,8 @@ def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
 
 
 def fold_scores(folds: Mapping[int, Run]) -> dict[str, float]:
-    """Return the mean lwlrap of finished folds and, of two or more, the sample standard deviation."""
-    scores = [folds[fold].score(Metric.FOLD_LWLRAP) for fold in sorted(folds)]
-    metrics = {Metric.FOLD_MEAN: float(np.mean(scores))}
-    if len(scores) > 1:
-        metrics[Metric.FOLD_STD] = float(np.std(scores, ddof=1))
-    return metrics
+    """Return mean and standard deviation of finished folds' lwlrap, as `fold_metrics` does."""
+    return fold_metrics([folds[fold].score(Metric.FOLD_LWLRAP) for fold in sorted(folds)])
 
 
 def log_progress(store: Store, run: Run, finished: Mapping[int, Run], planned: int) -> None:

@@ -14,20 +14,17 @@ from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.jobs.folded import Folded
 from tagging.jobs.runs_of_job import fold_scores
-from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.report import figures
-from tagging.report.description import Corrected, Rival, StartedFrom, Summary, TaughtBy, describe, worst_classes
-from tagging.report.tables import per_class_table, per_clip_table
+from tagging.report.description import Corrected, Rival, StartedFrom, Summary, TaughtBy, describe
 from tagging.runs.finished import finished_folds
+from tagging.runs.result import Result
 from tagging.runs.stored import class_columns, read_predictions
 from tagging.tracking.store import Run, Store
 from tagging.training.history import EpochRecord
 
-CONFUSIONS_SHOWN = 20
-
 
 def summarise(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
-    """Log what the finished folds say together and return the metrics.
+    """Log the results of the finished folds together and return the metrics.
 
     `cv_lwlrap`, the tables and the tag that makes a candidate need all folds; before that only the
     mean and the sample standard deviation over the folds at hand are logged. `folds`: their runs as they are now.
@@ -45,13 +42,21 @@ def summarise(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: St
     pooled = {table: _pooled(prepared, folds, store, table) for table in prepared.tables}
     for name, table in pooled.items():
         store.log_table(parent.id, table, f"predictions/{name}.parquet")
-    scores = pooled["oof"][list(prepared.dataset.classes)].to_numpy()
-    metrics = _pooled_metrics(prepared, scores) | metrics  # the number people look for comes first
-    _log_tables_and_figures(prepared, scores, parent, store)
+    dataset = prepared.dataset
+    result = Result(
+        classes=dataset.classes,
+        fnames=dataset.curated.fnames,
+        folds=prepared.folds,
+        truth=dataset.curated.labels,
+        probabilities=pooled["oof"][list(dataset.classes)].to_numpy(),
+        corrected=prepared.corrected,
+        kept=~prepared.removed,
+    )
+    metrics = result.metrics() | metrics  # the number people look for comes first
+    result.log(store, parent, by_corrected=bool(prepared.label_lists))
     store.log_metrics(parent.id, metrics)
-    summary = _words(prepared, parent, scores, metrics, _rival(prepared, parent, folds, store))
-    store.set_tags(parent.id, {Tag.NOTE: describe(summary), "worst": worst_classes(summary.class_lwlrap)})
-    store.set_tags(parent.id, {Tag.CANDIDATE: "yes"})  # last: whoever sees it finds all the rest
+    rival = _rival(prepared, parent, folds, store)
+    result.publish(store, parent, describe(_page(prepared, parent, result, metrics, rival)))
     return metrics
 
 
@@ -89,36 +94,6 @@ def _part(prepared: Folded, fold: int, run: Run, store: Store, table: str) -> pd
     return part
 
 
-def _pooled_metrics(prepared: Folded, scores: np.ndarray) -> dict[str, float]:
-    original = prepared.dataset.curated.labels
-    kept = ~prepared.removed
-    metrics = {
-        Metric.CV_LWLRAP: lwlrap(original, scores),
-        "cv_lwlrap_corrected": lwlrap(prepared.corrected[kept], scores[kept]),
-    }
-    if is_single_label(original):
-        metrics[Metric.CV_ACCURACY] = accuracy(original, scores)
-    return metrics
-
-
-def _log_tables_and_figures(prepared: Folded, scores: np.ndarray, parent: Run, store: Store) -> None:
-    dataset, name = prepared.dataset, parent.name
-    classes, curated = dataset.classes, dataset.curated
-    kept = ~prepared.removed
-    corrected, _ = lwlrap_per_class(prepared.corrected[kept], scores[kept])
-    by_class, _ = lwlrap_per_class(curated.labels, scores)
-    counts = curated.labels.sum(axis=0).astype(int)
-    pairs = confused_pairs(curated.labels, scores, CONFUSIONS_SHOWN)
-    named = [(classes[true], classes[wrong], count) for true, wrong, count in pairs]
-    per_class = per_class_table(classes, curated.labels, scores, corrected if prepared.label_lists else None)
-    store.log_shown_table(parent.id, per_class, File.PER_CLASS)
-    per_clip = per_clip_table(curated.fnames, prepared.folds, classes, curated.labels, scores)
-    store.log_shown_table(parent.id, per_clip, File.PER_CLIP)
-    bars = figures.class_lwlrap(name, "out of fold", classes, by_class, counts)
-    store.log_figure(parent.id, bars, "figures/class_lwlrap.png")
-    store.log_figure(parent.id, figures.confusions(name, named), "figures/confusions.png")
-
-
 def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
     """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
     kinds = dict.fromkeys((Kind.EXPERIMENT, prepared.kind))  # what learns from others is no rival of an experiment
@@ -147,15 +122,8 @@ def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store
     )
 
 
-def _words(
-    prepared: Folded,
-    parent: Run,
-    scores: np.ndarray,
-    metrics: Mapping[str, float],
-    rival: Rival | None,
-) -> Summary:
+def _page(prepared: Folded, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None) -> Summary:
     dataset = prepared.dataset
-    by_class, _ = lwlrap_per_class(dataset.curated.labels, scores)
     return Summary(
         run=parent.id[:8],  # several runs may share a name
         # a run that is continued under another name keeps its own
@@ -171,7 +139,7 @@ def _words(
         fold_lwlrap_mean=metrics[Metric.FOLD_MEAN],
         fold_lwlrap_std=metrics[Metric.FOLD_STD],
         folds=prepared.num_folds,
-        class_lwlrap=dict(zip(dataset.classes, by_class.tolist(), strict=True)),
+        class_lwlrap=result.class_lwlrap(),
         warnings=len(prepared.warnings),
         best_epoch_gain=metrics.get("best_epoch_gain"),
         rival=rival,
@@ -200,9 +168,4 @@ def _taught_by(prepared: Folded, parent: Run) -> TaughtBy | None:
     if not (run and name and isinstance(prepared.experiment, Experiment)):
         return None
     shares = prepared.experiment.teacher
-    return TaughtBy(
-        name=name,
-        link=f"#/runs/{run}",
-        curated=shares.curated,
-        noisy=shares.noisy,
-    )
+    return TaughtBy(name=name, link=f"#/runs/{run}", curated=shares.curated, noisy=shares.noisy)

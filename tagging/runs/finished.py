@@ -12,6 +12,7 @@ from tagging.report.wording import count
 from tagging.runs.stored import read_folds
 from tagging.tracking.finder import restore
 from tagging.tracking.ownership import adopt_launch, link_launch, mark_launch
+from tagging.tracking.place import owner_tag
 from tagging.tracking.store import Run, Store
 
 
@@ -30,6 +31,12 @@ def open_run(run_text: str) -> tuple[Store, Run]:
     run = store.resolve(run_text)
     link_launch(store, run)
     return store, run
+
+
+def latest_run(store: Store, kind: str, fingerprint: str) -> Run | None:
+    """Return the newest run of a kind and fingerprint that is finished, or that can be continued here; or None."""
+    runs = store.search({Tag.KIND: kind, Tag.FINGERPRINT: fingerprint})
+    return next((run for run in runs if run.status == "FINISHED" or run.tags.get(Tag.OWNER) == owner_tag()), None)
 
 
 def meant_run(store: Store, text: str, kinds: Sequence[str], dataset: str) -> Run:

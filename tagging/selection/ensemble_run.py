@@ -13,23 +13,19 @@ from tagging.config import told_apart
 from tagging.contract import DATA_TAGS, File, Kind, Metric, Tag, split_folder, split_path
 from tagging.errors import UserError
 from tagging.jobs.runs_of_job import ending
-from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
+from tagging.metrics import lwlrap
 from tagging.progress import say
-from tagging.report import figures
-from tagging.report.description import worst_classes
 from tagging.report.ensemble import EnsembleSummary, MemberRow, describe_ensemble
-from tagging.report.tables import per_class_table, per_clip_table
+from tagging.runs.finished import latest_run
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.members import Ensemble
 from tagging.runs.predictions import OutOfFold, blend_split, has_split
+from tagging.runs.result import Result, fold_metrics
 from tagging.runs.stored import left_out, read_predictions
 from tagging.tracking.files import Figure
 from tagging.tracking.ownership import own
-from tagging.tracking.place import owner_tag
 from tagging.tracking.provenance import code_tags, log_provenance
 from tagging.tracking.store import Run, Store
-
-CONFUSIONS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -58,9 +54,9 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
     _check_there(store, ensemble)
     fingerprint = ensemble.fingerprint()
     with own(fingerprint):
-        run = _latest(store, fingerprint)
+        run = latest_run(store, Kind.ENSEMBLE, fingerprint)
         if run and run.status == "FINISHED":
-            say("these members are blended in a run already, which keeps its name and the account of that choice:")
+            say(f"this ensemble exists already; using run {run.title}:")
             return run
         if run:
             store.reopen(run.id)
@@ -70,35 +66,43 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
         with ending(store, run):
             store.log_json(run.id, ensemble.as_json(), File.ENSEMBLE)
             log_provenance(store, run.id)
-            store.log_params(run.id, {**_params(ensemble), **record.params})
-            metrics = log_predictions(store, run, ensemble, oof) | dict(record.metrics)
+            blend = {"method": ensemble.method, "size": len(ensemble.members), "members": ", ".join(_shares(ensemble))}
+            store.log_params(run.id, {**{f"ensemble.{key}": value for key, value in blend.items()}, **record.params})
+            result = result_of(ensemble, oof)
+            metrics = log_predictions(store, run, ensemble, result) | dict(record.metrics)
             store.log_metrics(run.id, metrics)
-            _log_record(store, run, record)
-            summary = _words(run, ensemble, oof, metrics, record, _test_clips(store, run))
-            said = {Tag.NOTE: describe_ensemble(summary), "worst": worst_classes(summary.class_lwlrap)}
-            store.set_tags(run.id, said)
-            store.set_tags(run.id, {Tag.CANDIDATE: "yes"})  # last: whoever sees it finds all the rest
+            for table_name, table in record.tables.items():
+                store.log_shown_table(run.id, table, f"tables/{table_name}.parquet")
+            for figure_name, figure in record.figures.items():
+                store.log_figure(run.id, figure, f"figures/{figure_name}.png")
+            summary = _summary(store, run, ensemble, oof, metrics, record, result.class_lwlrap())
+            result.publish(store, run, describe_ensemble(summary))
     return store.get(run.id)
 
 
-def log_predictions(store: Store, run: Run, ensemble: Ensemble, oof: OutOfFold) -> dict[str, float]:
-    """Log what the members say together, with tables and pictures, and return the scores."""
-    scores = ensemble.blend(oof.probabilities)
-    head = pd.DataFrame({"fname": oof.fnames, "fold": oof.folds})
+def result_of(ensemble: Ensemble, oof: OutOfFold) -> Result:
+    """Return the blended out-of-fold probabilities of an ensemble with what they are scored by."""
+    return Result(oof.classes, oof.fnames, oof.folds, oof.truth, ensemble.blend(oof.probabilities))
+
+
+def log_predictions(store: Store, run: Run, ensemble: Ensemble, result: Result) -> dict[str, float]:
+    """Log the blended predictions, with tables and pictures, and return the scores.
+
+    Test and noisy clips are blended where all members have predicted them.
+    """
+    head = pd.DataFrame({"fname": result.fnames, "fold": result.folds})
     store.log_table(run.id, head, File.FOLDS)
-    store.log_table(run.id, head.join(pd.DataFrame(scores, columns=list(oof.classes))), File.OOF)
-    log_splits(store, run, ensemble, sorted(set(oof.folds.tolist())))
-    _log_warnings(store, run, ensemble)
-    _log_tables_and_figures(store, run, oof, scores)
-    return _metrics(oof, scores)
-
-
-def log_splits(store: Store, run: Run, ensemble: Ensemble, folds: list[int]) -> None:
-    """Log the test and noisy predictions of an ensemble, each where all members have theirs."""
-    for half in ("test", "noisy"):
-        if all(has_split(store, member, half, folds) for member in ensemble.runs):
-            for fold, table in blend_split(store, ensemble, half, folds).items():
-                store.log_table(run.id, table, split_path(half, fold))
+    store.log_table(run.id, head.join(pd.DataFrame(result.probabilities, columns=list(result.classes))), File.OOF)
+    folds = np.unique(result.folds).tolist()
+    for split in ("test", "noisy"):
+        if all(has_split(store, member, split, folds) for member in ensemble.runs):
+            for fold, table in blend_split(store, ensemble, split, folds).items():
+                store.log_table(run.id, table, split_path(split, fold))
+    if lines := dict.fromkeys(line for member in ensemble.runs for line in left_out(store, member)):
+        store.log_text(run.id, "\n".join(lines) + "\n", File.WARNINGS)
+    result.log(store, run)
+    parts = [result.folds == fold for fold in folds]
+    return result.metrics() | fold_metrics([lwlrap(result.truth[rows], result.probabilities[rows]) for rows in parts])
 
 
 def _check_there(store: Store, ensemble: Ensemble) -> None:
@@ -111,12 +115,6 @@ def _check_there(store: Store, ensemble: Ensemble) -> None:
             problems.append(f"{run.name} was deleted while the ensemble was made: {error}")
     if problems:
         raise UserError(*problems, "or start the same command again, without it")
-
-
-def _latest(store: Store, fingerprint: str) -> Run | None:
-    """Return the newest run of the same ensemble that is finished, or that we can go on with."""
-    runs = store.search({Tag.KIND: Kind.ENSEMBLE, Tag.FINGERPRINT: fingerprint})
-    return next((run for run in runs if run.status == "FINISHED" or run.tags.get(Tag.OWNER) == owner_tag()), None)
 
 
 def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run:
@@ -134,76 +132,31 @@ def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run
     return store.start(first.dataset, Kind.ENSEMBLE, name, tags, {})
 
 
-def _params(ensemble: Ensemble) -> dict[str, object]:
-    return {
-        "ensemble.method": ensemble.method,
-        "ensemble.size": len(ensemble.members),
-        "ensemble.members": ", ".join(_shares(ensemble)),
-    }
-
-
 def _shares(ensemble: Ensemble) -> list[str]:
     """Return the members' names, with their weights where these are not all the same."""
     equal = len({round(member.weight, 9) for member in ensemble.members}) == 1
     return [member.run.name if equal else f"{member.run.name} {member.weight:.3f}" for member in ensemble.members]
 
 
-def _metrics(oof: OutOfFold, scores: np.ndarray) -> dict[str, float]:
-    by_fold = [lwlrap(oof.truth[oof.folds == fold], scores[oof.folds == fold]) for fold in np.unique(oof.folds)]
-    metrics = {Metric.CV_LWLRAP: lwlrap(oof.truth, scores), Metric.FOLD_MEAN: float(np.mean(by_fold))}
-    if len(by_fold) > 1:
-        metrics[Metric.FOLD_STD] = float(np.std(by_fold, ddof=1))
-    if is_single_label(oof.truth):
-        metrics[Metric.CV_ACCURACY] = accuracy(oof.truth, scores)
-    return metrics
-
-
-def _log_tables_and_figures(store: Store, run: Run, oof: OutOfFold, scores: np.ndarray) -> None:
-    classes, truth = oof.classes, oof.truth
-    by_class, _ = lwlrap_per_class(truth, scores)
-    pairs = [(classes[true], classes[wrong], n) for true, wrong, n in confused_pairs(truth, scores, CONFUSIONS_SHOWN)]
-    store.log_shown_table(run.id, per_class_table(classes, truth, scores), File.PER_CLASS)
-    store.log_shown_table(run.id, per_clip_table(oof.fnames, oof.folds, classes, truth, scores), File.PER_CLIP)
-    counts = truth.sum(axis=0).astype(int)
-    bars = figures.class_lwlrap(run.name, "out of fold", classes, by_class, counts)
-    store.log_figure(run.id, bars, "figures/class_lwlrap.png")
-    store.log_figure(run.id, figures.confusions(run.name, pairs), "figures/confusions.png")
-
-
-def _log_warnings(store: Store, run: Run, ensemble: Ensemble) -> None:
-    """Hand down what members say of clips that were left out."""
-    lines: dict[str, None] = {}
-    for member in ensemble.runs:
-        lines |= dict.fromkeys(left_out(store, member))
-    if lines:
-        store.log_text(run.id, "\n".join(lines) + "\n", File.WARNINGS)
-
-
-def _log_record(store: Store, run: Run, record: SelectionRecord) -> None:
-    for name, table in record.tables.items():
-        store.log_shown_table(run.id, table, f"tables/{name}.parquet")
-    for name, figure in record.figures.items():
-        store.log_figure(run.id, figure, f"figures/{name}.png")
-
-
-def _test_clips(store: Store, run: Run) -> int:
-    files = store.list_files(run.id, split_folder("test"))
-    return len(read_predictions(store, run, files[0])) if files else 0
-
-
-def _words(
-    run: Run, ensemble: Ensemble, oof: OutOfFold, metrics: Mapping[str, float], record: SelectionRecord, test: int
+def _summary(
+    store: Store,
+    run: Run,
+    ensemble: Ensemble,
+    oof: OutOfFold,
+    metrics: Mapping[str, float],
+    record: SelectionRecord,
+    class_lwlrap: Mapping[str, float],
 ) -> EnsembleSummary:
-    by_class, _ = lwlrap_per_class(oof.truth, ensemble.blend(oof.probabilities))
+    test = store.list_files(run.id, split_folder("test"))
     return EnsembleSummary(
         run=run.id[:8],
         method=ensemble.method,
         how=record.how,
         dataset=run.dataset,
         curated=len(oof.fnames),
-        test=test,
+        test=len(read_predictions(store, run, test[0])) if test else 0,
         metrics=metrics,
-        class_lwlrap=dict(zip(oof.classes, by_class.tolist(), strict=True)),
+        class_lwlrap=class_lwlrap,
         gain=record.gain,
         members=[
             MemberRow(
@@ -213,7 +166,7 @@ def _words(
                 differs=differs,
                 weight=member.weight,
                 cv_lwlrap=lwlrap(oof.truth, said),
-                fold_std=member.run.metrics.get("fold_lwlrap_std"),
+                fold_std=member.run.metrics.get(Metric.FOLD_STD),
                 seed_std=record.seed_spread.get(member.run.id),
             )
             for member, differs, said in zip(

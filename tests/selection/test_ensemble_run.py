@@ -127,9 +127,7 @@ def test_the_same_members_are_written_once(pool: Inside, capsys: pytest.CaptureF
     capsys.readouterr()
     again = write(pool, ["plain", "tiny"], [2, 2])
     assert again.id == first.id
-    assert capsys.readouterr().out == (
-        "these members are blended in a run already, which keeps its name and the account of that choice:\n"
-    )
+    assert capsys.readouterr().out == f"this ensemble exists already; using run {first.title}:\n"
     others = [write(pool, ["tiny", "plain"], [1, 2]), write(pool, ["tiny", "plain"], [1, 1], "arithmetic")]
     assert len({first.id, *(run.id for run in others)}) == 3
 

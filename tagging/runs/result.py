@@ -1,0 +1,77 @@
+"""The results of a run that has predicted all its curated clips: scores, tables, figures and the run's page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tagging.contract import File, Metric, Tag
+from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
+from tagging.report.description import worst_classes
+from tagging.report.tables import per_class_table, per_clip_table
+from tagging.tracking.store import Run, Store
+
+CONFUSIONS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Result:
+    """The out-of-fold probabilities [N, C] of a run's N curated clips, and what they are scored by.
+
+    `fnames` [N], `folds` [N]; `truth` [N, C] float32 of 0 and 1: the labels that the clips came with. After lists of
+    corrections, clips have the labels `corrected` [N, C], and `kept` [N] tells which are left; None of an ensemble.
+    """
+
+    classes: Sequence[str]
+    fnames: Sequence[str]
+    folds: np.ndarray
+    truth: np.ndarray
+    probabilities: np.ndarray
+    corrected: np.ndarray | None = None
+    kept: np.ndarray | None = None
+
+    def metrics(self) -> dict[str, float]:
+        """Return the scores over all clips by the names of their metrics."""
+        metrics = {Metric.CV_LWLRAP: lwlrap(self.truth, self.probabilities)}
+        if self.corrected is not None:
+            metrics["cv_lwlrap_corrected"] = lwlrap(self.corrected[self.kept], self.probabilities[self.kept])
+        if is_single_label(self.truth):
+            metrics[Metric.CV_ACCURACY] = accuracy(self.truth, self.probabilities)
+        return metrics
+
+    def class_lwlrap(self) -> dict[str, float]:
+        """Return the lwlrap of each class, NaN of one without clips."""
+        return dict(zip(self.classes, lwlrap_per_class(self.truth, self.probabilities)[0].tolist(), strict=True))
+
+    def log(self, store: Store, run: Run, by_corrected: bool = False) -> None:
+        """Log the tables a row a class and a row a clip, and the pictures; `by_corrected` adds a column of scores."""
+        from tagging.report import figures  # with Matplotlib, at the end of a run
+
+        corrected = None
+        if by_corrected and self.corrected is not None:
+            corrected, _ = lwlrap_per_class(self.corrected[self.kept], self.probabilities[self.kept])
+        per_class = per_class_table(self.classes, self.truth, self.probabilities, corrected)
+        store.log_shown_table(run.id, per_class, File.PER_CLASS)
+        per_clip = per_clip_table(self.fnames, self.folds, self.classes, self.truth, self.probabilities)
+        store.log_shown_table(run.id, per_clip, File.PER_CLIP)
+        by_class, counts = per_class["lwlrap"].to_numpy(), per_class["clips"].to_numpy()
+        bars = figures.class_lwlrap(run.name, "out of fold", self.classes, by_class, counts)
+        store.log_figure(run.id, bars, "figures/class_lwlrap.png")
+        pairs = confused_pairs(self.truth, self.probabilities, CONFUSIONS_SHOWN)
+        named = [(self.classes[true], self.classes[wrong], clips) for true, wrong, clips in pairs]
+        store.log_figure(run.id, figures.confusions(run.name, named), "figures/confusions.png")
+
+    def publish(self, store: Store, run: Run, page: str) -> None:
+        """Set the text of the run's page and make the run a candidate, once all the rest is written."""
+        store.set_tags(run.id, {Tag.NOTE: page, "worst": worst_classes(self.class_lwlrap())})
+        store.set_tags(run.id, {Tag.CANDIDATE: "yes"})  # last: whoever sees it finds all the rest
+
+
+def fold_metrics(scores: Sequence[float]) -> dict[str, float]:
+    """Return the mean of folds' lwlrap and, of two or more folds, the sample standard deviation, as metrics."""
+    metrics = {Metric.FOLD_MEAN: float(np.mean(scores))}
+    if len(scores) > 1:
+        metrics[Metric.FOLD_STD] = float(np.std(scores, ddof=1))
+    return metrics
