@@ -41,7 +41,7 @@ features: {n_mels: 32}
 sampling: {batch_size: 8, draws_per_epoch: 32, frames: 64}
 model: {base_size: 2, cbam_ratio: 4}
 optimizer: {lr: 3e-3}
-training: {epochs: 3}
+training: {epochs: 3, precision: float32} # on every processor
 predict: {tile_step: 32, batch_size: 16, noisy: true}
 threads: 1
 """

@@ -45,9 +45,7 @@ def test_a_line_brings_up_no_bar_before_its_time(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == "warning: silent\nwarning: short\n"
 
 
-def test_a_log_file_has_a_line_now_and_then(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_a_log_file_has_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     with Bar("features", "clip", 100) as bar:
         bar.update(0)
         pass_time(monkeypatch, 30)

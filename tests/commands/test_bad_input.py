@@ -91,7 +91,7 @@ def test_unreadable_files_can_be_left_out_and_are_listed(project: Project, broke
             "error: training.folds asks for fold 3; allowed: 0 to 2, or [] for all\n",
         ),
         (
-            ("--set", "training.compile=true device=cpu"),
+            ("--set", "training.compile=true training.precision=bf16 device=cpu"),
             "error: training.compile is true with training.precision bf16 on a CPU, where compiled gradients come "
             "out as NaN; give --set training.compile=false, or training.precision=float32\n",
         ),
