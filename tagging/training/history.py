@@ -1,9 +1,17 @@
-"""What one epoch left behind, and what the epochs so far say: which was best, whether to stop."""
+"""The numbers of an epoch, and what follows from those of all epochs so far: which was best, whether to stop."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+
+class HeldOut(NamedTuple):
+    """The numbers of an epoch on the held-out clips; each is a field of EpochRecord too."""
+
+    val_loss: float
+    val_lwlrap: float
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 from tagging import seeds
 from tagging.errors import UserError
 from tagging.training.batches import Batch
-from tagging.training.history import EpochRecord, should_stop
+from tagging.training.history import EpochRecord, HeldOut, should_stop
 from tagging.training.losses import SourceLoss
 from tagging.training.parts import Parts
 
@@ -81,7 +81,7 @@ class LoopSettings:
     compile: bool = False
 
 
-Evaluate = Callable[[nn.Module], tuple[float, float]]  # network -> (val_loss, val_lwlrap)
+Evaluate = Callable[[nn.Module], HeldOut]
 
 
 def epochs(
@@ -143,16 +143,15 @@ def _epoch(
     train_loss = float(torch.stack(losses).double().mean())
     # counted before validation, so that it measures training alone
     samples_per_s = batches.steps * batches.batch_size / (time.perf_counter() - started)
-    val_loss, val_lwlrap = evaluate(parts.model)
+    held_out = evaluate(parts.model)
     return EpochRecord(
         epoch=epoch,
         time_ms=int(time.time() * 1000),
         train_loss=train_loss,
-        val_loss=val_loss,
-        val_lwlrap=val_lwlrap,
+        **held_out._asdict(),
         lr=lr,
         samples_per_s=samples_per_s,
-        val_lwlrap_ema=evaluate(parts.ema.module)[1] if parts.ema is not None else None,
+        val_lwlrap_ema=evaluate(parts.ema.module).val_lwlrap if parts.ema is not None else None,
     )
 
 

@@ -14,6 +14,7 @@ from tagging.errors import UserError
 from tagging.metrics import lwlrap
 from tagging.sources import CURATED
 from tagging.training.batches import Batch
+from tagging.training.history import HeldOut
 from tagging.training.losses import SourceLoss
 
 
@@ -129,8 +130,8 @@ class TileValidation:
     targets: Tensor
     loss: SourceLoss
 
-    def __call__(self, model: nn.Module) -> tuple[float, float]:
-        """Return (val_loss, val_lwlrap)."""
+    def __call__(self, model: nn.Module) -> HeldOut:
+        """Return the loss and the lwlrap."""
         model.eval()
         sources = torch.full((len(self.targets),), CURATED, device=self.targets.device)
         with torch.inference_mode():
@@ -140,4 +141,4 @@ class TileValidation:
         scores = outputs[0].cpu().numpy()
         if not np.isfinite(scores).all():
             raise UserError("the stacker's output on the held-out fold is not finite; lower optimizer.lr")
-        return float(loss), lwlrap(self.targets.cpu().numpy(), scores)
+        return HeldOut(float(loss), lwlrap(self.targets.cpu().numpy(), scores))

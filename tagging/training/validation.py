@@ -14,6 +14,7 @@ from tagging.features.table import LogMels
 from tagging.features.windows import centre_starts, cut_windows
 from tagging.metrics import lwlrap
 from tagging.sources import CURATED
+from tagging.training.history import HeldOut
 from tagging.training.losses import SourceLoss
 
 
@@ -34,8 +35,8 @@ class Validation:
     device: torch.device
     dtype: torch.dtype
 
-    def __call__(self, model: nn.Module) -> tuple[float, float]:
-        """Return (val_loss, val_lwlrap): the loss averaged over batches, lwlrap of the main head."""
+    def __call__(self, model: nn.Module) -> HeldOut:
+        """Return the loss averaged over batches and the lwlrap of the main head."""
         model.eval()
         deltas = Deltas()
         losses, logits = [], []
@@ -61,4 +62,4 @@ class Validation:
                 "the network's output on the held-out fold is not finite; "
                 "lower optimizer.lr, or use training.precision=float32"
             )
-        return float(torch.stack(losses).mean()), lwlrap(self.targets.cpu().numpy(), scores)
+        return HeldOut(float(torch.stack(losses).mean()), lwlrap(self.targets.cpu().numpy(), scores))
