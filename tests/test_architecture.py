@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,15 @@ def test_rooms_on_runs_know_only_those_before() -> None:
         for path in files(room):
             used = {module.split(".")[1] for module in imports(path) if module.startswith("tagging.")}
             assert not used & set(ON_RUNS[place + 1 :]), path
+
+
+def test_no_module_is_imported_by_what_it_imports() -> None:
+    """Within rooms and between them; an import in a function, or for types alone, counts too."""
+    places = [*TAGGING.rglob("*.py"), *(ROOT / "tune").rglob("*.py")]
+    dotted = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in places]
+    modules = {name.removesuffix(".__init__"): path for name, path in zip(dotted, places, strict=True)}
+    used = {name: imports(path) & (modules.keys() - {name}) for name, path in modules.items()}
+    list(TopologicalSorter(used).static_order())  # raises CycleError with the circle
 
 
 def test_the_core_knows_no_config_and_no_store() -> None:

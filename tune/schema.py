@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -292,3 +293,17 @@ def typed(value: Any) -> Any:
             if isinstance(value, str) and math.isfinite(number(value)):
                 return number(value)
     return value
+
+
+Report = dict[str, Any]  # of an epoch of a trial, as Ray passes it on
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What every trial of a sweep needs, on whatever node of the cluster it runs."""
+
+    sweep_id: str
+    sweep_name: str
+    space: Space
+    data: Path | None
+    uri: str

@@ -14,9 +14,8 @@ from ray.tune.search import Searcher
 
 from tagging import seeds
 from tune.records import TrialRecord
-from tune.schema import Grid, Random, Tpe
+from tune.schema import Grid, Random, SweepPlan, Tpe
 from tune.study import new_study
-from tune.trial import SweepPlan
 
 Values = dict[str, Any]
 NUMBER = "trial"  # of a trial of this sweep, in the study

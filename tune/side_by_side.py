@@ -21,14 +21,14 @@ from tune.callbacks import AlikeFailures, Closing, end_trial
 from tune.population import Population
 from tune.records import TrialRecord, records
 from tune.schedule import exchanged, take_over
-from tune.schema import Space
+from tune.schema import Space, SweepPlan
 from tune.screen import Screen
 from tune.searcher import StudySearcher
 from tune.session import ray_session, trials_at_once
 from tune.space import distributions, grid_points, trials_of, value_tags
 from tune.stopping import Asha, Median
 from tune.study import new_study
-from tune.trial import CrossValidation, SweepPlan
+from tune.trial import CrossValidation
 from tune.warm_start import Known, known_results
 from tune.watch import RayDied, Watch
 

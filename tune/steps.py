@@ -24,9 +24,9 @@ from tagging.tracking.store import Run, Store, StoreError
 from tagging.training.checkpoint import Checkpoints
 from tune.packing import memory_share
 from tune.schedule import schedule, values_at
+from tune.schema import Report, SweepPlan
 from tune.space import trial_experiment, value_tags
 from tune.stopping import PLANNED
-from tune.trial import Report, SweepPlan
 
 # seconds: a node that is cut off may train on until it finds out, and a file server keeps the locks of a dead one for
 # a minute or two

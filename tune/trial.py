@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -14,23 +12,10 @@ from tagging.commandline import importing
 from tagging.errors import UserError
 from tagging.masking import showable
 from tagging.output import guard
-from tune.schema import Space
+from tune.schema import Report
 
 if TYPE_CHECKING:
     from tune.preparing import Preparing
-
-Report = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class SweepPlan:
-    """What every trial of a sweep needs, on whatever node of the cluster it runs."""
-
-    sweep_id: str
-    sweep_name: str
-    space: Space
-    data: Path | None
-    uri: str
 
 
 class CrossValidation(tune.Trainable):

@@ -11,10 +11,9 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from tune.records import TrialRecord
-from tune.schema import Grid, Random, Space, Tpe, Uniform
+from tune.schema import Grid, Random, Space, SweepPlan, Tpe, Uniform
 from tune.searcher import StudySearcher
 from tune.study import new_study
-from tune.trial import SweepPlan
 
 RANGES = {
     "optimizer.lr": FloatDistribution(1e-4, 1e-2, log=True),
