@@ -102,7 +102,6 @@ def _kernel(parsed: argparse.Namespace) -> None:
 
     check_folder(out)  # before MLflow is imported
     with importing():
-        from tagging.commands.kernel import pack, pack_training
+        from tagging.commands.kernel import pack
 
-    write = pack_training if parsed.train == "yes" else pack
-    write(run, out, parsed.time_limit)
+    pack(run, out, parsed.time_limit, train=parsed.train == "yes")

@@ -1,4 +1,4 @@
-"""The probabilities of networks become one: blends and stackers fold by fold, then the mean over folds."""
+"""Blends the probabilities of networks as the plan says: fold by fold, then the mean over folds."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tagging.models.stacking import STACKERS
 def blended(plan: Plan, done: Done, weights: Path) -> Probabilities:
     """Return the plan's probabilities [n, C] from those of its networks, of which some may be missing.
 
-    The weights of the others then grow in proportion. A stacker lacks what it needs where a member of it has no
-    fold at all; where nothing else is left, the networks' geometric mean takes its place.
+    The weights of the others then grow in proportion. A stacker is left out where a member of it has no fold at all;
+    where nothing else is left, the networks' geometric mean takes its place.
     """
-    found = _over_folds(plan.blend, plan, done, weights)
-    if found is None:
+    whole = _over_folds(plan.blend, plan, done, weights)
+    if whole is None:
         print("warning: the stackers lack members; the geometric mean of the networks takes their place", flush=True)
         return geometric_mean(list(done.values()))
-    return found
+    return whole
 
 
 def _over_folds(member: Member, plan: Plan, done: Done, weights: Path) -> Probabilities | None:

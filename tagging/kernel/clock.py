@@ -1,4 +1,4 @@
-"""How much time is left, and what the networks to come will take of it."""
+"""How much time is left, and how long the networks to come will take."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tagging.report.wording import duration
 RESERVE = 0.05  # of a time limit, kept for blending and writing
 QUIET_S = 10.0  # between two lines of progress
 
-Job = tuple[str, int]  # a network's name and a fold
+NetworkFold = tuple[str, int]  # a network's name and a fold
 
 
 class OutOfTime(Exception):
@@ -39,7 +39,7 @@ class Clock:
 
 @dataclass
 class Pace:
-    """What networks take: as measured where the kernel was packed, until they are measured here.
+    """The seconds that networks take: as measured where the kernel was packed, until they are measured here.
 
     `packed` maps a network's name to the seconds that a fold of it would take for these clips on that machine.
     """
@@ -54,55 +54,55 @@ class Pace:
         known = sum(self.packed[other] for other in self.measured)
         return self.packed[name] * (sum(self.measured.values()) / known if known else 1.0)
 
-    def of_all(self, jobs: Iterable[Job]) -> float:
-        """Return the seconds that jobs will take one after the other."""
-        return sum(self.expected(name) for name, _ in jobs)
+    def of_all(self, folds: Iterable[NetworkFold]) -> float:
+        """Return the seconds that several folds of networks take together."""
+        return sum(self.expected(name) for name, _ in folds)
 
 
 class Reading:
-    """Says now and then how far the reading of sound is, and how long it will take."""
+    """Prints now and then how far the reading of sound is, and how long it will take."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._began = self._said = clock.now()
+        self._began = self._printed = clock.now()
 
     def __call__(self, done: int, total: int) -> None:
         """Take note of `done` seconds of sound of `total`."""
         now = self._clock.now()
-        if done and now - self._said > QUIET_S:
-            self._said = now
+        if done and now - self._printed > QUIET_S:
+            self._printed = now
             left = (now - self._began) / done * (total - done)
             print(f"sound: {done:,} of {total:,} s; {duration(left)} to go", flush=True)
 
 
 class Watch:
-    """Watches one job from its batches: measures it, says how long all will take, stops it where that is too long."""
+    """Watches the batches of one fold: measures it, prints the time left for all, stops it where that is too long."""
 
-    def __init__(self, job: Job, rest: Sequence[Job], pace: Pace, clock: Clock, must: bool) -> None:
-        self._job, self._rest, self._pace, self._clock, self._must = job, rest, pace, clock, must
-        self._began = self._said = clock.now()
+    def __init__(self, fold: NetworkFold, rest: Sequence[NetworkFold], pace: Pace, clock: Clock, must: bool) -> None:
+        self._fold, self._rest, self._pace, self._clock, self._must = fold, rest, pace, clock, must
+        self._began = self._printed = clock.now()
         self._first: tuple[float, int] | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        """Take note of a batch: `done` tiles of `total`. Raises OutOfTime unless the job must be done."""
+        """Take note of a batch: `done` tiles of `total`. Raises OutOfTime unless this fold must be done."""
         now = self._clock.now()
         if done == total:
-            self._pace.measured[self._job[0]] = now - self._began
+            self._pace.measured[self._fold[0]] = now - self._began
             return
         if self._first is None:  # what comes before the second batch is slower than the rest
             self._first = now, done
             return
         began, before = self._first
         left = (now - began) / (done - before) * (total - done)
-        self._pace.measured[self._job[0]] = now - self._began + left
+        self._pace.measured[self._fold[0]] = now - self._began + left
         if not self._must and left > self._clock.left:
             raise OutOfTime
-        if now - self._said > QUIET_S:
-            self._said = now
+        if now - self._printed > QUIET_S:
+            self._printed = now
             seconds = left + self._pace.of_all(self._rest)
-            print(f"{label(self._job)}: {done} of {total} tiles; {duration(seconds)} to go", flush=True)
+            print(f"{label(self._fold)}: {done} of {total} tiles; {duration(seconds)} to go", flush=True)
 
 
-def label(job: Job) -> str:
-    """Name a job on the screen."""
-    return f"{job[0]}, fold {job[1]}"
+def label(fold: NetworkFold) -> str:
+    """Return the name of a network's fold on the screen."""
+    return f"{fold[0]}, fold {fold[1]}"

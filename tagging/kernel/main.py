@@ -15,7 +15,7 @@ from tagging.data.findings import limited
 from tagging.errors import UserError
 from tagging.inference.blend import Probabilities, check_finite
 from tagging.kernel.blending import blended
-from tagging.kernel.clock import Clock, Job, Reading, label
+from tagging.kernel.clock import Clock, Reading, label
 from tagging.kernel.networks import best_device, run_networks
 from tagging.kernel.plan import Plan
 from tagging.kernel.weights import check_weights
@@ -26,8 +26,8 @@ from tagging.report.wording import count, span
 def main(plan: Plan, folder: Path, started: float, arguments: Sequence[str] | None = None) -> int:
     """Tag the sound that the command line names; return 0, 2 for an error the user can mend, 130 when interrupted.
 
-    A clip that cannot be read has a row too, so it changes no status. The weights lie in `folder`/weights. `started` is
-    when the process began, by time.monotonic.
+    The status is 0 where clips cannot be read, too: they have a row all the same. The weights lie in `folder`/weights.
+    `started` is the start of the process by time.monotonic.
     """
     parsed = parser(plan).parse_args(arguments)
     limit = None if parsed.time_limit is None else 60 * parsed.time_limit
@@ -36,7 +36,7 @@ def main(plan: Plan, folder: Path, started: float, arguments: Sequence[str] | No
 
 
 def parser(plan: Plan) -> argparse.ArgumentParser:
-    """Return what the command line of a kernel takes."""
+    """Return the parser of a kernel's command line."""
     limit = "no limit" if plan.time_limit is None else f"{plan.time_limit:g}"
     parser = argparse.ArgumentParser(description=f"Tags sound with {plan.run}.")
     parser.add_argument("--sound", required=True, type=Path, metavar="FOLDER", help="the sound to tag")
@@ -58,21 +58,21 @@ def predict(plan: Plan, weights: Path, parsed: argparse.Namespace, clock: Clock)
     check_weights(plan, weights)
     check_writable(parsed.out)
     listing = list_clips(parsed.sound, parsed.sample, plan.classes)
-    tag(plan, weights, listing, hear(plan, listing, clock), parsed.out, clock)
+    tag(plan, weights, listing, read_clips(plan, listing, clock), parsed.out, clock)
 
 
-def hear(plan: Plan, listing: Listing, clock: Clock) -> Sound:
-    """Read the clips as the plan's networks hear them, and name those that cannot be read."""
+def read_clips(plan: Plan, listing: Listing, clock: Clock) -> Sound:
+    """Read the clips for the front ends of the plan's networks, and name those that cannot be read."""
     began = clock.elapsed
     sound = read_sounds(listing.paths, [network.front_end for network in plan.networks], Reading(clock))
-    tell_unreadable(sound)
+    warn_of_unreadable(sound)
     read, seconds = sound.readable.sum(), clock.elapsed - began
     print(f"sound: {read} of {len(sound.readable)} clips in {span(seconds)}", flush=True)
     return sound
 
 
 def tag(plan: Plan, weights: Path, listing: Listing, sound: Sound, out: Path, clock: Clock) -> None:
-    """Run the networks on sound that is read, and write the submission; where there is none, one of equal rows."""
+    """Predict the clips that could be read and write the submission; where there is none, its rows are equal."""
     if not sound.tables:
         rows = np.full((len(listing.fnames), len(plan.classes)), 1 / len(plan.classes), np.float32)
         write(rows, listing, plan.classes, out)
@@ -87,10 +87,12 @@ def tag(plan: Plan, weights: Path, listing: Listing, sound: Sound, out: Path, cl
     rows = with_all_rows(blended(plan, done, weights), sound.readable)
     check_finite(rows, plan.run, "nothing is written")
     write(rows, listing, plan.classes, out)
-    tell_dropped(plan, dropped)
-    tell_late(clock)
+    if dropped:
+        print(f"warning: left out for the time limit: {'; '.join(map(label, dropped))}", flush=True)
+    if clock.limit is not None and clock.elapsed > clock.limit:  # the first network runs in any case
+        print(f"warning: the time limit of {span(clock.limit)} is passed: {span(clock.elapsed)}", flush=True)
     if sound.problems:
-        tell_unreadable(sound)
+        warn_of_unreadable(sound)
         print(f"warning: {sound.readable.sum()} of {len(rows)} clips tagged; the others are named above", flush=True)
     print(f"wrote {out}: {len(rows)} clips by {count(len(done), 'network')} in {span(clock.elapsed)}", flush=True)
 
@@ -131,21 +133,8 @@ def write(rows: Probabilities, listing: Listing, classes: Sequence[str], out: Pa
             writer.writerow([fname, *(f"{value:.8g}" for value in row)])
 
 
-def tell_unreadable(sound: Sound) -> None:
-    """Name the clips that have no tags of their own."""
+def warn_of_unreadable(sound: Sound) -> None:
+    """Name the clips that cannot be read, and what stands in their rows."""
     row = "; its row is the mean of all others" if sound.tables else ""
     for line in limited(sound.problems, lambda problem: f"{problem}{row}", "such clips"):
         print(f"warning: {line}", flush=True)
-
-
-def tell_dropped(plan: Plan, dropped: Sequence[Job]) -> None:
-    """Say which networks the time limit left out."""
-    if dropped:
-        names = "; ".join(map(label, dropped))
-        print(f"warning: left out for the time limit: {names}", flush=True)
-
-
-def tell_late(clock: Clock) -> None:
-    """Say where even the first network took longer than there was time."""
-    if clock.limit is not None and clock.elapsed > clock.limit:
-        print(f"warning: the time limit of {span(clock.limit)} is passed: {span(clock.elapsed)}", flush=True)

@@ -15,47 +15,47 @@ from tagging.features.table import LogMels
 from tagging.inference.blend import Probabilities, mean_over_tiles
 from tagging.inference.predict import autocast_dtype, predict_tiles
 from tagging.inference.tiles import plan_tiles
-from tagging.kernel.clock import Clock, Job, OutOfTime, Pace, Watch, label
+from tagging.kernel.clock import Clock, NetworkFold, OutOfTime, Pace, Watch, label
 from tagging.kernel.plan import Network, Plan
 from tagging.kernel.weights import read_weights
 from tagging.models import registry
 from tagging.report.wording import count, duration, span
 
-Done = dict[Job, Probabilities]  # [n, C] a network and fold
+Done = dict[NetworkFold, Probabilities]  # [n, C] a network and fold
 
 
 def run_networks(
     plan: Plan, sound: Mapping[FrontEnd, LogMels], weights: Path, device: torch.device, clock: Clock
-) -> tuple[Done, list[Job]]:
-    """Predict all clips with each network of the plan, and return that beside the jobs that were left out.
+) -> tuple[Done, list[NetworkFold]]:
+    """Predict all clips with each fold of each network; return the probabilities, and the folds that were left out.
 
-    One that would end after the clock's limit is left out, be it noticed before or in the middle; the first is run
-    in any case. One whose output is not finite is left out too, with a warning; UserError where none is left.
+    A fold that would end after the clock's limit is left out, be it noticed before or in the middle; the first one runs
+    in any case. A fold whose output is not finite is left out too, with a warning; UserError where none is left.
     """
     by_name = {network.name: network for network in plan.networks}
-    jobs = [(network.name, fold) for network in plan.networks for fold in network.folds]
+    folds = [(network.name, number) for network in plan.networks for number in network.folds]
     pace = Pace({one.name: one.tile_seconds * count_tiles(one, sound[one.front_end]) for one in plan.networks})
     done: Done = {}
-    dropped: list[Job] = []
-    print(f"{count(len(jobs), 'network')}; {span(pace.of_all(jobs))} where this was packed", flush=True)
-    for place, job in enumerate(jobs):
-        network, rest = by_name[job[0]], jobs[place + 1 :]
-        if done and pace.expected(job[0]) > clock.left:
-            dropped.append(job)
+    dropped: list[NetworkFold] = []
+    print(f"{count(len(folds), 'network')}; {span(pace.of_all(folds))} where this was packed", flush=True)
+    for place, fold in enumerate(folds):
+        network, rest = by_name[fold[0]], folds[place + 1 :]
+        if done and pace.expected(fold[0]) > clock.left:
+            dropped.append(fold)
             continue
-        watch = Watch(job, rest, pace, clock, must=not done)
+        watch = Watch(fold, rest, pace, clock, must=not done)
         try:
-            model = restored(network, len(plan.classes), weights / network.folds[job[1]].file, device)
-            said = predict_clips(model, network, sound[network.front_end], device, watch)
+            model = restored(network, len(plan.classes), weights / network.folds[fold[1]].file, device)
+            found = predict_clips(model, network, sound[network.front_end], device, watch)
         except OutOfTime:
-            dropped.append(job)
+            dropped.append(fold)
             continue
-        if not np.isfinite(said).all():
-            print(f"warning: left out, for its output is not finite (NaN or infinite): {label(job)}", flush=True)
+        if not np.isfinite(found).all():
+            print(f"warning: left out, for its output is not finite (NaN or infinite): {label(fold)}", flush=True)
             continue
-        done[job] = said
+        done[fold] = found
         to_go = f"; {duration(pace.of_all(rest))} to go" if rest else ""
-        print(f"{label(job)}: {span(pace.measured[job[0]])}{to_go}", flush=True)
+        print(f"{label(fold)}: {span(pace.measured[fold[0]])}{to_go}", flush=True)
     if not done:
         raise UserError("the output of every network is not finite; pack a run whose networks are sound")
     return done, dropped

@@ -1,4 +1,4 @@
-"""What a kernel is told: the networks it runs, in which order, and how their probabilities become one."""
+"""The plan of a kernel: which networks it runs, in which order, and how their probabilities are blended."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Weights:
 
 @dataclass(frozen=True)
 class Network:
-    """A run whose folds are networks of one kind, with all that its predictions depend on.
+    """A run whose folds are networks of one kind, with everything that its predictions depend on.
 
     `arguments` are those of models.registry.build beside the number of classes. `precision` is the type of autocast;
     tiles are `window` frames long and `step` frames apart, and a batch holds `batch_size` of them.
-    `tile_seconds` is what a tile took where the kernel was packed: one network's cost against another's.
+    `tile_seconds` is what a tile took where the kernel was packed.
     """
 
     name: str
@@ -74,9 +74,9 @@ Member = Single | Blended | Stacked
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a kernel does.
+    """Everything that a kernel does.
 
-    `networks` stand in the order in which they run: what a time limit leaves out is at the end. `time_limit` is in
+    `networks` stand in the order in which they run: a time limit leaves the last ones out. `time_limit` is in
     minutes, None for none. `modules` are further libraries that the networks need.
     """
 

@@ -14,11 +14,10 @@ from tagging import seeds
 from tagging.commandline import exit_status
 from tagging.errors import room_in
 from tagging.kernel.clock import Clock, label
-from tagging.kernel.main import check_modules, check_writable, hear, tag
+from tagging.kernel.main import check_modules, check_writable, read_clips, tag
 from tagging.kernel.networks import best_device
 from tagging.kernel.plan import Network
-from tagging.kernel.training_clips import clips_for, read_folder
-from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
+from tagging.kernel.training_clips import NetworkTraining, TrainingPlan, clips_for, read_folder
 from tagging.kernel.weights import write_weights
 from tagging.models import registry
 from tagging.predicting.new_sound import list_clips
@@ -31,7 +30,7 @@ from tagging.training.setup import TrainingClips
 
 
 def main(training: TrainingPlan, folder: Path, started: float, arguments: Sequence[str] | None = None) -> int:
-    """Train on the data set that the command line names and tag its test half; returns as kernel.main.main does."""
+    """Train on the data set that the command line names and tag its test split; return as kernel.main.main does."""
     parser = argparse.ArgumentParser(description=f"Trains as {training.plan.run} was trained, then tags sound.")
     parser.add_argument("--data", required=True, type=Path, metavar="FOLDER", help="the data set to train on")
     parser.add_argument("--sound", type=Path, metavar="FOLDER", help="the sound to tag (default: test/ in --data)")
@@ -48,7 +47,9 @@ def _train(training: TrainingPlan, parsed: argparse.Namespace, clock: Clock) -> 
     check_modules(plan)
     check_writable(parsed.out)
     dataset = read_folder(parsed.data, training)
-    listing = list_clips(parsed.sound or parsed.data / "test", parsed.sample or sample_in(parsed.data), plan.classes)
+    given = parsed.data / "sample_submission.csv"
+    sample = parsed.sample or (given if given.is_file() else None)
+    listing = list_clips(parsed.sound or parsed.data / "test", sample, plan.classes)
     device = best_device()
     with room_in(place):
         (place / "weights").mkdir(exist_ok=True)
@@ -57,13 +58,7 @@ def _train(training: TrainingPlan, parsed: argparse.Namespace, clock: Clock) -> 
             for fold, weights in network.folds.items():
                 state = train_fold(network, training.networks[network.name], clips, len(plan.classes), fold)
                 write_weights(state, place / "weights" / weights.file)
-        tag(plan, place / "weights", listing, hear(plan, listing, clock), parsed.out, clock)
-
-
-def sample_in(folder: Path) -> Path | None:
-    """Return the sample submission of a data set, None where it has none."""
-    path = folder / "sample_submission.csv"
-    return path if path.is_file() else None
+        tag(plan, place / "weights", listing, read_clips(plan, listing, clock), parsed.out, clock)
 
 
 def train_fold(
@@ -90,7 +85,7 @@ def train_fold(
 
 
 class Kept:
-    """Keeps the weights to predict with in memory, and no more: a kernel that is broken off begins anew."""
+    """Keeps the weights to predict with in memory alone: an interrupted kernel begins anew."""
 
     def __init__(self, which: str) -> None:
         self._which = which

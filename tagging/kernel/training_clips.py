@@ -1,24 +1,54 @@
-"""From a folder of labelled sound to the clips that a kernel trains on."""
+"""What a kernel trains on: the part of its plan about training, and the clips of a folder of labelled sound."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 
 from tagging.data.audio import read_sound
-from tagging.data.dataset import Clips, Dataset
+from tagging.data.dataset import Dataset
 from tagging.data.findings import limited
 from tagging.data.label_lists import apply_corrections, select_noisy
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.features.store import open_store
-from tagging.kernel.plan import Network
-from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
+from tagging.kernel.plan import Network, Plan
 from tagging.training.sampling import SourceRows
+from tagging.training.settings import FoldSettings
 from tagging.training.setup import TrainingClips
+
+
+@dataclass(frozen=True)
+class NetworkTraining:
+    """How the folds of one network are trained.
+
+    `corrections` and `selection` are label lists (fname -> new labels or "remove"), empty where there is none;
+    `noisy_pool` says whether noisy draws come from all clips or from trusted clips alone, `weights` what a fold
+    predicts with. Clips that cannot be decoded stop a training unless `skip_unreadable`.
+    """
+
+    settings: FoldSettings
+    corrections: dict[str, str]
+    selection: dict[str, str]
+    noisy_pool: Literal["all", "trusted"]
+    weights: Literal["best", "last", "ema"]
+    skip_unreadable: bool
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A plan whose weights are made on the spot.
+
+    `folds` holds the fnames of each fold; `networks` says how each network is trained, by its name.
+    """
+
+    plan: Plan
+    folds: tuple[tuple[str, ...], ...]
+    networks: dict[str, NetworkTraining]
 
 
 def read_folder(folder: Path, training: TrainingPlan) -> Dataset:
@@ -50,7 +80,7 @@ def clips_for(
     how = training.networks[network.name]
     files = [*dataset.curated.paths, *dataset.noisy.paths]
     features = open_store(
-        work, files, dataset.folder, network.front_end.settings, network.front_end.precision, read_sound, _tell
+        work, files, dataset.folder, network.front_end.settings, network.front_end.precision, read_sound, _show
     )
     problems = [f"{files[row]}: {reason}" for row, reason in sorted(features.errors.items())]
     if problems and not how.skip_unreadable:
@@ -60,8 +90,9 @@ def clips_for(
     fold = np.array([fold_of.get(fname, -1) for fname in dataset.curated.fnames])
     curated, noisy = np.split(usable, [len(dataset.curated)])
     curated &= fold >= 0
-    corrected, removed = _corrected(dataset.curated, dataset.classes, how)
-    trusted, dropped = _selected(dataset.noisy, dataset.classes, how)
+    classes = dataset.classes
+    corrected, removed, _ = apply_corrections(dataset.curated, classes, how.corrections, Path("corrections"))
+    trusted, dropped, _ = select_noisy(dataset.noisy, classes, how.selection, Path("selection"))
     targets = np.concatenate([corrected, dataset.noisy.labels]).astype(np.float32)
     rows = SourceRows(
         curated=np.flatnonzero(curated),
@@ -74,20 +105,6 @@ def clips_for(
     return TrainingClips(features.logmels.placed(device), torch.from_numpy(targets).to(device), rows, device)
 
 
-def _corrected(clips: Clips, classes: Sequence[str], how: NetworkTraining) -> tuple[np.ndarray, np.ndarray]:
-    if how.corrections is None:
-        return clips.labels, np.zeros(len(clips), dtype=bool)
-    corrected, removed, _ = apply_corrections(clips, classes, how.corrections, Path("corrections"))
-    return corrected, removed
-
-
-def _selected(clips: Clips, classes: Sequence[str], how: NetworkTraining) -> tuple[np.ndarray, np.ndarray]:
-    if how.selection is None:
-        return np.zeros(len(clips), dtype=bool), np.zeros(len(clips), dtype=bool)
-    trusted, dropped, _ = select_noisy(clips, classes, how.selection, Path("selection"))
-    return trusted, dropped
-
-
-def _tell(done: int, total: int) -> None:
+def _show(done: int, total: int) -> None:
     if done == total or (done and done % 1024 == 0):
         print(f"sound to train on: {done} of {total} clips", flush=True)

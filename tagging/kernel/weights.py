@@ -1,4 +1,4 @@
-"""Weights as NumPy keeps arrays (.npz): read without unpickling, by a machine that has no safetensors."""
+"""Files of weights in NumPy's format (.npz), read without unpickling, on a machine that has no safetensors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def digest_of(path: Path) -> str:
 
 
 def all_weights(plan: Plan) -> list[Weights]:
-    """Return each file of weights that a plan needs, once."""
+    """Return the files of weights that a plan needs, each once."""
     files = [weights for network in plan.networks for weights in network.folds.values()]
     return list(dict.fromkeys([*files, *_of_stackers(plan.blend)]))
 
@@ -47,7 +47,7 @@ def _of_stackers(member: Member) -> Iterable[Weights]:
 
 
 def check_weights(plan: Plan, folder: Path) -> None:
-    """Stop where files of weights are missing or are not those that were packed, all at once."""
+    """Raise UserError that names all files of weights that are missing, or are not those that were packed."""
     problems = []
     for weights in all_weights(plan):
         path = folder / weights.file

@@ -1,4 +1,4 @@
-"""From runs to what a kernel is told: their networks, weights, and how they are blended."""
+"""From runs to the plan of a kernel: their networks, weights, and how they are blended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from tagging.config import Experiment
 from tagging.config.sections.models import TimmModel
 from tagging.contract import File, Metric
 from tagging.data.label_lists import read_label_list
@@ -17,7 +16,7 @@ from tagging.jobs.build import fold_settings, model_of, network_arguments, stack
 from tagging.jobs.inputs import front_end_of
 from tagging.jobs.stacking.predict import stacker_members, stored_stacker
 from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
-from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
+from tagging.kernel.training_clips import NetworkTraining, TrainingPlan
 from tagging.kernel.weights import write_weights
 from tagging.predicting.tagger import classes_of
 from tagging.runs.finished import finished_folds
@@ -32,10 +31,10 @@ _UNTRAINED = "a kernel cannot train that: pack its weights, without --train"
 def plan_of(store: Store, run: Run, folder: Path) -> Plan:
     """Return the plan of a run's predictions, and write the weights of all its networks to a folder.
 
-    Networks come in the order of their worth, that is of the weights of all that falls away without them, then of
-    their CV lwlrap. Raises UserError where a run cannot be packed.
+    Networks come in the order of their worth: the weight in the blend that is lost without them, then their CV lwlrap.
+    Raises UserError where a run cannot be packed.
     """
-    return _plan(store, run, _Collected(store, folder))
+    return _Collected(store, folder).plan(run)
 
 
 def training_plan_of(store: Store, run: Run) -> TrainingPlan:
@@ -44,7 +43,7 @@ def training_plan_of(store: Store, run: Run) -> TrainingPlan:
     Raises UserError where a run cannot be packed, or not be trained in a kernel.
     """
     collected = _Collected(store, None)
-    plan = _plan(store, run, collected)
+    plan = collected.plan(run)
     table = read_folds(store, run)
     folds = [tuple(table["fname"][table["fold"] == fold]) for fold in range(table["fold"].max() + 1)]
     networks = {name: _training_of(store, one) for name, one in collected.runs.items()}
@@ -52,7 +51,7 @@ def training_plan_of(store: Store, run: Run) -> TrainingPlan:
 
 
 def _training_of(store: Store, run: Run) -> NetworkTraining:
-    experiment = _experiment(store, run)
+    experiment = stored_experiment(store, run)
     if experiment.init.run:
         raise UserError(f"{run.title} starts from the weights of another run (init.run); {_UNTRAINED}")
     if run.params.get("teacher.run"):
@@ -60,8 +59,8 @@ def _training_of(store: Store, run: Run) -> NetworkTraining:
     if isinstance(experiment.model, TimmModel) and (experiment.model.weights or experiment.model.download):
         raise UserError(f"{run.title} starts from weights that are no part of it (model.weights); {_UNTRAINED}")
 
-    def listed(given: str) -> dict[str, str] | None:
-        return read_label_list(store.fetch(run.id, f"labels/{Path(given).name}")) if given else None
+    def listed(given: str) -> dict[str, str]:
+        return read_label_list(store.fetch(run.id, f"labels/{Path(given).name}")) if given else {}
 
     return NetworkTraining(
         settings=fold_settings(experiment),
@@ -70,22 +69,6 @@ def _training_of(store: Store, run: Run) -> NetworkTraining:
         noisy_pool=experiment.sampling.noisy_pool,
         weights=experiment.predict.weights,
         skip_unreadable=experiment.data.skip_unreadable,
-    )
-
-
-def _experiment(store: Store, run: Run) -> Experiment:
-    return stored_experiment(store, run)
-
-
-def _plan(store: Store, run: Run, collected: _Collected) -> Plan:
-    blend = collected.member(run, 1.0)
-    order = sorted(collected.networks, key=lambda name: (-collected.worth[name], -collected.score(name)))
-    return Plan(
-        run=run.title,
-        classes=tuple(classes_of(store, run)),
-        networks=tuple(collected.networks[name] for name in order),
-        blend=blend,
-        modules=tuple(sorted({"timm" for network in collected.networks.values() if network.kind == "timm"})),
     )
 
 
@@ -98,16 +81,32 @@ class _Collected:
         self.runs: dict[str, Run] = {}
         self.worth: dict[str, float] = {}
 
-    def score(self, name: str) -> float:
-        """Return the CV lwlrap of a network, the mean over its folds where it lacks some."""
+    def plan(self, run: Run) -> Plan:
+        """Return the plan of a run's predictions."""
+        blend = self._member(run, 1.0)
+        networks = sorted(self.networks.values(), key=lambda one: (-self.worth[one.name], -self._score(one.name)))
+        return Plan(
+            run=run.title,
+            classes=tuple(classes_of(self._store, run)),
+            networks=tuple(networks),
+            blend=blend,
+            modules=("timm",) if any(network.kind == "timm" for network in networks) else (),
+        )
+
+    def _score(self, name: str) -> float:
+        """Return the CV lwlrap of a network, the mean over its folds where some are missing."""
         metrics = self.runs[name].metrics
         return metrics.get(Metric.CV_LWLRAP, metrics.get(Metric.FOLD_MEAN, 0.0))
 
-    def member(self, run: Run, worth: float) -> Member:
-        """Return a run as a member, all that it needs collected; `worth` is the weight that is lost without it."""
+    def _member(self, run: Run, worth: float) -> Member:
+        """Return a run as a member, and collect its networks; `worth` is the weight that is lost without it."""
         match run.predicts_as:
             case "experiment":
-                return self._single(run, worth)
+                self.worth[run.title] = self.worth.get(run.title, 0.0) + worth
+                if run.title not in self.networks:
+                    self.runs[run.title] = run
+                    self.networks[run.title] = self._network(run)
+                return Single(run.title)
             case "ensemble":
                 return self._blended(run, worth)
             case "stacker":
@@ -117,21 +116,13 @@ class _Collected:
             "or an ensemble"
         )
 
-    def _single(self, run: Run, worth: float) -> Single:
-        name = run.title
-        self.worth[name] = self.worth.get(name, 0.0) + worth
-        if name not in self.networks:
-            self.runs[name] = run
-            self.networks[name] = self._network(run)
-        return Single(name)
-
     def _blended(self, run: Run, worth: float) -> Blended:
         ensemble = read_ensemble(self._store, run)
         return Blended(
             name=run.title,
             method=ensemble.method,
             weights=tuple(member.weight for member in ensemble.members),
-            members=tuple(self.member(member.run, worth * member.weight) for member in ensemble.members),
+            members=tuple(self._member(member.run, worth * member.weight) for member in ensemble.members),
         )
 
     def _stacked(self, run: Run, worth: float) -> Stacked:
@@ -145,11 +136,11 @@ class _Collected:
             kind=stacker.model.kind,
             arguments=stacker_arguments(stacker.model),
             folds=self._weights(run, "best", model),
-            members=tuple(self.member(one, worth) for one in stacker_members(self._store, run)),
+            members=tuple(self._member(one, worth) for one in stacker_members(self._store, run)),
         )
 
     def _network(self, run: Run) -> Network:
-        experiment = _experiment(self._store, run)
+        experiment = stored_experiment(self._store, run)
         arguments = network_arguments(experiment)
         model = model_of(experiment, len(classes_of(self._store, run)), 0, torch.device("cpu"), bare=True)
         return Network(
@@ -168,7 +159,8 @@ class _Collected:
         """Write the weights that each fold predicts with, of a network as `model` is, and return their files."""
         path = weights_file(Path(File.CHECKPOINTS), which)
         folds = finished_folds(self._store, run)
-        files = {fold: f"{_file_name(run)}-fold-{fold}.npz" for fold in sorted(folds)}
+        name = re.sub(r"[^\w.-]+", "_", run.name)
+        files = {fold: f"{name}-{run.id[:8]}-fold-{fold}.npz" for fold in sorted(folds)}
         if self._folder is None:
             return {fold: Weights(file, "") for fold, file in files.items()}
         lacking = [fold for fold, child in folds.items() if not self._store.has_file(child.id, path.as_posix())]
@@ -182,7 +174,3 @@ class _Collected:
             with self._store.reading(folds[fold].id, path.as_posix()) as local:
                 written[fold] = write_weights(read_state(model, local), self._folder / file)
         return written
-
-
-def _file_name(run: Run) -> str:
-    return re.sub(r"[^\w.-]+", "_", run.name) + f"-{run.id[:8]}"

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from tagging.commands.kernel import pack_training
+from tagging.commands.kernel import pack
 from tagging.commands.predict import tag_folder
 from tagging.commands.train import train
 from tagging.tracking.store import Store
@@ -61,7 +61,7 @@ def test_on_a_data_set_without_a_sample_it_tags_all_sound_by_its_name(inside: In
     shutil.copytree(demo / "train_curated", tmp_path / "own" / "audio")
     overrides = ("name=own", "sampling.curated=1", "sampling.noisy=0", "predict.noisy=false", "training.epochs=1")
     train(inside.tiny(*overrides, data=tmp_path / "own"), {})
-    pack_training("own", tmp_path / "packed")
+    pack("own", tmp_path / "packed", train=True)
     (tmp_path / "empty").mkdir()
     arguments = ("--data", tmp_path / "own", "--sound", demo / "test")
     run_alone(tmp_path / "packed" / "kernel.py", tmp_path / "empty", *arguments)

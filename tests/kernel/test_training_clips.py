@@ -15,8 +15,7 @@ from tagging.data.demo import make_demo
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.jobs import build
-from tagging.kernel.training_clips import clips_for, read_folder
-from tagging.kernel.training_plan import NetworkTraining, TrainingPlan
+from tagging.kernel.training_clips import NetworkTraining, TrainingPlan, clips_for, read_folder
 from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.training.setup import TrainingClips
 from tests.kernel.parts import network, plan_of
@@ -36,7 +35,7 @@ def training(demo: Path, tmp_path: Path) -> TrainingPlan:
     dataset = read_dataset(demo)
     plan = replace(plan_of(network("a", tmp_path / "weights")), classes=dataset.classes)
     fnames = dataset.curated.fnames
-    how = NetworkTraining(build.fold_settings(load("base")), None, None, "all", "best", skip_unreadable=False)
+    how = NetworkTraining(build.fold_settings(load("base")), {}, {}, "all", "best", skip_unreadable=False)
     return TrainingPlan(plan, (fnames[:5], fnames[5:]), {"a": how})
 
 

@@ -1,54 +1,55 @@
-"""What a plan costs on this machine, measured on a few clips."""
+"""What the predictions of a plan cost on this machine, measured on a few synthetic clips."""
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from tagging.data.demo import make_demo
 from tagging.features.table import LogMels
 from tagging.kernel.networks import best_device, count_tiles, predict_clips, restored
 from tagging.kernel.plan import Network, Plan
 from tagging.predicting.new_sound import read_sounds
 
+MEASURED = 16  # clips
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """What clips of `length` seconds on average take on a device.
+    """Seconds on a device, for clips of `length` seconds on average.
 
-    Seconds a clip for reading its sound, a tile for each network by its name, and a clip for everything.
+    `tile_seconds` has those of a tile for each network by its name; `clip_seconds` are those of a clip for everything.
     """
 
     device: str
     length: float
-    sound_seconds: float
     tile_seconds: Mapping[str, float]
     clip_seconds: float
 
-    def with_costs(self, plan: Plan) -> Plan:
-        """Return the plan with what a tile of each network took."""
-        networks = [replace(network, tile_seconds=self.tile_seconds[network.name]) for network in plan.networks]
-        return replace(plan, networks=tuple(networks))
 
-
-def measure(plan: Plan, weights: Path, files: Sequence[Path]) -> Estimate:
-    """Tag a few clips with one fold of each network of a plan, and say what that took."""
+def measure(plan: Plan, weights: Path) -> Estimate:
+    """Tag a few synthetic clips with one fold of each network of a plan, and return what that took."""
     device = best_device()
-    began = time.monotonic()
-    sound = read_sounds(files, [network.front_end for network in plan.networks], lambda done, total: None)
-    sound_seconds = (time.monotonic() - began) / len(files)
-    tile_seconds, clip_seconds = {}, sound_seconds
+    with tempfile.TemporaryDirectory(prefix="tagging-kernel-") as folder:
+        make_demo(Path(folder) / "demo", seed=0, curated=10, noisy=0, test=MEASURED)
+        files = sorted((Path(folder) / "demo" / "test").iterdir())
+        began = time.monotonic()
+        sound = read_sounds(files, [network.front_end for network in plan.networks], lambda done, total: None)
+        clip_seconds = (time.monotonic() - began) / MEASURED
+    tile_seconds = {}
     for network in plan.networks:
         logmels = sound.tables[network.front_end].placed(device)
         seconds = _fold_seconds(network, len(plan.classes), weights, logmels, device)
         tile_seconds[network.name] = seconds / count_tiles(network, logmels)
-        clip_seconds += len(network.folds) * seconds / len(files)
+        clip_seconds += len(network.folds) * seconds / MEASURED
     front_end, table = next(iter(sound.tables.items()))
     length = float(table.lengths.double().mean()) * front_end.settings.hop / front_end.settings.sample_rate
-    return Estimate(device.type, length, sound_seconds, tile_seconds, clip_seconds)
+    return Estimate(device.type, length, tile_seconds, clip_seconds)
 
 
 def _fold_seconds(network: Network, num_classes: int, weights: Path, logmels: LogMels, device: torch.device) -> float:

@@ -1,0 +1,99 @@
+"""Packs a run into the folder of a kernel, and says what that kernel needs and how long it takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from tagging.contract import split_folder
+from tagging.kernel.plan import Plan
+from tagging.kernel.source import one_file
+from tagging.kernel.weights import all_weights
+from tagging.packing.estimate import MEASURED, Estimate, measure
+from tagging.packing.folder import FILE, in_place
+from tagging.packing.plan_of_run import plan_of, training_plan_of
+from tagging.progress import say, warn
+from tagging.report.wording import count, span
+from tagging.runs.finished import warn_of_untrained
+from tagging.runs.stored import read_predictions
+from tagging.tracking.store import Run, Store
+
+PREDICTS = "--sound FOLDER [--sample sample_submission.csv] [--out submission.csv] [--time-limit MINUTES]"
+TRAINS = "--data FOLDER [--sound FOLDER] [--sample sample_submission.csv] [--out submission.csv]"
+
+
+def pack_weights(store: Store, run: Run, out: Path, time_limit: float | None) -> None:
+    """Write a kernel that predicts as a run does, with its weights beside it."""
+    with in_place(out) as draft:
+        weights = draft / "weights"
+        weights.mkdir()
+        plan = replace(plan_of(store, run, weights), time_limit=time_limit)
+        estimate = measure(plan, weights)
+        plan = replace(
+            plan,
+            networks=tuple(replace(one, tile_seconds=estimate.tile_seconds[one.name]) for one in plan.networks),
+        )
+        (draft / FILE).write_text(one_file(_title(plan, "Tags sound", PREDICTS), "kernel.main", plan), "utf-8")
+    store.log_file(run.id, out / FILE, "kernel")
+    _warn_of_needs(store, run, plan)
+    _say_time(plan, estimate, _test_clips(store, run))
+    files = [out / "weights" / file.file for file in all_weights(plan)]
+    size = sum(file.stat().st_size for file in files)
+    say(f"wrote {out / FILE} and {count(len(files), 'file')} of weights ({size / 1e6:.1f} MB): {_networks(plan)}")
+    say(f"copy the folder {out} to the machine; there: python {FILE} --sound FOLDER --sample sample_submission.csv")
+
+
+def pack_training(store: Store, run: Run, out: Path) -> None:
+    """Write a kernel that trains the networks of a run and predicts with them."""
+    with in_place(out) as draft:
+        training = training_plan_of(store, run)
+        title = _title(training.plan, "Trains networks, and tags sound with them,", TRAINS)
+        (draft / FILE).write_text(one_file(title, "kernel.train", training), "utf-8")
+    store.log_file(run.id, out / FILE, "kernel/train")
+    _warn_of_needs(store, run, training.plan)
+    say(f"wrote {out / FILE}, which trains {_networks(training.plan)}")
+    say(f"copy it to the machine; there: python {FILE} --data FOLDER")
+
+
+def _title(plan: Plan, does: str, usage: str) -> str:
+    needs = ", ".join(["torch", "NumPy", "soundfile", "soxr (which librosa brings)", *plan.modules])
+    beside = ", and the folder weights/ beside it" if usage == PREDICTS else ""
+    return (
+        f"{does} as {plan.run} does: {_networks(plan)}, {len(plan.classes)} classes.\n\n"
+        f"    python {FILE} {usage}\n\n"
+        f"It needs {needs}{beside}; no internet.\n"
+        "The numbers it works with stand at the end, in PLAN; before that stand the modules that it is made of.\n"
+    )
+
+
+def _networks(plan: Plan) -> str:
+    folds = count(sum(len(network.folds) for network in plan.networks), "network")
+    return folds if len(plan.networks) == 1 else f"{folds} of {len(plan.networks)} runs"
+
+
+def _warn_of_needs(store: Store, run: Run, plan: Plan) -> None:
+    warn_of_untrained(store, run)
+    for name in plan.modules:
+        warn(f"a network of {plan.run} is one of {name}'s: the machine needs {name} (here: {version(name)})")
+
+
+def _say_time(plan: Plan, estimate: Estimate, clips: int) -> None:
+    seconds = clips * estimate.clip_seconds
+    say(
+        f"{estimate.clip_seconds:.2f} s a clip on this machine ({estimate.device}, "
+        f"{count(torch.get_num_threads(), 'thread')}), measured on {MEASURED} synthetic clips of "
+        f"{estimate.length:.1f} s on average: {clips} such clips take {span(seconds)}"
+    )
+    if plan.time_limit is not None and seconds > 60 * plan.time_limit:
+        last = [network.name for network in reversed(plan.networks)]
+        order = "the last folds first" if len(last) == 1 else f"in this order: {', '.join(last)}"
+        warn(f"that is longer than {plan.time_limit:g} min: networks will be left out, {order}")
+
+
+def _test_clips(store: Store, run: Run) -> int:
+    """Return the number of the run's test clips, a thousand where it has none."""
+    tables = store.list_files(run.id, split_folder("test"))
+    return len(read_predictions(store, run, tables[0])) if tables else 1000
