@@ -17,9 +17,8 @@ from tests.trainings import Inside, the_run
 
 def refusal(run: str, out: Path, train: bool = False) -> str:
     """Return what is said when a run is not packed."""
-    pack = kernel.pack_training if train else kernel.pack
     with pytest.raises(UserError) as caught:
-        pack(run, out)
+        kernel.pack(run, out, train=train)
     return str(caught.value)
 
 
@@ -110,7 +109,7 @@ def test_an_older_kernel_goes_only_once_the_new_one_stands(tmp_path: Path) -> No
 def test_a_kernel_is_written_to_where_a_link_leads(inside: Inside, tmp_path: Path) -> None:
     older = older_kernel(tmp_path / "elsewhere")
     (tmp_path / "kernel").symlink_to("elsewhere")
-    kernel.pack_training("tiny", tmp_path / "kernel")
+    kernel.pack("tiny", tmp_path / "kernel", train=True)
     assert (tmp_path / "kernel").is_symlink()
     assert "Trains networks" in older.read_text()
     assert sorted(path.name for path in tmp_path.iterdir() if "kernel" in path.name) == ["kernel"]
@@ -163,5 +162,5 @@ def test_a_run_that_starts_from_other_weights_is_not_trained_in_a_kernel(inside:
 
 def test_a_kernel_that_trains_takes_no_limit(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        kernel.pack_training("tiny", tmp_path / "kernel", time_limit=5.0)
+        kernel.pack("tiny", tmp_path / "kernel", time_limit=5.0, train=True)
     assert str(caught.value) == ("a kernel that trains keeps to no time limit; leave out --time-limit, or --train")

@@ -54,7 +54,7 @@ def test_what_predicts_with_a_run_that_lost_a_fold_stops_with_how_to_bring_it_ba
         lambda: predict_again("plain"),
         lambda: kernel.pack("plain", tmp_path / "kernel"),
         lambda: kernel.pack(blend.id, tmp_path / "kernel"),
-        lambda: kernel.pack_training("plain", tmp_path / "kernel"),
+        lambda: kernel.pack("plain", tmp_path / "kernel", train=True),
         lambda: evaluate_runs(tmp_path / "truth.csv", ["plain"], "", None),
     ]
     for command in commands:
