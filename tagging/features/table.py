@@ -1,9 +1,10 @@
-"""The table of log-mels: all clips of a data set one after another along time."""
+"""The table of log-mels: all clips of a data set one after another along time, in memory or in a file."""
 
 from __future__ import annotations
 
+import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -12,13 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_AT_ONCE = 2**16  # frames that are read at once from a file
+from tagging.errors import room_in
+
+IN_MEMORY = 2**25  # bytes of a spool; what is more goes to a temporary file, which vanishes with the process
+_AT_ONCE = 2**14  # frames that are read or floored at once in a file
 
 
 class StoredFrames:
-    """Frames [total, M] in an open file, of which those are read that are asked for: memory holds no more.
+    """Frames [total, M] in an open file, with the part of a CPU tensor's methods that `LogMels` needs.
 
-    It has what `LogMels` needs of a tensor on the CPU.
+    Memory holds no more frames than are asked for.
     """
 
     device = torch.device("cpu")
@@ -131,3 +135,43 @@ def _map_frames(path: Path, shape: tuple[int, int], dtype: np.dtype) -> Tensor:
         # torch has no read-only tensors and warns; nothing writes to the table
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(mapped)
+
+
+class Spool:
+    """Collects clips of log-mels, `n_mels` bands in float32 or float16 (`dtype`), on the disk where they are large."""
+
+    def __init__(self, n_mels: int, dtype: np.dtype) -> None:
+        file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115, open for as long as its table is used
+        self._frames = StoredFrames(file, n_mels, dtype)
+        self._clips: list[tuple[int, float]] = []  # length and minimum of each
+        self._total = 0
+        self._written = (0, 0.0)
+
+    def write(self, pieces: Iterable[Tensor], range_db: float) -> None:
+        """Write a clip, whose log-mel [T, M] dB comes in pieces, floored at its maximum less `range_db`.
+
+        It belongs to the table once it is kept; otherwise the next one takes its place. Raises DiskFull.
+        """
+        end, least, most = self._total, np.inf, -np.inf
+        with room_in(Path(tempfile.gettempdir())):
+            for piece in pieces:
+                self._frames.write(end, piece)
+                end += len(piece)
+                least, most = min(least, float(piece.min())), max(most, float(piece.max()))
+            floor = most - range_db
+            if least < floor:
+                for start in range(self._total, end, _AT_ONCE):
+                    part = self._frames[start : min(start + _AT_ONCE, end)]
+                    self._frames.write(start, part.clamp(min=floor))
+        self._written = (end - self._total, max(least, floor))
+
+    def keep(self) -> None:
+        """Take the clip that was written last into the table."""
+        self._clips.append(self._written)
+        self._total += self._written[0]
+
+    def table(self) -> LogMels:
+        """Return the table of the clips so far."""
+        lengths = torch.tensor([length for length, _ in self._clips], dtype=torch.int64)
+        minima = np.array([minimum for _, minimum in self._clips]).astype(self._frames.dtype).astype(np.float32)
+        return LogMels(self._frames, lengths.cumsum(0) - lengths, lengths, torch.from_numpy(minima))

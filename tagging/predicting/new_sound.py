@@ -19,8 +19,7 @@ from tagging.errors import UnreadableSound, UserError, printable
 from tagging.features.logmel import LogMel
 from tagging.features.reading import ahead_of
 from tagging.features.settings import FrontEnd, LogMelSettings
-from tagging.features.spool import Spool
-from tagging.features.table import LogMels
+from tagging.features.table import LogMels, Spool
 from tagging.features.trim import trim_blocks, trim_waveform
 
 HELD = 2**20  # samples (4 MB), at the highest rate asked for, up to which a file is held in memory

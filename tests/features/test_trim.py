@@ -10,7 +10,7 @@ from tests.reference.logmel import trim_span, trimmed
 
 @pytest.mark.parametrize("name", WAVEFORMS)
 def test_span_equals_librosa(name):
-    assert sounding_span(WAVEFORMS[name], 60.0) == trim_span(WAVEFORMS[name], 60.0)
+    assert sounding_span([WAVEFORMS[name]], 60.0) == trim_span(WAVEFORMS[name], 60.0)
 
 
 @pytest.mark.parametrize("name", WAVEFORMS)
@@ -32,8 +32,10 @@ def test_short_sound_late_in_a_clip_is_kept_in_the_middle():
 
 def test_missing_samples_become_zeros_on_both_sides():
     samples = np.ones(5, np.float32)
-    assert fit_least_length(samples, 0, 5, 8).tolist() == [0, 1, 1, 1, 1, 1, 0, 0]
-    assert fit_least_length(np.arange(100.0), 50, 53, 8).tolist() == list(range(47, 55))
+    (padded,) = fit_least_length([samples], 0, 5, 8)
+    assert padded.tolist() == [0, 1, 1, 1, 1, 1, 0, 0]
+    (around,) = fit_least_length([np.arange(100.0)], 50, 53, 8)
+    assert around.tolist() == list(range(47, 55))
 
 
 @pytest.mark.parametrize("size", [700, 50000])

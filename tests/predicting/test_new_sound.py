@@ -61,7 +61,7 @@ def test_long_files_are_heard_in_blocks_as_short_ones_are_as_a_whole(
     whole = read_sounds(paths, front_ends, lambda done, total: None)
     monkeypatch.setattr("tagging.predicting.new_sound.HELD", RATE)
     monkeypatch.setattr("tagging.data.audio.BLOCK", 5000)
-    monkeypatch.setattr("tagging.features.spool.IN_MEMORY", 1000)
+    monkeypatch.setattr("tagging.features.table.IN_MEMORY", 1000)
     seen: list[tuple[int, int]] = []
     found = read_sounds(paths, front_ends, lambda done, total: seen.append((done, total)))
     assert found.readable.tolist() == whole.readable.tolist() == [True, True, True, True, False, True]
