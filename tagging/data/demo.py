@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
@@ -17,6 +16,7 @@ from filelock import FileLock
 from tagging.data.findings import quoted
 from tagging.data.fsdkaggle import CURATED, NOISY, SUBMISSION, TEST
 from tagging.data.synthesis import EVENTS, SAMPLE_RATE, make_clip
+from tagging.data.tables import write_table
 from tagging.errors import UserError
 
 DEMO_CLASSES = tuple(sorted(EVENTS))
@@ -30,7 +30,7 @@ OWN_NAMES = {RECORD, CURATED, f"{CURATED}.csv", NOISY, f"{NOISY}.csv", TEST, SUB
 def make_demo(folder: Path, seed: int, curated: int, noisy: int, test: int) -> None:
     """Synthesise a data set of so many clips into `folder`: WAV, 44.1 kHz, 16 bit, mono, 0.3 to 6 s.
 
-    Equal arguments give equal files; `noisy` or `test` of 0 leaves that half out. A demo of the same
+    Equal arguments give equal files; `noisy` or `test` of 0 leaves that split out. A demo of the same
     arguments stays untouched, one of others is replaced. Raises UserError where the folder holds
     anything else.
     """
@@ -72,33 +72,33 @@ def _write(folder: Path, seed: int, curated: int, noisy: int, test: int) -> None
         _write_labelled(folder, NOISY, seed, noisy, wrong_share=WRONG_LABELS)
     names = [name for name, _ in _write_sound(folder, TEST, seed, test)] if test else []
     zeros = ["0"] * len(DEMO_CLASSES)
-    _write_table(folder / SUBMISSION, ["fname", *DEMO_CLASSES], [[name, *zeros] for name in names])
+    write_table(folder / SUBMISSION, [["fname", *DEMO_CLASSES], *([name, *zeros] for name in names)])
 
 
-def _write_labelled(folder: Path, half: str, seed: int, count: int, wrong_share: float) -> None:
-    rng = _generator(seed, half, "labels")
-    rows = []
-    for name, labels in _write_sound(folder, half, seed, count):
+def _write_labelled(folder: Path, split: str, seed: int, count: int, wrong_share: float) -> None:
+    rng = _generator(seed, split, "labels")
+    rows = [["fname", "labels"]]
+    for name, labels in _write_sound(folder, split, seed, count):
         given = _wrong(labels, rng) if rng.random() < wrong_share else labels
         rows.append([name, ",".join(given)])
-    _write_table(folder / f"{half}.csv", ["fname", "labels"], rows)
+    write_table(folder / f"{split}.csv", rows)
 
 
-def _write_sound(folder: Path, half: str, seed: int, count: int) -> list[tuple[str, Sequence[str]]]:
-    """Write the clips of one half; return the name and the true labels of each."""
-    (folder / half).mkdir()
+def _write_sound(folder: Path, split: str, seed: int, count: int) -> list[tuple[str, Sequence[str]]]:
+    """Write the clips of one split; return the name and the true labels of each."""
+    (folder / split).mkdir()
     # every class comes first in turn, so that each has its clips however few there are
-    first = _generator(seed, half, "classes").permutation(np.arange(count) % len(DEMO_CLASSES))
+    first = _generator(seed, split, "classes").permutation(np.arange(count) % len(DEMO_CLASSES))
     clips: list[tuple[str, Sequence[str]]] = []
     for index in range(count):
-        rng = _generator(seed, half, index)
+        rng = _generator(seed, split, index)
         labels = [DEMO_CLASSES[first[index]]]
         if rng.random() < TWO_LABELS:
             labels.append(str(rng.choice([name for name in DEMO_CLASSES if name != labels[0]])))
-        name = f"{_hash(seed, half, index)[:4]}{index:04x}.wav"  # tells nothing of the class, and is unique
+        name = f"{_hash(seed, split, index)[:4]}{index:04x}.wav"  # tells nothing of the class, and is unique
         sound = io.BytesIO()  # a file that libsndfile writes itself fails on a full disk without saying why
         soundfile.write(sound, make_clip(labels, rng), SAMPLE_RATE, format="WAV", subtype="PCM_16")
-        (folder / half / name).write_bytes(sound.getvalue())
+        (folder / split / name).write_bytes(sound.getvalue())
         clips.append((name, labels))
     return clips
 
@@ -106,13 +106,6 @@ def _write_sound(folder: Path, half: str, seed: int, count: int) -> list[tuple[s
 def _wrong(labels: Sequence[str], rng: np.random.Generator) -> list[str]:
     others = [name for name in DEMO_CLASSES if name not in labels]
     return [str(name) for name in rng.choice(others, len(labels), replace=False)]
-
-
-def _write_table(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def _hash(seed: int, *position: int | str) -> str:

@@ -22,10 +22,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tagging.data.findings import quoted
-from tagging.data.fsdkaggle import CURATED, NOISY, TEST
-from tagging.data.fsdkaggle_layout import TABLES, unpack, write_tables
+from tagging.data.archives import open_zip, unpack
+from tagging.data.fsdkaggle import CURATED, NOISY, TABLES, TEST, write_tables
 from tagging.data.remote_files import AGAIN, Progress, RemoteFile, fetch, fetch_json
-from tagging.data.split_zip import open_zip
 from tagging.errors import UserError
 
 RECORD = "https://zenodo.org/api/records/3612637"

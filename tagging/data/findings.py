@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tagging.data.spelling import spelled
 from tagging.errors import UserError, nearest
 
 SHOWN = 20  # lines of one kind on the screen; beyond that the same mistake only repeats itself
@@ -59,6 +59,13 @@ def apart(theirs: Sequence[str], ours: Sequence[str], there: str = "only there",
         for side, some in sides
         if some
     )
+
+
+def spelled(name: str, others: Iterable[str]) -> str:
+    """Quote a name; where it reads as one of the others to the eye, with its letters as Unicode numbers."""
+    form = unicodedata.normalize("NFC", name)
+    same = any(other != name and unicodedata.normalize("NFC", other) == form for other in others)
+    return ascii(name) if same else repr(name)
 
 
 def did_you_mean(name: str, allowed: Sequence[str]) -> str:

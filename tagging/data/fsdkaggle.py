@@ -1,21 +1,26 @@
-"""The layout of FSDKaggle2019: three tables, three folders, classes named by the submission's columns."""
+"""The layout of FSDKaggle2019: three tables and three folders; the classes are the columns of the submission."""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tagging.data.dataset import Clips, Dataset, no_clips
-from tagging.data.findings import Findings
-from tagging.data.labels import say_twins
+from tagging.data.dataset import Clips, Dataset, no_clips, read_clips
+from tagging.data.findings import Findings, quoted
+from tagging.data.labels import warn_of_alike
 from tagging.data.listing import find_files
-from tagging.data.rows import read_clips
-from tagging.data.tables import Table, read_table
+from tagging.data.tables import Table, read_table, write_table
 from tagging.errors import UserError
 
 CURATED, NOISY, TEST = "train_curated", "train_noisy", "test"
 SUBMISSION = "sample_submission.csv"
+VOCABULARY = "vocabulary.csv"
+TEST_TABLE = "test_post_competition.csv"  # its column `usage` parts the test clips into Public and Private
+TRAIN_TABLES = {f"{split}.csv": f"{split}_post_competition.csv" for split in (CURATED, NOISY)}
+TABLES = (*TRAIN_TABLES, TEST_TABLE, SUBMISSION)  # those that `write_tables` leaves behind
 
 
 def read_fsdkaggle(root: Path, name: str) -> Dataset:
@@ -23,8 +28,8 @@ def read_fsdkaggle(root: Path, name: str) -> Dataset:
     findings = Findings()
     submission = _read(root / SUBMISSION, ("fname",), findings)
     classes = _classes(submission, findings) if submission else ()
-    curated = _half(root, CURATED, classes, findings)
-    noisy = _half(root, NOISY, classes, findings)
+    curated = _split(root, CURATED, classes, findings)
+    noisy = _split(root, NOISY, classes, findings)
     test = _test(root / TEST, submission, len(classes), findings) if submission else None
     findings.stop_if_any()
     assert test is not None  # no submission table is a problem, so it was raised
@@ -54,14 +59,14 @@ def _classes(submission: Table, findings: Findings) -> tuple[str, ...]:
             f"it is {','.join(header)!r}"
         )
     classes = tuple(column for column in header if column != "fname")
-    findings.warnings += say_twins(classes, lambda _: f"{submission.path}, line 1")
+    findings.warnings += warn_of_alike(classes, lambda _: f"{submission.path}, line 1")
     return classes
 
 
-def _half(root: Path, half: str, classes: tuple[str, ...], findings: Findings) -> Clips:
-    """Read one labelled half; the noisy one is absent where neither table nor folder is there."""
-    path, sound = root / f"{half}.csv", root / half
-    if half == NOISY and not path.exists():
+def _split(root: Path, split: str, classes: tuple[str, ...], findings: Findings) -> Clips:
+    """Read a labelled split; the noisy one is absent where neither table nor folder is there."""
+    path, sound = root / f"{split}.csv", root / split
+    if split == NOISY and not path.exists():
         if sound.exists():
             findings.problems.append(
                 f"{path}: this table is missing; it lists the clips of {sound}: add it, or remove that folder"
@@ -74,7 +79,7 @@ def _half(root: Path, half: str, classes: tuple[str, ...], findings: Findings) -
 
 
 def _test(sound: Path, submission: Table, class_count: int, findings: Findings) -> Clips:
-    """Read the test half; it is absent where its folder is."""
+    """Read the test split; it is absent where its folder is."""
     fnames = submission.columns["fname"]
     if not sound.is_dir():
         if fnames:
@@ -89,3 +94,46 @@ def _test(sound: Path, submission: Table, class_count: int, findings: Findings) 
     paths = find_files(fnames, submission.where, sound, findings)
     labels = np.zeros((len(fnames), class_count), np.float32)
     return Clips(fnames, tuple(paths), labels, {}, submission.path, submission.lines)
+
+
+def write_tables(meta: Path, folder: Path) -> None:
+    """Write the tables of the data set in `folder` from the published ones in the folder `meta`.
+
+    The training tables keep all columns, their rows sorted by fname; the test table stays as it is; the
+    sample submission has the sorted test clips, the vocabulary's classes in alphabetical order, and zeros.
+    Raises UserError where a published table is missing or not as expected.
+    """
+    missing = [name for name in (*TRAIN_TABLES.values(), TEST_TABLE, VOCABULARY) if not (meta / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{meta}: the archive of the tables holds no {quoted(missing)}, so the record is not FSDKaggle2019 as "
+            "published; give --api the address of the record that is"
+        )
+    for name, published in TRAIN_TABLES.items():
+        columns = read_table(meta / published, ("fname", "labels")).columns
+        order = list(columns).index("fname")
+        rows = sorted(zip(*columns.values(), strict=True), key=lambda row: row[order])
+        _write_whole(folder / name, [list(columns), *rows])
+    fnames = read_table(meta / TEST_TABLE, ("fname", "labels", "usage")).columns["fname"]
+    classes = sorted(_read_vocabulary(meta / VOCABULARY))
+    zeros = ["0"] * len(classes)
+    _write_whole(folder / SUBMISSION, [["fname", *classes], *([name, *zeros] for name in sorted(fnames))])
+    (meta / TEST_TABLE).replace(folder / TEST_TABLE)
+
+
+def _read_vocabulary(path: Path) -> list[str]:
+    """Return the labels: the second column, under a header or without."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = [row for row in csv.reader(file) if row]
+    if rows and not rows[0][0].strip().isdigit():
+        rows = rows[1:]
+    if not rows or any(len(row) < 2 for row in rows):
+        raise UserError(f"{path}: each line must be a number, a comma and a class, such as 0,Accordion")
+    return [row[1].strip() for row in rows]
+
+
+def _write_whole(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Write a table that has its name only once it is whole."""
+    partial = path.with_name(f".{path.name}.partial")
+    write_table(partial, rows)
+    partial.replace(path)

@@ -15,12 +15,23 @@ import numpy as np
 
 from tagging.data.dataset import Clips
 from tagging.data.findings import limited, quoted
-from tagging.data.known_lists import provenance
 from tagging.data.labels import encode_labels, say_unknown
 from tagging.errors import UserError
 
 REMOVE = "remove"
 _FORM = 'a label list is one JSON object {"clip.wav": "remove" or "Bark,Run", ...}'
+
+# the label lists of the winning solution, which are not part of this project
+_REPOSITORY = "github.com/lRomul/argus-freesound"
+# name here -> name there, commit, sha1 of the content
+_KNOWN = {
+    "corrections_C12.json": ("corrections.json", "05a7aee7", "e272047e8a0f752922797d76ade4e424d8cdd620"),
+    "corrections_C71.json": ("corrections.json", "9639288b", "61268a444b7dc963b178194df877e1ea46321750"),
+    "corrections_C73.json": ("corrections.json", "bdb91501", "e80f8e59e7a875803a2331405c969cfd0ec763d6"),
+    "corrections_C76.json": ("corrections.json", "31156c79", "60ac22d71d12e8a91a464a84039055f2b47f06bd"),
+    "noisy_corrections_v1.json": ("noisy_corrections.json", "1fb2eea4", "782e91ab16fabab3153488e3ea220e8a05a24915"),
+    "noisy_corrections_v2.json": ("noisy_corrections.json", "bdb91501", "e83aca6f6e3b2ed22fb3c1920d0422899e7a696a"),
+}
 
 
 def read_label_list(path: Path) -> dict[str, str]:
@@ -28,7 +39,13 @@ def read_label_list(path: Path) -> dict[str, str]:
     if path.is_dir():
         raise UserError(f"{path}: is a folder, not a label list; name the JSON file")
     if not path.is_file():
-        hint = provenance(path.name) or "; put it there, or give its path from the project's root"
+        hint = "; put it there, or give its path from the project's root"
+        if path.name in _KNOWN:
+            file, commit, sha1 = _KNOWN[path.name]
+            hint = (
+                f"; it is {file} of {_REPOSITORY} at commit {commit} (sha1 of its content {sha1}): put it into the data "
+                "folder"
+            )
         raise UserError(f"{path}: there is no such label list{hint}")
     try:
         pairs = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_Pairs)  # editors put a mark before UTF-8

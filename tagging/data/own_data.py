@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagging.data.dataset import Dataset, no_clips
+from tagging.data.dataset import Dataset, no_clips, read_clips
 from tagging.data.findings import Findings, quoted
-from tagging.data.labels import say_doubtful, say_twins
+from tagging.data.labels import class_names, split_labels, warn_of_alike, warn_of_joined
 from tagging.data.listing import SoundFolder, is_hidden
-from tagging.data.rows import read_clips
-from tagging.data.spelling import class_names, split_labels
 from tagging.data.tables import Table, read_table
 from tagging.errors import UserError
 
@@ -28,7 +26,7 @@ def read_own_data(root: Path, name: str) -> Dataset:
     findings.stop_if_any()
     rows = {label: row for row, field in reversed([*enumerate(fields)]) for label in split_labels(field)}
     first = {name: table.where(rows[name]) for name in classes}
-    findings.warnings += [*say_twins(classes, first.__getitem__), *say_doubtful(classes, first.__getitem__)]
+    findings.warnings += [*warn_of_alike(classes, first.__getitem__), *warn_of_joined(classes, first.__getitem__)]
     empty = no_clips(len(classes))
     return Dataset(name, root, classes, curated, empty, empty, tuple(findings.warnings))
 

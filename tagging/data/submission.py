@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tagging.data.findings import limited
-from tagging.data.tables import Table, read_table
+from tagging.data.tables import Table, listed_twice, read_table
 from tagging.errors import UserError
 
 
@@ -24,23 +24,11 @@ def read_submission(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], np.nd
     classes = tuple(name for name in table.columns if name != "fname")
     if not classes or not fnames:
         raise UserError(f"{path}: a submission has one column a class beside fname, and one line a clip")
-    problems = _listed_twice(table)
+    problems = listed_twice(table, "leave one line a clip")
     scores = np.stack([_numbers(table, name, problems) for name in classes], axis=1)
     if problems:
         raise UserError(*problems)
     return fnames, classes, scores
-
-
-def _listed_twice(table: Table) -> list[str]:
-    fnames = table.columns["fname"]
-    first: dict[str, int] = {}
-    twice = [row for row, fname in enumerate(fnames) if first.setdefault(fname, row) != row]
-
-    def say(row: int) -> str:
-        earlier = table.lines[first[fnames[row]]]
-        return f"{table.where(row)}: {fnames[row]!r} is listed already in line {earlier}; leave one line a clip"
-
-    return limited(twice, say, f"clips listed twice in {table.path.name}")
 
 
 def _numbers(table: Table, column: str, problems: list[str]) -> np.ndarray:

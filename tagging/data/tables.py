@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,25 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
     texts = list(zip(*(fields for _, fields in rows), strict=True)) if rows else [()] * len(header)
     columns = {name: tuple(column) for name, column in zip(header, texts, strict=True) if name}
     return Table(path, columns, tuple(line for line, _ in rows))
+
+
+def write_table(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Write a CSV table in UTF-8; the first of its rows is the header."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def listed_twice(table: Table, advice: str) -> list[str]:
+    """Return a problem for each row whose fname an earlier row has; `advice` says what to do."""
+    fnames = table.columns["fname"]
+    first: dict[str, int] = {}
+    twice = [row for row, fname in enumerate(fnames) if first.setdefault(fname, row) != row]
+
+    def problem(row: int) -> str:
+        earlier = table.lines[first[fnames[row]]]
+        return f"{table.where(row)}: {fnames[row]!r} is listed already in line {earlier}; {advice}"
+
+    return limited(twice, problem, f"clips listed twice in {table.path.name}")
 
 
 def _check_signs(

@@ -12,7 +12,7 @@ import numpy as np
 
 from tagging.data.findings import Findings, limited
 from tagging.data.labels import encode_labels, say_unknown
-from tagging.data.tables import Table, read_table
+from tagging.data.tables import Table, listed_twice, read_table
 from tagging.errors import UserError
 
 ALL = "all"  # the scores of all clips go by it, as report.evaluation has it
@@ -91,17 +91,7 @@ def _check_clips(table: Table, predicted: Mapping[str, Sequence[str]], findings:
     fnames = table.columns["fname"]
     if not fnames:
         findings.problems.append(f"{table.path}: the table lists no clip; add a line for each clip")
-    first: dict[str, int] = {}
-    twice = [row for row, fname in enumerate(fnames) if first.setdefault(fname, row) != row]
-
-    def say_twice(row: int) -> str:
-        earlier = table.lines[first[fnames[row]]]
-        return (
-            f"{table.where(row)}: {fnames[row]!r} is listed already in line {earlier}; "
-            "leave one line a clip, its labels joined by commas"
-        )
-
-    findings.problems += limited(twice, say_twice, f"clips listed twice in {table.path.name}")
+    findings.problems += listed_twice(table, "leave one line a clip, its labels joined by commas")
     for title, known in predicted.items():
         there = set(known)
         absent = [row for row, fname in enumerate(fnames) if fname not in there]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tagging.data import fsdkaggle_layout
+from tagging.data import archives
 from tagging.data.layouts import read_dataset
-from tagging.data.split_zip import open_zip
+from tagging.data.archives import open_zip
 from tagging.errors import UserError
 from tests.data.record_server import META_ZIP, TABLES, TEST_ZIP, Server, bring, check, problem_of
 from tests.data.split_archive import pack, split
@@ -46,7 +46,7 @@ def test_two_entries_of_one_name_are_refused(server: Server, tmp_path: Path) -> 
 def test_an_archive_of_which_far_too_much_would_come_is_refused(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fsdkaggle_layout, "ALWAYS_UNPACKED", 100_000)
+    monkeypatch.setattr(archives, "ALWAYS_UNPACKED", 100_000)
     bomb = server.files[TEST_ZIP] = pack("x", {"t1.wav": bytes(2_000_000), "t2.wav": bytes(1_000_000)})
     assert problem_of(server, tmp_path) == (
         f"{tmp_path}/download/{TEST_ZIP}: 3,000,000 bytes would come out of {len(bomb):,}, more than 20 times as many, so "

@@ -1,4 +1,4 @@
-"""Labels that are not what they look like: lists and other separators stop with the line, twins warn."""
+"""Labels that are not what they look like: lists and other separators stop with the line, those that look alike warn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tagging.data.layouts import read_dataset
-from tagging.data.spelling import class_names, is_list, list_items, twins
+from tagging.data.labels import class_names, is_list, list_items, warn_of_alike
 from tagging.errors import UserError
 from tests.data.build import write_fsdkaggle, write_sounds, write_text
 from tests.shared import SHARED, needs_shared
@@ -123,7 +123,7 @@ def test_unknown_labels_that_are_several_are_told_so(tmp_path: Path) -> None:
         ("Ａir", "Air", "'Air' and 'Ａir'"),
     ],
 )
-def test_twins_warn_with_both_spellings(tmp_path: Path, one: str, two: str, said: str) -> None:
+def test_classes_that_look_alike_warn_with_both_spellings(tmp_path: Path, one: str, two: str, said: str) -> None:
     folder = own(tmp_path, one, two)
     data = read_dataset(folder)
     assert data.classes == tuple(sorted((one, two)))
@@ -131,7 +131,7 @@ def test_twins_warn_with_both_spellings(tmp_path: Path, one: str, two: str, said
     assert warnings(folder) == [f"t.csv, line {line}: {said} look alike but are 2 classes; if they are one, spell them alike"]
 
 
-def test_twins_in_the_header_of_a_submission_warn(tmp_path: Path) -> None:
+def test_classes_that_look_alike_in_the_header_of_a_submission_warn(tmp_path: Path) -> None:
     root = write_fsdkaggle(tmp_path)
     write_text(root / "sample_submission.csv", "fname,Bark,Air,air", "t.wav,0,0,0")
     assert warnings(root) == [
@@ -155,10 +155,10 @@ def test_a_table_without_any_label_stops(tmp_path: Path) -> None:
 
 
 @needs_shared
-def test_the_names_of_fsdkaggle2019_are_classes_without_twins() -> None:
+def test_the_names_of_fsdkaggle2019_are_classes_that_do_not_look_alike() -> None:
     table = (SHARED / "data" / "fsdkaggle2019-labels" / "train_noisy.csv").read_text().splitlines()[1:]
     classes = class_names([line.partition(",")[2].strip('"') for line in table])
     assert len(classes) == 80
     assert "Male_speech_and_man_speaking" in classes
     assert "Sink_(filling_or_washing)" in classes
-    assert twins(classes) == []
+    assert warn_of_alike(classes, str) == []
