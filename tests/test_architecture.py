@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tagging.augment.mixers import MixSettings
 from tagging.augment.views import AUGMENTATIONS
 from tagging.config import Stacker, flatten, load
-from tagging.config.load import sections_of
+from tagging.config.problems import sections_of
 from tagging.config.schema import Experiment
 from tagging.config.sections.augment import Augment, Mixer
 from tagging.config.sections.features import Features

@@ -15,9 +15,8 @@ import yaml
 from tagging import project
 from tagging.config import AnyRecipe
 from tagging.config.load import find, flatten, leaf_text, load
-from tagging.config.renamed import with_new_names
 from tagging.config.sections.data import FolderData
-from tagging.config.tree import read_overrides
+from tagging.config.tree import read_overrides, with_new_names
 from tagging.contract import Kind, Tag
 from tagging.errors import UserError
 from tagging.report.wording import count

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from tagging.config.load import origin_of
+from tagging.config.problems import origin_of
 from tagging.config.sections.fields import Count, CountOrZero, Name, Probability, Section
 from tagging.config.tree import Origins, short
 

@@ -16,7 +16,8 @@ from pydantic_core import to_jsonable_python
 
 from tagging import project
 from tagging.config import AnyRecipe, experiment_names, flatten, load
-from tagging.config.load import find, leaf_text, problems_of
+from tagging.config.load import find, leaf_text
+from tagging.config.problems import problems_of
 from tagging.config.schema import WHERE
 from tagging.config.sections.fields import is_nothing
 from tagging.config.tree import Tree, merge, read_yaml

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tagging.config.load import problems_of
+from tagging.config.problems import problems_of
 from tagging.config.tree import merge
 from tagging.contract import File, Kind, Tag
 from tagging.errors import UserError

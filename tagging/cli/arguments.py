@@ -33,10 +33,11 @@ class Parser(argparse.ArgumentParser):
     def _meant(self, unknown: str) -> str:
         options = self._option_string_actions
         if "--set" in options and unknown.startswith("--"):
-            from tagging.config.load import experiment_fields
+            from tagging.config.problems import leaf_paths
+            from tagging.config.schema import Experiment
 
             name = unknown.removeprefix("--").replace("-", "_")
-            paths = [path for path in experiment_fields() if name in (path, path.rpartition(".")[2])]
+            paths = [path for path in leaf_paths(Experiment) if name in (path, path.rpartition(".")[2])]
             if paths:
                 return f"; give the field as --set {' or '.join(f'{path}=VALUE' for path in paths[:3])}"
         near = nearest(unknown.strip("-"), (option.strip("-") for option in options if option.startswith("--")))

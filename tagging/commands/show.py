@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 
 from tagging.config import Experiment, Recipe, Stacker, flatten
-from tagging.config.load import leaf_paths, leaf_text, sections_of, to_yaml
+from tagging.config.load import leaf_text, to_yaml
+from tagging.config.problems import leaf_paths, sections_of
 from tagging.errors import UserError, nearest
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from tagging.config.lineage import lineage, told_apart
 from tagging.config.load import AnyRecipe, experiment_names, flatten, load
-from tagging.config.schema import Experiment, Recipe
-from tagging.config.stacker import Stacker
+from tagging.config.schema import Experiment, Recipe, Stacker
 
 __all__ = [
     "AnyRecipe",

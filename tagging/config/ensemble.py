@@ -11,10 +11,10 @@ from pydantic import Field, ValidationError
 
 from tagging import project
 from tagging.config.lineage import lineage
-from tagging.config.load import AnyRecipe, as_experiment, find, load, problems_of
-from tagging.config.schema import Experiment
+from tagging.config.load import AnyRecipe, as_experiment, find, load
+from tagging.config.problems import problems_of
+from tagging.config.schema import Experiment, Stacker
 from tagging.config.sections.fields import Count, Section, is_nothing
-from tagging.config.stacker import Stacker
 from tagging.config.tree import Origins, Tree, read_yaml
 from tagging.errors import UserError
 

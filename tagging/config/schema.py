@@ -1,24 +1,36 @@
-"""The whole schema of an experiment: every field with its type, range, default and a sentence.
+"""The schemas of an experiment and of a stacker: every field with its type, range, default and a sentence.
 
-`experiments/base.yaml` repeats the defaults for people to read and a test keeps the two equal.
+`experiments/base.yaml` and `stacker.yaml` repeat the defaults for people to read; a test keeps them equal.
 Scalars arrive as text, from YAML and from the command line alike, and are parsed by the field's type:
 `9e-4` is a number where a number is wanted and `no` stays text where text is wanted.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from tagging.config.sections.augment import Augment, Mixer
-from tagging.config.sections.data import ColumnFolds, Demo, DemoData, FolderData, Labels, RandomFolds, StratifiedFolds
+from tagging.config.sections.data import (
+    ColumnFolds,
+    Corrections,
+    Demo,
+    DemoData,
+    FolderData,
+    Labels,
+    RandomFolds,
+    StratifiedFolds,
+)
 from tagging.config.sections.features import Features
 from tagging.config.sections.fields import Line, Section, Seed
 from tagging.config.sections.losses import Loss
 from tagging.config.sections.models import AuxSkipAttentionModel, Model, TimmModel
+from tagging.config.sections.stacking import FCNetModel, StackerModel, StackerOptimizer, StackerStopping, TileAugment
 from tagging.config.sections.training import (
+    Draws,
     EarlyStopping,
+    Epochs,
     Init,
     Optimizer,
     Plateau,
@@ -91,6 +103,33 @@ class Experiment(Recipe):
                 f"predict.tile_step {self.predict.tile_step} exceeds sampling.frames {self.sampling.frames}: "
                 "tiles would leave sound out"
             )
+        return self
+
+
+class Stacker(Recipe):
+    """One stacker: a second-level model that learns from the out-of-fold predictions of its base runs."""
+
+    kind: Literal["stacker"] = "stacker"
+    members: tuple[str, ...] = Field((), description="RUNs in the order of their inputs, as [corr_noisy_007, 3f2a]")
+    labels: Corrections = Corrections()
+    sampling: Draws = Draws()
+    augment: TileAugment = TileAugment()
+    model: StackerModel = FCNetModel()
+    optimizer: StackerOptimizer = StackerOptimizer()
+    scheduler: Scheduler = Plateau()
+    early_stopping: StackerStopping = StackerStopping()
+    training: Epochs = Epochs()
+
+    @model_validator(mode="after")
+    def _once(self) -> Stacker:
+        twice = [member for place, member in enumerate(self.members) if member in self.members[:place]]
+        if twice:
+            raise ValueError(f"members names {twice[0]} twice")
+        return self
+
+    @model_validator(mode="after")
+    def _scheduled(self) -> Stacker:
+        check_schedule(self.scheduler, self.optimizer.lr)
         return self
 
 

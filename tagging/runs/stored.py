@@ -12,8 +12,7 @@ import pandas as pd
 
 from tagging.config import AnyRecipe, Experiment, flatten
 from tagging.config.load import as_experiment, load_stored
-from tagging.config.renamed import with_new_names
-from tagging.config.tree import Tree, read_yaml
+from tagging.config.tree import Tree, read_yaml, with_new_names
 from tagging.contract import LEFT_OUT, File, Kind
 from tagging.data.findings import apart
 from tagging.errors import UserError

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from tagging.config import Experiment, Stacker, load
 from tagging.config.ensemble import EnsembleRecipe, load_ensemble
-from tagging.config.load import sections_of
+from tagging.config.problems import sections_of
 from tagging.config.tree import read_overrides
 from tagging.data.label_lists import read_label_list
 from tagging.errors import UserError

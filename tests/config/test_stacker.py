@@ -112,7 +112,7 @@ def test_a_stored_config_comes_back_and_is_no_experiment(folder: Path) -> None:
     assert load_stored(path) == stacker
     with pytest.raises(UserError) as caught:
         as_experiment(load_stored(path))
-    message = "stacker is a stacker, which hears no sound itself; give an experiment, as its members"
+    message = "stacker is a stacker, which does not predict from sound itself; give an experiment"
     assert str(caught.value) == message
     assert as_experiment(load("base", folder=folder)).name == "base"
 
