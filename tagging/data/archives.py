@@ -71,8 +71,8 @@ def unpack(archive: ZipFile, target: Path, packed: int, progress: Progress) -> N
     total = sum(entry.file_size for entry in entries.values())
     if total > max(ALWAYS_UNPACKED, MOST_GROWTH * packed):
         raise UserError(
-            f"{archive.filename}: {total:,} bytes would come out of {packed:,}, more than {MOST_GROWTH} times as many, so "
-            "nothing of it was unpacked; get the archive from a source that you trust"
+            f"{archive.filename}: {total:,} bytes would come out of {packed:,}, more than {MOST_GROWTH} times as many, "
+            "so nothing of it was unpacked; get the archive from a source that you trust"
         )
     done = 0
     target.mkdir(exist_ok=True)

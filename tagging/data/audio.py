@@ -51,7 +51,8 @@ class SoundFile:
             raise UnreadableSound(path, "its header does not say how long it is; encode it again")
         if not RATES[0] <= self.rate <= RATES[1]:
             raise UnreadableSound(
-                path, f"its header says {self.rate:,} Hz; sound has {RATES[0]:,} to {RATES[1]:,}: damaged, or made wrongly"
+                path,
+                f"its header says {self.rate:,} Hz; sound has {RATES[0]:,} to {RATES[1]:,}: damaged, or made wrongly",
             )
         if self._container == "OGG":
             self._check_pages()
@@ -66,7 +67,9 @@ class SoundFile:
         if gaps:
             rate = OPUS_RATE if self._codec == "OPUS" else self.rate
             start, end = gaps[0]
-            place = f"after {start / rate:.1f} s" if end is None else f"between {start / rate:.1f} and {end / rate:.1f} s"
+            place = (
+                f"after {start / rate:.1f} s" if end is None else f"between {start / rate:.1f} and {end / rate:.1f} s"
+            )
             more = f", the first of {len(gaps)} such places" if len(gaps) > 1 else ""
             raise UnreadableSound(self.path, f"damaged: a part {place} cannot be read{more}")
 
@@ -144,7 +147,7 @@ def announced_seconds(path: Path) -> float:
 
 
 class _FromStartToEnd(soundfile.SoundFile):
-    """A file that is never sought in: soundfile does so after each block, and an MP3 then decodes in other last bits."""
+    """A file that is never sought in, as soundfile does after each block: an MP3 then decodes in other last bits."""
 
     def seekable(self) -> bool:
         return False

@@ -21,8 +21,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tagging.data.findings import quoted
 from tagging.data.archives import open_zip, unpack
+from tagging.data.findings import quoted
 from tagging.data.fsdkaggle import CURATED, NOISY, TABLES, TEST, write_tables
 from tagging.data.remote_files import AGAIN, Progress, RemoteFile, fetch, fetch_json
 from tagging.errors import UserError

@@ -61,7 +61,7 @@ def absent_classes(folds: np.ndarray, labels: np.ndarray, classes: Sequence[str]
 
 
 def uneven(folds: np.ndarray, clips: Clips, group: str) -> list[str]:
-    """Warn of a fold [N] int64 that holds out far more than its share of the clips, and of the group that makes it so."""
+    """Warn of a fold ([N] int64) that holds out far more clips than its share, and name the group that makes it so."""
     sizes = np.bincount(folds)
     largest = int(sizes.argmax())
     size, share = int(sizes[largest]), sizes[largest] / max(len(folds), 1)
@@ -78,7 +78,7 @@ def uneven(folds: np.ndarray, clips: Clips, group: str) -> list[str]:
 def _random(units: int, count: int, seed: int) -> np.ndarray:
     """Cut as scikit-learn's KFold(count, shuffle=True, random_state=seed) does, whose import takes a second."""
     order = np.arange(units)
-    np.random.RandomState(seed).shuffle(order)  # noqa: NPY002 - the generator that scikit-learn draws from
+    np.random.RandomState(seed).shuffle(order)  # the generator that scikit-learn draws from
     folds = np.empty(units, np.int64)
     folds[order] = np.sort(np.arange(units) % count)
     return folds
@@ -147,9 +147,7 @@ def _values(clips: Clips, column: str, setting: str) -> tuple[str, ...]:
 def _check_enough(units: int, count: int, group: str) -> None:
     if units < count:
         what = f"groups (folds.group = {group})" if group else "clips"
-        raise UserError(
-            f"there are {units} {what} for {count} folds; add clips, or set folds.count to at most {units}"
-        )
+        raise UserError(f"there are {units} {what} for {count} folds; add clips, or set folds.count to at most {units}")
 
 
 def _check_uncrossed(clips: Clips, folds: np.ndarray, column: str, group: str) -> None:
@@ -162,9 +160,7 @@ def _check_uncrossed(clips: Clips, folds: np.ndarray, column: str, group: str) -
 
     def say(value: str) -> str:
         where = ", ".join(text for _, text in sorted(texts_of[value].items()))
-        return (
-            f"{clips.table}: {group} {value!r} crosses folds ({column} {where}); put its clips into one fold"
-        )
+        return f"{clips.table}: {group} {value!r} crosses folds ({column} {where}); put its clips into one fold"
 
     if crossing:
         raise UserError(*limited(crossing, say, "groups that cross folds"))

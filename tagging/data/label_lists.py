@@ -43,8 +43,8 @@ def read_label_list(path: Path) -> dict[str, str]:
         if path.name in _KNOWN:
             file, commit, sha1 = _KNOWN[path.name]
             hint = (
-                f"; it is {file} of {_REPOSITORY} at commit {commit} (sha1 of its content {sha1}): put it into the data "
-                "folder"
+                f"; it is {file} of {_REPOSITORY} at commit {commit} (sha1 of its content {sha1}): put it into the "
+                "data folder"
             )
         raise UserError(f"{path}: there is no such label list{hint}")
     try:
@@ -54,7 +54,7 @@ def read_label_list(path: Path) -> dict[str, str]:
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: not readable as JSON ({error.msg})") from None
     except (RecursionError, ValueError):  # brackets in thousands of brackets, a number of thousands of digits
-        raise UserError(f'{path}: {_FORM}') from None
+        raise UserError(f"{path}: {_FORM}") from None
     if not isinstance(pairs, _Pairs):
         raise UserError(f"{path}: {_FORM}")
     _check_pairs(path, pairs)

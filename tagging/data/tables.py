@@ -12,7 +12,6 @@ from pathlib import Path
 from tagging.data.findings import did_you_mean, limited, quoted
 from tagging.errors import UserError
 
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # a terminal obeys them, a table of text breaks at them
 
 
@@ -37,9 +36,7 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
     """
     records = _records(path, _text(path))
     if not records:
-        raise UserError(
-            f"{path}: the table is empty; its first line must name the columns {','.join(required)}"
-        )
+        raise UserError(f"{path}: the table is empty; its first line must name the columns {','.join(required)}")
     header = records[0][1]
     _check_header(path, header, required)
     rows = records[1:]
@@ -77,7 +74,9 @@ def _check_signs(
 ) -> None:
     """Stop at a control character in what is printed and written later: the header and the required columns."""
     named = [(1, header), *((line, [fields[header.index(name)] for name in required]) for line, fields in rows)]
-    found = [(line, text) for line, texts in named for text in texts if not text.isprintable() and _CONTROL.search(text)]
+    found = [
+        (line, text) for line, texts in named for text in texts if not text.isprintable() and _CONTROL.search(text)
+    ]
 
     def say(place: tuple[int, str]) -> str:
         line, text = place
@@ -93,9 +92,7 @@ def _text(path: Path) -> str:
         text = content.decode("utf-8-sig")  # Excel puts a byte order mark before UTF-8
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path}, line {line}: the table is not UTF-8 text; save it as CSV in UTF-8"
-        ) from None
+        raise UserError(f"{path}, line {line}: the table is not UTF-8 text; save it as CSV in UTF-8") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise UserError(f"{path}, line {line}: a zero byte is no text; save the table as CSV in UTF-8")

@@ -113,8 +113,8 @@ def _groups(table: Table, column: str, findings: Findings) -> dict[str, np.ndarr
     names = sorted(set(values))
     if len(names) > MOST_GROUPS:
         findings.problems.append(
-            f"{table.path}: the column {column!r} parts the clips into {len(names):,} groups, such as {names[0]!r}; at most "
-            f"{MOST_GROUPS} are scored: name a column of few values with --group"
+            f"{table.path}: the column {column!r} parts the clips into {len(names):,} groups, such as {names[0]!r}; at "
+            f"most {MOST_GROUPS} are scored: name a column of few values with --group"
         )
     if ALL in values:
         findings.problems.append(

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tagging.data import archives
-from tagging.data.layouts import read_dataset
 from tagging.data.archives import open_zip
+from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tests.data.record_server import META_ZIP, TABLES, TEST_ZIP, Server, bring, check, problem_of
 from tests.data.split_archive import pack, split
@@ -49,8 +49,8 @@ def test_an_archive_of_which_far_too_much_would_come_is_refused(
     monkeypatch.setattr(archives, "ALWAYS_UNPACKED", 100_000)
     bomb = server.files[TEST_ZIP] = pack("x", {"t1.wav": bytes(2_000_000), "t2.wav": bytes(1_000_000)})
     assert problem_of(server, tmp_path) == (
-        f"{tmp_path}/download/{TEST_ZIP}: 3,000,000 bytes would come out of {len(bomb):,}, more than 20 times as many, so "
-        "nothing of it was unpacked; get the archive from a source that you trust"
+        f"{tmp_path}/download/{TEST_ZIP}: 3,000,000 bytes would come out of {len(bomb):,}, more than 20 times as many, "
+        "so nothing of it was unpacked; get the archive from a source that you trust"
     )
     assert not (tmp_path / "test").exists()
 
@@ -59,8 +59,8 @@ def test_an_entry_that_is_longer_than_it_says_is_refused(server: Server, tmp_pat
     content = pack("x", {"t1.wav": bytes(2_000_000)})
     server.files[TEST_ZIP] = content.replace(struct.pack("<L", 2_000_000), struct.pack("<L", 1000))
     assert problem_of(server, tmp_path) == (
-        f"{tmp_path}/download/{TEST_ZIP}: the archive cannot be unpacked (Bad CRC-32 for file 'x/t1.wav'); delete it, and "
-        "start the same command again"
+        f"{tmp_path}/download/{TEST_ZIP}: the archive cannot be unpacked (Bad CRC-32 for file 'x/t1.wav'); delete it, "
+        "and start the same command again"
     )
     assert {path.name for path in (tmp_path / "test").iterdir()} <= {".partial"}
 

@@ -22,9 +22,7 @@ def folds_of(kind: str, clips: Clips, count: int = 5, column: str = "", group: s
     return assign_folds(kind, count, 42, clips, column, group)  # type: ignore[arg-type]
 
 
-def problems_of(
-    kind: str, clips: Clips, count: int = 5, column: str = "", group: str = ""
-) -> tuple[str, ...]:
+def problems_of(kind: str, clips: Clips, count: int = 5, column: str = "", group: str = "") -> tuple[str, ...]:
     with pytest.raises(UserError) as caught:
         folds_of(kind, clips, count, column, group)
     return caught.value.problems

@@ -1,4 +1,4 @@
-"""Labels that are not what they look like: lists and other separators stop with the line, those that look alike warn."""
+"""Labels that are not what they look like: lists and other separators stop, classes that look alike warn."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tagging.data.layouts import read_dataset
 from tagging.data.labels import class_names, is_list, list_items, warn_of_alike
+from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tests.data.build import write_fsdkaggle, write_sounds, write_text
 from tests.shared import SHARED, needs_shared
@@ -58,7 +58,7 @@ def test_names_in_brackets_are_no_lists(field: str) -> None:
 def test_lists_stop_with_their_line_in_either_layout(tmp_path: Path) -> None:
     assert problems(own(tmp_path / "own", "\"['a', 'b']\"", '"[""b""]"', "[]", "a")) == [
         "t.csv, line 2: \"['a', 'b']\" is a list; write \"a,b\"; labels are separated by commas",
-        "t.csv, line 3: '[\"b\"]' is a list; write \"b\"; labels are separated by commas",
+        't.csv, line 3: \'["b"]\' is a list; write "b"; labels are separated by commas',
         "t.csv, line 4: '[]' is a list; give at least one label, or remove the line; labels are separated by commas",
     ]
     root = write_fsdkaggle(tmp_path / "fsd")
@@ -87,7 +87,15 @@ def test_a_sign_that_no_name_holds_parts_labels_that_occur_elsewhere_in_part(tmp
 
 
 def test_a_sign_in_a_name_is_part_of_it(tmp_path: Path) -> None:
-    names = ("Sneeze/Cough", "Cough", "R&B", "Drum + Bass", "Water_tap_and_faucet", "Sink_(filling_or_washing)", "[sic]")
+    names = (
+        "Sneeze/Cough",
+        "Cough",
+        "R&B",
+        "Drum + Bass",
+        "Water_tap_and_faucet",
+        "Sink_(filling_or_washing)",
+        "[sic]",
+    )
     folder = own(tmp_path, *names)
     assert read_dataset(folder).classes == tuple(sorted(names))
     assert warnings(folder) == []
@@ -118,7 +126,7 @@ def test_unknown_labels_that_are_several_are_told_so(tmp_path: Path) -> None:
         ("Dog_bark", "Dog bark", "'Dog bark' and 'Dog_bark'"),
         ("Dog", "Dog\u200b", r"'Dog' and 'Dog\u200b'"),
         ("Dog", "“Dog”", "'Dog' and '“Dog”'"),
-        ("Dog's", "Dog’s", '"Dog\'s" and \'Dog’s\''),
+        ("Dog's", "Dog’s", "\"Dog's\" and 'Dog’s'"),
         ("Kr\u00e4he", "Kra\u0308he", r"'Kra\u0308he' and 'Kr\xe4he'"),
         ("Ａir", "Air", "'Air' and 'Ａir'"),
     ],
@@ -128,7 +136,9 @@ def test_classes_that_look_alike_warn_with_both_spellings(tmp_path: Path, one: s
     data = read_dataset(folder)
     assert data.classes == tuple(sorted((one, two)))
     line = 2 if data.classes[1] == one else 3
-    assert warnings(folder) == [f"t.csv, line {line}: {said} look alike but are 2 classes; if they are one, spell them alike"]
+    assert warnings(folder) == [
+        f"t.csv, line {line}: {said} look alike but are 2 classes; if they are one, spell them alike"
+    ]
 
 
 def test_classes_that_look_alike_in_the_header_of_a_submission_warn(tmp_path: Path) -> None:

@@ -181,9 +181,7 @@ def test_empty_tables(tmp_path: Path) -> None:
 
 def test_all_problems_of_all_tables_come_at_once(tmp_path: Path) -> None:
     write_fsdkaggle(tmp_path)
-    write_text(
-        tmp_path / "train_curated.csv", "fname,labels", "a.wav,Brak", "b.wav,", 'a.wav,"Air,"', "c.wav,X"
-    )
+    write_text(tmp_path / "train_curated.csv", "fname,labels", "a.wav,Brak", "b.wav,", 'a.wav,"Air,"', "c.wav,X")
     write_text(tmp_path / "train_noisy.csv", "file,labels", "n.wav,Bark")
     write_text(tmp_path / "sample_submission.csv", "fname,Bark,Air", "u.wav,0,0")
     curated, allowed = f"{tmp_path}/train_curated.csv", "the classes are the columns of sample_submission.csv"
@@ -191,8 +189,7 @@ def test_all_problems_of_all_tables_come_at_once(tmp_path: Path) -> None:
         f"{curated}, line 4: 'a.wav' is listed already in line 2; remove one of the two lines",
         f"{curated}, line 5: no file 'c.wav' in {tmp_path}/train_curated; add the file, or remove the line",
         f"{curated}, line 2: unknown label 'Brak'; did you mean 'Bark'?; {allowed}",
-        f"{curated}, line 3: the labels field is empty; give at least one label, or remove the line; "
-        f"{allowed}",
+        f"{curated}, line 3: the labels field is empty; give at least one label, or remove the line; {allowed}",
         f"{curated}, line 4: an empty label in 'Air,'; remove the comma too many",
         f"{curated}, line 5: unknown label 'X'; {allowed}",
         f"{tmp_path}/train_noisy.csv, line 1: no column 'fname'; the header is 'file,labels'",
@@ -228,8 +225,7 @@ def test_a_long_list_shows_its_first_twenty(tmp_path: Path) -> None:
     write_own(tmp_path, *(f"{index}.wav,Air" for index in range(25)))
     problems = problems_of(tmp_path)
     assert problems[19] == (
-        f"{tmp_path}/mine.csv, line 21: no file '19.wav' in {tmp_path}/sound; add the file, "
-        "or remove the line"
+        f"{tmp_path}/mine.csv, line 21: no file '19.wav' in {tmp_path}/sound; add the file, or remove the line"
     )
     assert problems[20:] == (f"... and 5 more files missing in {tmp_path}/sound",)
 

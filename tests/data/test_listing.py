@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tagging.data.layouts import read_dataset
-from tagging.data.listing import SoundFolder, sound_at
+from tagging.data.listing import sound_at
 from tagging.errors import UserError
 from tagging.predicting.new_sound import list_clips
 from tests.data.build import write_fsdkaggle, write_sounds, write_text
@@ -166,11 +166,12 @@ def test_a_name_that_several_files_fit_or_that_is_another_files_names_them(tmp_p
     assert caught.value.problems == (
         f"{table}, line 7: 'B.wav' is the same file as 'b.wav' in line 6; remove one of the two lines",
         f"{table}, line 8: 'b' is the same file as 'b.wav' in line 6; remove one of the two lines",
-        f"{table}, line 2: no file '0.wav' in {folder}; '0.WAV', '0.Wav' lie there: name the right one, or remove the line",
-        f"{table}, line 3: no file '1' in {folder}; '1.flac', '1.wav' lie there: name the right one, or remove the line",
+        f"{table}, line 2: no file '0.wav' in {folder}; '0.WAV', '0.Wav' lie there: name the right one, or remove "
+        "the line",
+        f"{table}, line 3: no file '1' in {folder}; '1.flac', '1.wav' lie there: name the right one, or remove "
+        "the line",
         f"{table}, line 4: no file 'a.mp3' in {folder}; 'a.wav' lies there: name the right one, or remove the line",
-        f"{table}, line 5: no file '2.wav' in {folder}; 'deep/2.wav', 'deep/er/2.ogg' lie there: name the right one, or "
-        "remove the line",
+        f"{table}, line 5: no file '2.wav' in {folder}; 'deep/2.wav', 'deep/er/2.ogg' lie there: name the right one, "
+        "or remove the line",
         f"{table}, line 9: no file 'c.wav' in {folder}; add the file, or remove the line",
     )
-

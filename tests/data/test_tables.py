@@ -47,9 +47,7 @@ def test_missing_columns_and_columns_named_twice(tmp_path: Path) -> None:
 
 def test_semicolons_are_recognised(tmp_path: Path) -> None:
     path = write_text(tmp_path / "t.csv", "fname;labels", "a;X")
-    assert problems_of(path) == (
-        f"{path}, line 1: columns must be separated by commas; the header is 'fname;labels'",
-    )
+    assert problems_of(path) == (f"{path}, line 1: columns must be separated by commas; the header is 'fname;labels'",)
 
 
 def test_rows_of_another_length(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ def test_a_column_of_many_values_parts_nothing(tmp_path: Path) -> None:
     fnames = [f"{number:02d}.wav" for number in range(21)]
     path = write_text(tmp_path / "t.csv", "fname,labels,id", *(f"{fname},Bark,{fname}" for fname in fnames))
     assert problems(path, *fnames, group="id") == [
-        f"{path}: the column 'id' parts the clips into 21 groups, such as '00.wav'; at most 20 are scored: name a column "
-        "of few values with --group"
+        f"{path}: the column 'id' parts the clips into 21 groups, such as '00.wav'; at most 20 are scored: name a "
+        "column of few values with --group"
     ]
     path.write_text(path.read_text().replace(",20.wav", ",19.wav"))
     assert len(read(path, *fnames, group="id").groups) == 20
