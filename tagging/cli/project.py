@@ -13,50 +13,37 @@ from tagging.tracking.place import tracking_uri
 
 def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
-    _add_download(commands)
-    _add_demo(commands)
-    _add_show(commands)
-    _add_ui(commands)
+    download = commands.add_parser("download", description="Fetch a public data set and lay it out for training.")
+    download.set_defaults(carry_out=_download)
+    download.add_argument("name", choices=["fsdkaggle2019"], help="fsdkaggle2019: Zenodo record 3612637")
+    download.add_argument("--data", default="", metavar="FOLDER", help="default: data/fsdkaggle2019 in the project")
+    download.add_argument("--dry-run", action="store_true", help="only list files, sizes and the space needed")
+    download.add_argument("--api", default="", metavar="URL", help="another address of the record's JSON")
 
+    demo = commands.add_parser("demo", description="Write synthetic sound in the layout of FSDKaggle2019.")
+    demo.set_defaults(carry_out=_demo)
+    demo.add_argument("folder", help="folder to make")
+    demo.add_argument("--seed", type=at_least(0), default=0)
 
-def _add_download(commands: Any) -> None:
-    parser = commands.add_parser("download", description="Fetch a public data set and lay it out for training.")
-    parser.set_defaults(carry_out=_download)
-    parser.add_argument("name", choices=["fsdkaggle2019"], help="fsdkaggle2019: Zenodo record 3612637")
-    parser.add_argument("--data", default="", metavar="FOLDER", help="default: data/fsdkaggle2019 in the project")
-    parser.add_argument("--dry-run", action="store_true", help="only list files, sizes and the space needed")
-    parser.add_argument("--api", default="", metavar="URL", help="another address of the record's JSON")
-
-
-def _add_demo(commands: Any) -> None:
-    parser = commands.add_parser("demo", description="Write synthetic sound in the layout of FSDKaggle2019.")
-    parser.set_defaults(carry_out=_demo)
-    parser.add_argument("folder", help="folder to make")
-    parser.add_argument("--seed", type=at_least(0), default=0)
-
-
-def _add_show(commands: Any) -> None:
-    parser = commands.add_parser("show", description="Show experiments, the schema, or the runs of the store.")
-    parser.set_defaults(carry_out=_show)
-    topics = parser.add_subparsers(dest="topic", required=True, metavar="TOPIC")
+    show = commands.add_parser("show", description="Show experiments, the schema, or the runs of the store.")
+    show.set_defaults(carry_out=_show)
+    topics = show.add_subparsers(dest="topic", required=True, metavar="TOPIC")
     add_experiment(topics.add_parser("experiment", help="every field of an experiment, as YAML"))
     schema = topics.add_parser("schema", help="every field there is, with its range and meaning")
     schema.add_argument("field", nargs="?", default="", help="only this field or section, as model or optimizer.lr")
     runs = topics.add_parser("runs", help="the newest runs and their scores")
     runs.add_argument("--limit", type=at_least(1), default=20, metavar="N", help="how many (default 20)")
 
-
-def _add_ui(commands: Any) -> None:
-    parser = commands.add_parser("ui", description="Open the stock MLflow UI on the project's store, on this machine.")
-    parser.set_defaults(carry_out=_ui)
-    parser.add_argument("--port", type=at_least(1, 65535), default=5000, metavar="N", help="default 5000")
-    parser.add_argument(
+    ui = commands.add_parser("ui", description="Open the stock MLflow UI on the project's store, on this machine.")
+    ui.set_defaults(carry_out=_ui)
+    ui.add_argument("--port", type=at_least(1, 65535), default=5000, metavar="N", help="default 5000")
+    ui.add_argument(
         "--host",
         choices=["127.0.0.1", "0.0.0.0"],
         default="127.0.0.1",
         help="0.0.0.0 in a container whose port is published; browsers are let in by 127.0.0.1 and localhost alone",
     )
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    ui.add_argument("--no-browser", action="store_true", help="only print the address")
 
 
 def _download(parsed: argparse.Namespace) -> None:

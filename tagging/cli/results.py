@@ -13,42 +13,32 @@ from tagging.errors import UserError
 
 def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
-    _add_submit(commands)
-    _add_evaluate(commands)
-    _add_kernel(commands)
+    submit = commands.add_parser("submit", description="Write the submission of a run with test predictions.")
+    submit.set_defaults(carry_out=_submit)
+    submit.add_argument("--run", default="", help=f"{RUN_HELP}; default: the newest with test predictions")
+    submit.add_argument("--out", default="", metavar="FILE", help="default: ./submission.csv")
+    submit.add_argument("--data", default="", metavar="FOLDER", help="of the data set, where it moved since training")
 
-
-def _add_submit(commands: Any) -> None:
-    parser = commands.add_parser("submit", description="Write the submission of a run with test predictions.")
-    parser.set_defaults(carry_out=_submit)
-    parser.add_argument("--run", default="", help=f"{RUN_HELP}; default: the newest with test predictions")
-    parser.add_argument("--out", default="", metavar="FILE", help="default: ./submission.csv")
-    parser.add_argument("--data", default="", metavar="FOLDER", help="of the data set, where it moved since training")
-
-
-def _add_evaluate(commands: Any) -> None:
-    parser = commands.add_parser(
+    evaluate = commands.add_parser(
         "evaluate",
         description="Score runs, or a submission, against a table of true labels of test clips.",
     )
-    parser.set_defaults(carry_out=_evaluate)
-    parser.add_argument("--truth", required=True, metavar="FILE", help="a CSV table with the columns fname,labels")
-    parser.add_argument(
+    evaluate.set_defaults(carry_out=_evaluate)
+    evaluate.add_argument("--truth", required=True, metavar="FILE", help="a CSV table with the columns fname,labels")
+    evaluate.add_argument(
         "--run", nargs="+", action="extend", default=[], help=f"{RUN_HELP}; several, {SEVERAL}, are compared"
     )
-    parser.add_argument("--submission", default="", metavar="FILE", help="a submission in place of a run")
-    parser.add_argument("--group", default="", metavar="COLUMN", help="parts the clips; default: usage, if there")
-    parser.add_argument("--out", default="", metavar="FILE", help="of several runs: default ./cv_against_test.png")
+    evaluate.add_argument("--submission", default="", metavar="FILE", help="a submission in place of a run")
+    evaluate.add_argument("--group", default="", metavar="COLUMN", help="parts the clips; default: usage, if there")
+    evaluate.add_argument("--out", default="", metavar="FILE", help="of several runs: default ./cv_against_test.png")
 
-
-def _add_kernel(commands: Any) -> None:
-    parser = commands.add_parser(
+    kernel = commands.add_parser(
         "kernel", description="Pack a run into one Python file and its weights, for a machine without internet."
     )
-    parser.set_defaults(carry_out=_kernel)
-    parser.add_argument("--run", required=True, help=RUN_HELP)
-    parser.add_argument("--out", default="", metavar="FOLDER", help="default: ./kernel")
-    parser.add_argument(
+    kernel.set_defaults(carry_out=_kernel)
+    kernel.add_argument("--run", required=True, help=RUN_HELP)
+    kernel.add_argument("--out", default="", metavar="FOLDER", help="default: ./kernel")
+    kernel.add_argument(
         "--train",
         nargs="?",
         const="yes",
@@ -57,7 +47,7 @@ def _add_kernel(commands: Any) -> None:
         metavar="yes",
         help="pack the training of its folds in place of their weights",
     )
-    parser.add_argument(
+    kernel.add_argument(
         "--time-limit",
         type=minutes,
         metavar="MINUTES",

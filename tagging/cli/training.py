@@ -20,35 +20,25 @@ from tagging.commandline import at_least, begin, folder, importing
 
 def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
-    _add_train(commands)
-    _add_features(commands)
-    _add_predict(commands)
+    train = commands.add_parser("train", description="Train the folds of an experiment or of a stacker.")
+    train.set_defaults(carry_out=_train)
+    add_experiment(train)
+    train.add_argument("--again", action="store_true", help="train anew what is finished already")
 
+    features = commands.add_parser("features", description="Compute the log-mels of an experiment's data set.")
+    features.set_defaults(carry_out=_features)
+    add_experiment(features)
 
-def _add_train(commands: Any) -> None:
-    parser = commands.add_parser("train", description="Train the folds of an experiment or of a stacker.")
-    parser.set_defaults(carry_out=_train)
-    add_experiment(parser)
-    parser.add_argument("--again", action="store_true", help="train anew what is finished already")
-
-
-def _add_features(commands: Any) -> None:
-    parser = commands.add_parser("features", description="Compute the log-mels of an experiment's data set.")
-    parser.set_defaults(carry_out=_features)
-    add_experiment(parser)
-
-
-def _add_predict(commands: Any) -> None:
-    parser = commands.add_parser(
+    predict = commands.add_parser(
         "predict",
         description="Predict a run's own clips again, or tag the sound in FOLDER with all its folds.",
     )
-    parser.set_defaults(carry_out=_predict)
-    parser.add_argument("folder", nargs="?", default="", help="new sound: a folder, or one file")
-    parser.add_argument("--run", required=True, help=RUN_HELP)
-    parser.add_argument("--out", default="", metavar="FILE", help="write all probabilities of FOLDER as CSV")
-    parser.add_argument("--top", type=at_least(1), default=3, metavar="N", help="classes shown a clip (default 3)")
-    add_overrides(parser)
+    predict.set_defaults(carry_out=_predict)
+    predict.add_argument("folder", nargs="?", default="", help="new sound: a folder, or one file")
+    predict.add_argument("--run", required=True, help=RUN_HELP)
+    predict.add_argument("--out", default="", metavar="FILE", help="write all probabilities of FOLDER as CSV")
+    predict.add_argument("--top", type=at_least(1), default=3, metavar="N", help="classes shown a clip (default 3)")
+    add_overrides(predict)
 
 
 def _train(parsed: argparse.Namespace) -> None:
