@@ -1,4 +1,4 @@
-"""Decodes sound files in blocks, or says why one cannot be used: a broken file never becomes silence."""
+"""Decodes sound files in blocks, or raises why a file cannot be used: a damaged file never becomes silence."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ class SoundFile:
         Raises UnreadableSound, at the end at the latest, where it is shorter than its header says or holds samples that
         are not finite or beyond 2^31; from the first such sample on nothing is yielded.
         """
-        decoded, flaws = 0, [_Flaw(_not_finite, NOT_FINITE), _Flaw(_too_large, TOO_LARGE)]
+        decoded, flaws = 0, [_Flaw(lambda block: ~np.isfinite(block), NOT_FINITE)]
+        flaws.append(_Flaw(lambda block: np.abs(block) > LOUDEST, TOO_LARGE))
         with _opened(self.path) as file:
             # some codecs want the number of frames
             while size := min(max(1, BLOCK // self.channels), self.frames - decoded):
@@ -129,12 +130,7 @@ def read_sound(path: Path, sample_rate: int) -> Sound:
     Raises UnreadableSound for a file that cannot be decoded, is shorter than its header says, holds no
     sample, or holds samples that are not finite or beyond 2^31.
     """
-    return read_sounds(path, (sample_rate,))[sample_rate]
-
-
-def read_sounds(path: Path, sample_rates: Collection[int]) -> dict[int, Sound]:
-    """Decode a file once for several sample rates in Hz; otherwise as `read_sound`."""
-    return SoundFile(path).read(sample_rates)
+    return SoundFile(path).read((sample_rate,))[sample_rate]
 
 
 def announced_seconds(path: Path) -> float:
@@ -155,13 +151,13 @@ class _FromStartToEnd(soundfile.SoundFile):
 
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """Open a file for decoding, and turn what libsndfile says of it into UnreadableSound."""
+    """Open a file for decoding, and turn errors of libsndfile into UnreadableSound."""
     try:
         with _FromStartToEnd(os.fsencode(path)) as file:
             yield file
     except soundfile.LibsndfileError as error:
-        said = "not one whole frame of MP3" if error.code == NO_FRAME else error.error_string.rstrip(".")
-        raise UnreadableSound(path, f"cannot be decoded as sound ({said})") from None
+        why = "not one whole frame of MP3" if error.code == NO_FRAME else error.error_string.rstrip(".")
+        raise UnreadableSound(path, f"cannot be decoded as sound ({why})") from None
     except TypeError:  # soundfile's answer to a suffix that stands for sound without a header
         raise UnreadableSound(path, "raw sound has no header; save it as WAV or FLAC") from None
 
@@ -210,14 +206,6 @@ class _Flaw:
             if not self.samples:
                 self.first = position + int(rows.argmax())
             self.samples += int(rows.sum())
-
-
-def _not_finite(block: np.ndarray) -> np.ndarray:
-    return ~np.isfinite(block)
-
-
-def _too_large(block: np.ndarray) -> np.ndarray:
-    return np.abs(block) > LOUDEST
 
 
 def _notes(mono: np.ndarray, rate: int, sample_rate: int, channel_count: int) -> tuple[str, ...]:

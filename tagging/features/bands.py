@@ -1,10 +1,9 @@
-"""Mel bands that say nothing: no frequency of the FFT falls into them, or the sound holds nothing there."""
+"""Mel bands without information: no frequency of the FFT falls into them, or the sound holds nothing there."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tagging.features.files import StoreFiles
 from tagging.features.mel import mel_corners, mel_filterbank
 from tagging.features.settings import LogMelSettings
 from tagging.features.store import FeatureStore
@@ -15,7 +14,7 @@ _MANY = 0.1  # of the bands: fewer at the floor are what an MP3's encoder cuts o
 
 
 def warn_of_bands(store: FeatureStore, settings: LogMelSettings) -> list[str]:
-    """Say how many mel bands are empty for the FFT's length, and how many of the others for the sound."""
+    """Warn of mel bands that are empty for the length of the FFT, and of others in which the sound holds nothing."""
     bins = mel_filterbank(settings.sample_rate, settings.n_fft, settings.n_mels, settings.fmin, settings.fmax)
     empty = ~bins.any(axis=0)
     lines = []
@@ -44,7 +43,6 @@ def bands_at_floor(store: FeatureStore) -> tuple[np.ndarray, int]:
     if not len(sounding):
         return np.zeros(store.n_mels, bool), 0
     rows = sounding[np.linspace(0, len(sounding) - 1, min(len(sounding), _CLIPS)).astype(np.int64)]
-    frames = np.memmap(StoreFiles(store.folder).frames, store.dtype, "r").reshape(-1, store.n_mels)
-    ends = np.cumsum(store.lengths)
+    frames, ends = store.frames, np.cumsum(store.lengths)
     risen = [(frames[ends[row] - store.lengths[row] : ends[row]] > store.minima[row]).sum(axis=0) for row in rows]
     return np.sum(risen, axis=0) < _HARDLY * store.lengths[rows].sum(), len(rows)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,31 +16,15 @@ DTYPES: dict[str, np.dtype] = {"float32": np.dtype("float32"), "float16": np.dty
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
 class StoreFiles:
     """The files of one store: `frames` grows first, then `journal`; `done` is written at the end."""
 
-    folder: Path
-
-    @property
-    def frames(self) -> Path:
-        """All clips' frames one after another."""
-        return self.folder / "logmels.bin"
-
-    @property
-    def journal(self) -> Path:
-        """One line a clip."""
-        return self.folder / "journal.jsonl"
-
-    @property
-    def done(self) -> Path:
-        """What the store was made with; it exists when the store is complete."""
-        return self.folder / "done.json"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that builds."""
-        return self.folder / "lock"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.frames = folder / "logmels.bin"  # all clips' frames one after another
+        self.journal = folder / "journal.jsonl"  # a line a clip
+        self.done = folder / "done.json"  # how the store was made
+        self.lock = folder / "lock"  # held by the process that builds
 
     def complete(self) -> bool:
         """Tell whether the store is done and its frames are all there."""

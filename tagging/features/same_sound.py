@@ -1,4 +1,4 @@
-"""Which clips of a feature store are the same sound, under whatever names and in whatever formats. Imports no torch."""
+"""Finds clips of a feature store that are the same sound, under whatever names and formats. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tagging.features.files import StoreFiles
 from tagging.features.store import FeatureStore
 
 _CLOSE_DB = 0.07  # a unit of float16 between 64 and 128 dB: as far as rounding parts log-mels of the same sound
@@ -25,14 +24,14 @@ def same_sound(store: FeatureStore) -> np.ndarray:
     same = np.array([first.setdefault(digest, row) for row, digest in enumerate(store.content)], np.int64)
     if not store.lengths.any():
         return same
-    frames = np.memmap(StoreFiles(store.folder).frames, store.dtype, "r").reshape(-1, store.n_mels)
+    frames = store.frames
     starts = np.cumsum(store.lengths) - store.lengths
     distinct = np.unique(same)
     for length in np.unique(store.lengths[store.lengths > 0]):
         rows = distinct[store.lengths[distinct] == length]
         for one, other in _pairs(frames, starts[rows], int(length)):
             roots = _root(same, rows[one]), _root(same, rows[other])
-            if roots[0] != roots[1] and _agree(*(_clip(frames, starts[rows[each]], length) for each in (one, other))):
+            if roots[0] != roots[1] and _agree(*(frames[starts[rows[each]] :][:length] for each in (one, other))):
                 same[max(roots)] = min(roots)
     return np.array([_root(same, row) for row in range(len(same))], np.int64)
 
@@ -40,24 +39,20 @@ def same_sound(store: FeatureStore) -> np.ndarray:
 def _pairs(frames: np.ndarray, starts: np.ndarray, length: int) -> Iterator[tuple[int, int]]:
     """Yield the pairs of clips of one length, by their positions in `starts`, that agree where they are looked at."""
     places = np.linspace(0, length - 1, min(length, _LOOKED_AT)).astype(np.int64)
-    looks = np.stack([frames[starts + place] for place in places], axis=1).astype(np.float32)
-    sounding = np.flatnonzero(np.ptp(looks, axis=(1, 2)) > _CLOSE_DB)
-    means = looks.mean(axis=(1, 2))
+    samples = np.stack([frames[starts + place] for place in places], axis=1).astype(np.float32)
+    sounding = np.flatnonzero(np.ptp(samples, axis=(1, 2)) > _CLOSE_DB)
+    means = samples.mean(axis=(1, 2))
     order = sounding[np.argsort(means[sounding], kind="stable")]
     for step in range(1, min(_NEIGHBOURS + 1, len(order))):
         one, other = order[:-step], order[step:]
         near = means[other] - means[one] <= _CLOSE_DB
         one, other = one[near], other[near]
-        agree = np.abs(looks[one] - looks[other]).max(axis=(1, 2), initial=0) <= _CLOSE_DB
+        agree = np.abs(samples[one] - samples[other]).max(axis=(1, 2), initial=0) <= _CLOSE_DB
         yield from zip(one[agree].tolist(), other[agree].tolist(), strict=True)
 
 
-def _clip(frames: np.ndarray, start: int, length: int) -> np.ndarray:
-    return frames[start : start + length].astype(np.float32)
-
-
 def _agree(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool(np.abs(one - other).max() <= _CLOSE_DB)
+    return bool(np.abs(one.astype(np.float32) - other.astype(np.float32)).max() <= _CLOSE_DB)
 
 
 def _root(same: np.ndarray, row: int) -> int:

@@ -51,6 +51,11 @@ class FeatureStore:
         """The size of all log-mels in bytes."""
         return int(self.lengths.sum()) * self.n_mels * self.dtype.itemsize
 
+    @property
+    def frames(self) -> np.ndarray:
+        """Frames [total, M] of all clips one after another, mapped from the disk; ValueError where there is none."""
+        return np.memmap(StoreFiles(self.folder).frames, self.dtype, "r").reshape(-1, self.n_mels)
+
     @cached_property
     def logmels(self) -> LogMels:
         """The log-mels, mapped from the disk."""
