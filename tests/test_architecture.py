@@ -177,6 +177,11 @@ def test_tune_imports_what_it_may_and_leaves_mlflow_to_the_store() -> None:
     assert found == TUNE | {"tagging", "tune"}
 
 
+def test_tune_knows_no_command() -> None:
+    for path in (ROOT / "tune").rglob("*.py"):
+        assert not any(module.startswith("tagging.commands") for module in imports(path)), path
+
+
 # sections that are handed over whole to one constructor
 WHOLE = ("features.", "augment.", "mixer.", "model.", "scheduler.", "loss.noisy.")
 

@@ -1,4 +1,4 @@
-"""The command line of the search: parse, load the space, call one command. Imports nothing heavy until then."""
+"""The command line of the search: parse, load the space, call one command, which imports what it needs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DESCRIPTION = """\
 Search an experiment's fields with Ray Tune; each trial is a cross-validation.
 
   search SPACE             begin a sweep: trials side by side, tracked in MLflow
-  search --resume SWEEP    go on with one, or bring it to more --trials
+  search --resume SWEEP    continue a sweep, or extend it to more --trials
   promote SWEEP            write its best trial as an experiment file
   spaces                   list the search spaces of tune/spaces/
 """
 SWEEP_HELP = "a sweep's id, the beginning of it, or its name"
-# what a sweep keeps from its beginning: other values would make it another sweep
+# options that a sweep keeps from its beginning: other values would make it another sweep
 _OF_A_NEW_SWEEP = ("experiment", "data", "set", "name", "seed", "folds")
 
 
@@ -49,13 +49,13 @@ def _parser() -> argparse.ArgumentParser:
         prog=parser.prog, dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS
     )
 
-    search = commands.add_parser("search", description="Begin a sweep over a space, or go on with one.")
+    search = commands.add_parser("search", description="Begin a sweep over a space, or continue one.")
     search.add_argument(
         "space", nargs="?", default="", help="name of a file in tune/spaces/, or the path of a YAML file"
     )
     search.add_argument("--resume", default="", metavar="SWEEP", help=SWEEP_HELP)
-    search.add_argument("--trials", type=given(at_least(1)), metavar="N", help="at most this many, earlier ones too")
-    search.add_argument("--experiment", default="", metavar="NAME", help="another experiment than the space's")
+    search.add_argument("--trials", type=given(at_least(1)), metavar="N", help="of the whole sweep, at most")
+    search.add_argument("--experiment", default="", metavar="NAME", help="in place of the space's")
     search.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
     search.add_argument(
         "--set",
@@ -108,10 +108,10 @@ def _address(text: str) -> str:
 def _search(parsed: argparse.Namespace) -> None:
     if bool(parsed.space) == bool(parsed.resume):
         raise UserError(
-            "give a space, or --resume SWEEP to go on with a sweep, and not both; `python -m tune spaces` lists spaces"
+            "give a space, or --resume SWEEP to continue a sweep, and not both; `python -m tune spaces` lists spaces"
         )
     if parsed.resume:
-        _go_on(parsed)
+        _resume(parsed)
         return
     from tune.check import check_space
     from tune.space import load_space, trials_of
@@ -134,10 +134,10 @@ def _search(parsed: argparse.Namespace) -> None:
     search(space, given, data, parsed.name, parsed.address, labelled)
 
 
-def _go_on(parsed: argparse.Namespace) -> None:
+def _resume(parsed: argparse.Namespace) -> None:
     fixed = [f"--{name}" for name in _OF_A_NEW_SWEEP if getattr(parsed, name) not in ("", None, [], [""])]
     if fixed:
-        raise UserError(f"--resume goes on with a sweep as it was begun; leave out {', '.join(fixed)}")
+        raise UserError(f"--resume continues a sweep as it was begun; leave out {', '.join(fixed)}")
     begin(f"looking for the sweep {parsed.resume}")
     with importing():
         from tune.sweep import resume
@@ -183,11 +183,11 @@ def _spaces(_: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from tune.space import load_space, space_names, spaces
+    from tune.space import load_space, space_names
 
     table = Table("space", "experiment", "what is searched", "trials", box=None, pad_edge=False)
     for name in space_names():
-        space = load_space(spaces() / f"{name}.yaml")
+        space = load_space(name)
         table.add_row(name, Path(space.experiment).stem, ", ".join(space.space), str(space.trials))
     Console().print(table)
 

@@ -1,4 +1,4 @@
-"""Pictures of a sweep: each stands by itself, and tells finished trials from those that were stopped or failed."""
+"""Pictures of a sweep, in each of which finished trials differ from stopped and failed ones."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from tagging.report.canvas import fitted, picture, wrapped
 from tagging.report.figures import BAR, ROW
 from tagging.report.wording import count
-from tune.importance import importance
 from tune.records import TrialRecord, best
 from tune.scales import Scale, norm_of, number_ticks, scales
+from tune.study import front, importance
 
 SCORE = "lwlrap (search_lwlrap)"
 PANELS = 4  # a row
 PANEL = 3.6  # inches
 UPRIGHT = 1.7  # inches from one upright axis to the next
 IN_LEGEND = 4  # entries a line
-# state: what it is called, and its points
+# state: its name in a legend, and its marker
 STATES: dict[str, tuple[str, dict[str, Any]]] = {
     "FINISHED": ("finished", {"marker": "o", "color": BAR}),
     "PRUNED": ("pruned", {"marker": "x", "color": "#8c8c8c"}),
-    "KILLED": ("broken off", {"marker": "+", "color": "#b279a2"}),
+    "KILLED": ("interrupted", {"marker": "+", "color": "#b279a2"}),
     "RUNNING": ("running", {"marker": ">", "color": "#54a24b"}),
     "FAILED": ("failed", {"marker": "v", "color": "#e45756"}),
 }
+COSTS = {"parameters": "parameters of the network", "seconds": "seconds of training, all folds"}
 RING: dict[str, Any] = {"marker": "o", "color": "black", "fillstyle": "none", "markersize": 12, "linestyle": ""}
 
 
 def history(sweep: str, trials: Sequence[TrialRecord]) -> Figure:
-    """Draw the score of every trial in the order of their numbers, and the best finished one so far."""
+    """Draw the score of every trial by its number, and the best finished one so far."""
     figure = picture(f"{sweep}: lwlrap of {count(len(trials), 'trial')}, and the best so far", 10, 5.5)
     axes = figure.subplots()
     for state, group in by_state(trials).items():
@@ -47,12 +48,12 @@ def history(sweep: str, trials: Sequence[TrialRecord]) -> Figure:
         if unscored := [trial.number for trial in group if trial.lwlrap is None]:
             foot = axes.get_xaxis_transform()  # whatever the scale
             axes.plot(unscored, [0.02] * len(unscored), ls="", transform=foot, **STATES[state][1])
-    finished = [trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None]
+    finished = [trial for trial in trials if trial.finished]
     entries = _state_entries(trials)
     if finished:
         tops = [max(_score(trial) for trial in finished[: index + 1]) for index in range(len(finished))]
         numbers = [trial.number for trial in finished]
-        # up to the last trial, also where that one was stopped
+        # up to the last trial, even if that one was stopped
         entries += axes.step(
             [*numbers, trials[-1].number], [*tops, tops[-1]], where="post", color=BAR, label="best so far"
         )
@@ -95,9 +96,9 @@ def slices(sweep: str, trials: Sequence[TrialRecord], log_scaled: Collection[str
 
 
 def parallel_coordinates(sweep: str, trials: Sequence[TrialRecord], log_scaled: Collection[str]) -> Figure:
-    """Draw each trial as a line through its values, the score at the right end and as the line's colour.
+    """Draw each trial as a line through its values, with the score at the right end and as the line's colour.
 
-    Pruned and failed trials are dashed and grey or red; one without a score ends at its last value.
+    Pruned and failed trials are dashed and grey or red; the line of a trial without a score ends at its last value.
     """
     fields = scales(trials, log_scaled)
     title = f"{sweep}: what {count(len(trials), 'trial')} chose, and the lwlrap it led to"
@@ -105,10 +106,10 @@ def parallel_coordinates(sweep: str, trials: Sequence[TrialRecord], log_scaled: 
     axes = figure.subplots()
     scores = [trial.lwlrap for trial in trials if trial.lwlrap is not None]
     norm = norm_of(scores or [0, 1])
-    finished = [_score(trial) for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None]
-    # pruned ones would leave the finished a small part of the colours
+    finished = [_score(trial) for trial in trials if trial.finished]
+    # the scores of pruned trials would leave the finished ones a small part of the colours
     colours = ScalarMappable(norm_of(finished or [0, 1]), colormaps["viridis_r"])
-    top = best(list(trials))
+    top = best(trials)
     for trial in sorted(trials, key=lambda trial: (trial.state == "FINISHED", trial.lwlrap or 0)):
         heights = [scale.height(trial) for scale in fields]
         if trial.lwlrap is not None:
@@ -139,8 +140,8 @@ def parallel_coordinates(sweep: str, trials: Sequence[TrialRecord], log_scaled: 
 
 
 def importances(sweep: str, trials: Sequence[TrialRecord], log_scaled: Collection[str]) -> Figure:
-    """Draw how much of the variance of finished scores each field explains, by fANOVA, or say why that is unknown."""
-    finished = [trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None]
+    """Draw the share of each field in the variance of finished scores, by fANOVA, or why it is unknown."""
+    finished = [trial for trial in trials if trial.finished]
     shares = importance(finished, log_scaled)
     figure = picture(f"{sweep}: importance of the searched fields", 9, 2 + 1.6 * ROW * max(len(shares), 4))
     if not shares:
@@ -163,6 +164,27 @@ def importances(sweep: str, trials: Sequence[TrialRecord], log_scaled: Collectio
     )
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
+    return figure
+
+
+def front_picture(sweep: str, trials: Sequence[TrialRecord], objectives: Sequence[str], cost: str) -> Figure:
+    """Draw lwlrap against a cost (parameters or seconds), with the trials of the front joined and numbered."""
+    finished = [trial for trial in trials if trial.finished]
+    best_trials = sorted(front(trials, objectives), key=lambda trial: getattr(trial, cost))
+    figure = picture(f"{sweep}: lwlrap against {cost}, {count(len(finished), 'finished trial')}", 9, 5.5)
+    axes = figure.subplots()
+    label = f"front: no trial is better in {' and '.join(objectives)}"
+    axes.plot([getattr(trial, cost) for trial in finished], list(map(_score, finished)), "o", color="#c0c0c0")
+    axes.plot(
+        [getattr(trial, cost) for trial in best_trials], list(map(_score, best_trials)), "o-", color=BAR, label=label
+    )
+    for trial in best_trials:
+        place = (getattr(trial, cost), _score(trial))
+        axes.annotate(str(trial.number), place, xytext=(6, -12), textcoords="offset points", fontsize=9)
+    axes.set(xlabel=COSTS[cost], ylabel=SCORE)
+    axes.margins(0.12)
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", frameon=False)
     return figure
 
 
@@ -193,15 +215,15 @@ def _best_label(top: TrialRecord) -> str:
 
 def _ring(axes: Axes, trials: Sequence[TrialRecord], place: Callable[[TrialRecord], float]) -> list[Line2D]:
     """Draw a ring round the best finished trial, if any has finished."""
-    top = best(list(trials))
+    top = best(trials)
     return axes.plot(place(top), _score(top), label=_best_label(top), **RING) if top else []
 
 
 def _line(trial: TrialRecord, colours: ScalarMappable, top: bool) -> dict[str, Any]:
-    """Return how a trial's line looks: of a finished one by its score, of any other by its state."""
+    """Return the look of a trial's line: of a finished one by its score, of any other by its state."""
     if top:
         return {"color": "black", "linewidth": 3, "zorder": 3}
-    if trial.state == "FINISHED" and trial.lwlrap is not None:
+    if trial.finished:
         return {"color": colours.to_rgba(np.array([trial.lwlrap]))[0], "linewidth": 1.5}
     return {"color": STATES[trial.state][1]["color"], "linewidth": 1, "linestyle": "--", "alpha": 0.7}
 

@@ -1,4 +1,4 @@
-"""From a trial of a sweep to an experiment file: what it changes of its base, and where it came from."""
+"""From a trial of a sweep to an experiment file: its base, notes on its sweep, and the fields that it changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tagging.runs.stored import stored_recipe
 from tagging.tracking.store import Run, Store
 from tune.records import TrialRecord, best, records
 
-# of a trial, not of what it found: how it was named, where it ran, on whose data, by which runs (a stacker's members)
+# fields that need not be equal: names, where the trial ran, its data, the runs that a stacker learns from
 NOT_PROMOTED = frozenset(
     {"name", "notes", "device", "threads", "training.folds", "data.kind", "data.folder", "data.name", "members"}
 )
@@ -36,9 +36,9 @@ def promote(
     """Write a trial of a sweep as an experiment file; return its path and the command that trains it on the same data.
 
     `sweep_text` is an id, the beginning of one, or a name; `trial` a number or `best`; an empty `name` becomes
-    SWEEP_NUMBER. The file resolves to the trial's own settings but for its name, notes, device, threads and folds.
-    Raises UserError, and leaves no file, for what is no sweep, an unknown trial, a name that is taken or cannot be
-    one, and a base that is gone or was changed since.
+    SWEEP_NUMBER. The file resolves to the trial's own settings, except for NOT_PROMOTED. Raises UserError, and leaves
+    no file, for a run that is no sweep, an unknown trial, a name that is taken or is no file name, and a base that is
+    missing or was changed since.
     """
     folder = folder or project.experiments()
     sweep = store.resolve(sweep_text, kinds=(Kind.SWEEP,), unfinished=True)
@@ -46,8 +46,17 @@ def promote(
         raise UserError(f"{sweep_text}: run {sweep.name} ({sweep.id}) is of kind {sweep.kind or '-'}; give a sweep")
     trials = records(store, sweep)
     chosen = _chosen(sweep, trials, trial)
-    _check_steady(sweep, chosen)
-    path = folder / f"{_checked(name) if name else _default_name(sweep, chosen)}.yaml"
+    if chosen.exchanges:
+        raise UserError(
+            f"trial {chosen.number} of sweep {sweep.name} ({sweep.id}) changed its values while it trained "
+            "(scheduler.kind pbt), which no experiment's file can hold; schedule.json of its run "
+            f"{chosen.run_id} has them by epoch, and `python -m tagging predict --run {chosen.run_id[:8]} FOLDER` tags "
+            "with its network"
+        )
+    if name and not re.fullmatch(r"[\w-]+", name):
+        raise UserError(f"--name {name}: the name of an experiment is made of letters, digits, _ and -")
+    name = name or re.sub(r"[^\w-]+", "_", f"{sweep.name}_{chosen.number}")
+    path = folder / f"{name}.yaml"
     base = find(sweep.tag(Tag.SPACE_EXPERIMENT), folder)
     text = experiment_text(store, sweep, trials, chosen)
     try:
@@ -56,7 +65,7 @@ def promote(
     except FileExistsError:
         raise UserError(f"{path} is there already; give another --name, or remove the file") from None
     try:
-        written, trained = load(path, folder=folder), _config(store, chosen)
+        written, trained = load(path, folder=folder), stored_recipe(store, store.get(chosen.run_id))
         _compare(written, trained, base, chosen)
     except UserError:
         path.unlink()
@@ -68,12 +77,13 @@ def promote(
 
 
 def experiment_text(store: Store, sweep: Run, trials: Sequence[TrialRecord], chosen: TrialRecord) -> str:
-    """Return a trial as an experiment file: base, notes on its origin, and what it changes, section by section."""
-    overrides = with_new_names(read_overrides([store.get(chosen.run_id).tag(Tag.TRIAL_OVERRIDES)])[0])
-    changes = _picked(_config(store, chosen).model_dump(mode="json"), overrides)
-    # at the width at which the experiments beside it are written
-    notes = textwrap.fill(_origin(sweep, trials, chosen), 118, break_long_words=False, break_on_hyphens=False)
-    # a base is named without its suffix, be it a name or a path
+    """Return a trial as an experiment file: base, notes on its sweep, and the fields that it changes."""
+    run = store.get(chosen.run_id)
+    overrides = with_new_names(read_overrides([run.tag(Tag.TRIAL_OVERRIDES)])[0])
+    changes = _picked(stored_recipe(store, run).model_dump(mode="json"), overrides)
+    # as wide as the project's experiments
+    notes = textwrap.fill(_notes(sweep, trials, chosen), 118, break_long_words=False, break_on_hyphens=False)
+    # name or path without its suffix
     base = sweep.tag(Tag.SPACE_EXPERIMENT).removeprefix(f"{project.experiments()}/").removesuffix(".yaml")
     head = yaml.safe_dump({"base": base}) + f"notes: >-\n{textwrap.indent(notes, '  ')}\n"
     body = yaml.safe_dump(changes, sort_keys=False, allow_unicode=True, width=100) if changes else ""
@@ -83,41 +93,13 @@ def experiment_text(store: Store, sweep: Run, trials: Sequence[TrialRecord], cho
 def _chosen(sweep: Run, trials: list[TrialRecord], text: str) -> TrialRecord:
     known = ", ".join(str(trial.number) for trial in trials) or "none"
     where = f"sweep {sweep.name} ({sweep.id})"
-    if text == "best":
-        found = best(trials)
-        if found is None:
-            there_are = f"its trials are {known}. Give --trial a number, or go" if trials else "it has no trials. Go"
-            go_on = f"{there_are} on with it: python -m tune search --resume {sweep.id[:8]}"
-            raise UserError(f"{where} has no finished trial; {go_on}")
-        return found
-    named = next((trial for trial in trials if str(trial.number) == text), None)
-    if named is None:
+    named = best(trials) if text == "best" else next((trial for trial in trials if str(trial.number) == text), None)
+    if named is not None:
+        return named
+    if text != "best":
         raise UserError(f"--trial {text}: {where} has no such trial; give best or one of: {known}")
-    return named
-
-
-def _check_steady(sweep: Run, chosen: TrialRecord) -> None:
-    if chosen.exchanges:
-        raise UserError(
-            f"trial {chosen.number} of sweep {sweep.name} ({sweep.id}) changed its values while it trained, as "
-            "scheduler.kind pbt has it, and no experiment's file can say that; schedule.json of its run "
-            f"{chosen.run_id} has them by epoch, and `python -m tagging predict --run {chosen.run_id[:8]} FOLDER` tags "
-            "with its network"
-        )
-
-
-def _checked(name: str) -> str:
-    if not re.fullmatch(r"[\w-]+", name):
-        raise UserError(f"--name {name}: the name of an experiment is made of letters, digits, _ and -")
-    return name
-
-
-def _default_name(sweep: Run, chosen: TrialRecord) -> str:
-    return re.sub(r"[^\w-]+", "_", f"{sweep.name}_{chosen.number}")
-
-
-def _config(store: Store, trial: TrialRecord) -> AnyRecipe:
-    return stored_recipe(store, store.get(trial.run_id))
+    hint = f"its trials are {known}. Give --trial a number, or continue" if trials else "it has no trials. Continue"
+    raise UserError(f"{where} has no finished trial; {hint} it: python -m tune search --resume {sweep.id[:8]}")
 
 
 def _picked(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,9 +111,9 @@ def _picked(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _origin(sweep: Run, trials: Sequence[TrialRecord], chosen: TrialRecord) -> str:
+def _notes(sweep: Run, trials: Sequence[TrialRecord], chosen: TrialRecord) -> str:
     finished = sum(trial.state == "FINISHED" for trial in trials)
-    top = best(list(trials))
+    top = best(trials)
     place = "the best" if chosen == top else "one" if chosen.state == "FINISHED" else f"one ({chosen.state})"
     score = "no score" if chosen.lwlrap is None else f"search_lwlrap {chosen.lwlrap:.4f}"
     if chosen.cv_lwlrap is not None:
@@ -146,16 +128,18 @@ def _origin(sweep: Run, trials: Sequence[TrialRecord], chosen: TrialRecord) -> s
 
 
 def _compare(written: AnyRecipe, trial: AnyRecipe, base: Path, chosen: TrialRecord) -> None:
-    """Refuse a file that is not the trial: its base says something else than it did when the sweep ran."""
-    ours, theirs = flatten(written), flatten(trial)
-    differ = [path for path in theirs | ours if path not in NOT_PROMOTED and ours.get(path) != theirs.get(path)]
-    if differ:
+    """Raise UserError where the file does not give the trial's settings: its base was changed since the sweep."""
+    ours, theirs = (
+        {path: leaf_text(value) for path, value in flatten(recipe).items() if path not in NOT_PROMOTED}
+        for recipe in (written, trial)
+    )
+    differ = {path: (ours.get(path, "absent"), theirs.get(path, "absent")) for path in theirs | ours}
+    lines = [
+        f"  {path} is {own} by the file and {his} in the trial" for path, (own, his) in differ.items() if own != his
+    ]
+    if lines:
         raise UserError(
             f"{base} was changed since the sweep, so that trial {chosen.number} does not follow from it any more:",
-            *(f"  {path} is {_leaf(ours, path)} by the file and {_leaf(theirs, path)} in the trial" for path in differ),
+            *lines,
             f"take the change back, or copy config.yaml of run {chosen.run_id}, which holds every field",
         )
-
-
-def _leaf(leaves: Mapping[str, Any], path: str) -> str:
-    return leaf_text(leaves[path]) if path in leaves else "absent"

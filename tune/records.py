@@ -1,4 +1,4 @@
-"""The trials of a sweep as the store has them."""
+"""The trials of a sweep as the store has them, and their values as numbers and texts."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
+from tagging.config.load import leaf_text
 from tagging.contract import Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 
-# runs and numbers: two learning rates may fail alike
-_OF_ONE = re.compile(r"\b[0-9a-f]{10,}\b|\d[\d.e+-]*|\b(nan|inf)\b")
+# ids of runs and numbers: the errors of two learning rates differ in these alone
+_OF_ONE_TRIAL = re.compile(r"\b[0-9a-f]{10,}\b|\d[\d.e+-]*|\b(nan|inf)\b")
 
 
 @dataclass(frozen=True)
 class TrialRecord:
     """One trial: `state` is FINISHED, PRUNED, FAILED, KILLED or RUNNING; scores are None before the first epoch.
 
-    `values` maps the searched fields to what was chosen. `lwlrap` is what the search compares (search_lwlrap),
-    `cv_lwlrap` is there for trials over all folds; `epochs` counts those of all folds, `seconds` is the time
-    of their training steps, over all starts, `parameters` those of the network (0 where not counted), `exchanges` how
-    often it took over weights and changed its values, of which `values` are the last then.
+    `values` maps searched fields to their values, in a population to the last ones. `lwlrap` is the score that the
+    search compares (search_lwlrap); trials over all folds have `cv_lwlrap` too. `epochs` and `seconds` (of training
+    steps) are sums over all folds and all starts. `parameters` is the size of the network, 0 where it was not counted;
+    `exchanges` is how often the trial took over weights from another one.
     """
 
     number: int
@@ -40,38 +41,65 @@ class TrialRecord:
     exchanges: int = 0
 
     @property
-    def broken_off(self) -> bool:
-        """Whether it is to go on with the sweep."""
+    def finished(self) -> bool:
+        """Whether it was trained to its end and has a score."""
+        return self.state == "FINISHED" and self.lwlrap is not None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether `--resume` continues it."""
         return self.state in ("KILLED", "RUNNING")
 
 
 def records(store: Store, sweep: Run) -> list[TrialRecord]:
     """Return the trials of a sweep in the order of their numbers."""
-    found = [_record(run) for run in store.children(sweep.id, Kind.TRIAL)]
+    found = [
+        TrialRecord(
+            number=run.number(Tag.TRIAL_NUMBER),
+            run_id=run.id,
+            state="PRUNED" if run.tags.get(Tag.STATE) == "PRUNED" else run.status,
+            values=chosen_values(run),
+            lwlrap=run.metrics.get(Metric.SEARCH_LWLRAP),
+            cv_lwlrap=run.metrics.get(Metric.CV_LWLRAP),
+            epochs=int(run.metrics.get(Metric.TRIAL_EPOCHS, 0)),
+            seconds=run.metrics.get(Metric.TRIAL_SECONDS, 0.0),
+            parameters=int(run.metrics.get("parameters", 0)),
+            error=run.tags.get(Tag.ERROR, ""),
+            exchanges=run.number(Tag.TRIAL_EXCHANGES) if Tag.TRIAL_EXCHANGES in run.tags else 0,
+        )
+        for run in store.children(sweep.id, Kind.TRIAL)
+    ]
     return sorted(found, key=lambda record: record.number)
 
 
-def ranked(trials: list[TrialRecord]) -> list[TrialRecord]:
-    """Return the finished trials with a score, the highest first, the earliest of equals first."""
-    scored = [trial for trial in trials if trial.state == "FINISHED" and trial.lwlrap is not None]
-    return sorted(scored, key=lambda trial: (-(trial.lwlrap or 0.0), trial.number))
+def chosen_values(run: Run) -> dict[str, Any]:
+    """Return the values of a trial's run by searched field; UserError where its tag does not hold them."""
+    try:
+        values = json.loads(run.tag(Tag.TRIAL_VALUES))
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise UserError(f"{run.title}: its tag trial.values holds no values by field; set it right in the UI")
+    return values
 
 
-def best(trials: list[TrialRecord]) -> TrialRecord | None:
-    """Return the first of the ranked trials; None without one."""
+def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the finished trials, the highest score first, the earliest of equals first."""
+    return sorted((trial for trial in trials if trial.finished), key=lambda trial: (-(trial.lwlrap or 0), trial.number))
+
+
+def best(trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Return the finished trial with the highest score; None without one."""
     return next(iter(ranked(trials)), None)
 
 
 def kind_of_error(text: str) -> str:
-    """Return an error without what belongs to one trial, so that trials that failed alike have equal texts."""
-    return _OF_ONE.sub("#", text)
+    """Return an error without ids and numbers, so that trials that failed for the same reason have equal texts."""
+    return _OF_ONE_TRIAL.sub("#", text)
 
 
 def common_error(trials: Sequence[TrialRecord]) -> tuple[str, str] | None:
-    """Return the most common error, as the first line of the first trial that had it, and how common it is: `3 of 4`.
-
-    Trials without an error are not counted; None where no trial has one.
-    """
+    """Return the first line of the most common error, and how common it is (`3 of 4`); None without an error."""
     errors = [trial.error for trial in trials if trial.error]
     if not errors:
         return None
@@ -80,28 +108,24 @@ def common_error(trials: Sequence[TrialRecord]) -> tuple[str, str] | None:
     return errors[kinds.index(kind)].strip().splitlines()[0], f"{times} of {len(errors)}"
 
 
-def _record(run: Run) -> TrialRecord:
-    return TrialRecord(
-        number=run.number(Tag.TRIAL_NUMBER),
-        run_id=run.id,
-        state="PRUNED" if run.tags.get(Tag.STATE) == "PRUNED" else run.status,
-        values=chosen_values(run),
-        lwlrap=run.metrics.get(Metric.SEARCH_LWLRAP),
-        cv_lwlrap=run.metrics.get(Metric.CV_LWLRAP),
-        epochs=int(run.metrics.get(Metric.TRIAL_EPOCHS, 0)),
-        seconds=run.metrics.get(Metric.TRIAL_SECONDS, 0.0),
-        parameters=int(run.metrics.get("parameters", 0)),
-        error=run.tags.get(Tag.ERROR, ""),
-        exchanges=run.number(Tag.TRIAL_EXCHANGES) if Tag.TRIAL_EXCHANGES in run.tags else 0,
-    )
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether a value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def chosen_values(run: Run) -> dict[str, Any]:
-    """Return the values of a trial by searched field; UserError where its tag does not say them."""
-    try:
-        values = json.loads(run.tag(Tag.TRIAL_VALUES))
-    except ValueError:
-        values = None
-    if not isinstance(values, dict):
-        raise UserError(f"{run.title}: its tag trial.values holds no values by field; set it right in the UI")
-    return values
+def column(chosen: Sequence[object]) -> list[float] | list[str]:
+    """Return the values of one field as numbers if all are, else as texts; a section is its JSON."""
+    numbers = [float(value) for value in chosen if is_number(value)]
+    return numbers if len(numbers) == len(chosen) else [leaf_text(value) for value in chosen]
+
+
+def words(value: object) -> str:
+    """Return a value for people: numbers of four digits, a section as `cosine, first 6`."""
+    if is_number(value):
+        return f"{value:.4g}"
+    if isinstance(value, str) and value.startswith("{"):
+        value = json.loads(value)
+    if isinstance(value, dict):
+        kind = [str(value["kind"])] if "kind" in value else []
+        return ", ".join(kind + [f"{key} {words(inner)}" for key, inner in value.items() if key != "kind"])
+    return leaf_text(value)

@@ -1,4 +1,4 @@
-"""What a sweep leaves in the store: the table of its trials, pictures, the best experiment, and its page."""
+"""The results of a sweep in its run: the table of its trials, pictures, the best experiment, and its page."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from tagging.contract import Tag
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
 from tune import figures
-from tune.front import front, front_picture
 from tune.promote import experiment_text
-from tune.records import TrialRecord, best, common_error
-from tune.values import column, words
+from tune.records import TrialRecord, best, column, common_error, words
+from tune.study import front
 
 LONGEST_TEXT = 1500  # characters of values; MLflow cuts a description at 8000
 LONGEST_ERROR = 300
@@ -29,10 +28,10 @@ def summarise_sweep(
     objectives: Sequence[str] = ("lwlrap",),
     notes: str = "",
 ) -> None:
-    """Log what the trials say together to the sweep's run; again when it goes on, over what was there.
+    """Log table, pictures, numbers and page to the sweep's run; a sweep that is resumed replaces them.
 
-    `log_scaled` are the searched fields that are drawn on a logarithmic axis; a front is drawn for each of several
-    `objectives`; `notes` are those of the space. `experiment.yaml` and `best_lwlrap` need a finished trial.
+    `log_scaled` are the searched fields with a logarithmic axis; a front is drawn for each of several `objectives`;
+    `notes` are those of the space. `experiment.yaml` and `best_lwlrap` need a finished trial.
     """
     store.log_shown_table(sweep.id, trial_table(trials), "tables/trials.parquet")
     pictures = {
@@ -40,17 +39,15 @@ def summarise_sweep(
         "parallel_coordinates": figures.parallel_coordinates(sweep.name, trials, log_scaled),
         "importance": figures.importances(sweep.name, trials, log_scaled),
         "slices": figures.slices(sweep.name, trials, log_scaled),
-        **{
-            f"front_{cost}": front_picture(sweep.name, trials, objectives, cost)
-            for cost in objectives
-            if cost != "lwlrap"
-        },
     }
+    for cost in objectives:
+        if cost != "lwlrap":
+            pictures[f"front_{cost}"] = figures.front_picture(sweep.name, trials, objectives, cost)
     for name, picture in pictures.items():
         store.log_figure(sweep.id, picture, f"figures/{name}.png")
     states = Counter(trial.state for trial in trials)
     metrics = {f"trials_{state.lower()}": float(states[state]) for state in ("FINISHED", "PRUNED", "FAILED")}
-    top = best(list(trials))
+    top = best(trials)
     if top is not None and top.lwlrap is not None:
         metrics["best_lwlrap"] = top.lwlrap
     if top is not None and not top.exchanges:
@@ -85,7 +82,7 @@ def describe_sweep(
     sweep: Run, trials: Sequence[TrialRecord], objectives: Sequence[str] = ("lwlrap",), notes: str = ""
 ) -> str:
     """Return the sweep's description in Markdown, with the space's notes below its head."""
-    top = best(list(trials))
+    top = best(trials)
     if top is None:
         paragraphs = ["## No finished trial yet"]
     else:
@@ -99,7 +96,7 @@ def describe_sweep(
         ]
     if notes:
         paragraphs.insert(1, _shortened(notes))
-    paragraphs += [_states(trials), *_common_error(trials), f"**How to go on**\n\n{_commands(sweep, top)}"]
+    paragraphs += [_states(trials), *_common_error(trials), f"**How to continue**\n\n{_commands(sweep, top)}"]
     return "\n\n".join(paragraphs) + "\n"
 
 
@@ -126,8 +123,8 @@ def _front(sweep: Run, trials: Sequence[TrialRecord], objectives: Sequence[str])
 
 
 def _states(trials: Sequence[TrialRecord]) -> str:
-    told = [f"{len(group)} {figures.STATES[state][0]}" for state, group in figures.by_state(trials).items()]
-    return f"**{count(len(trials), 'trial')}**" + (f": {', '.join(told)}" if told else "")
+    states = [f"{len(group)} {figures.STATES[state][0]}" for state, group in figures.by_state(trials).items()]
+    return f"**{count(len(trials), 'trial')}**" + (f": {', '.join(states)}" if states else "")
 
 
 def _common_error(trials: Sequence[TrialRecord]) -> list[str]:
@@ -141,7 +138,7 @@ def _common_error(trials: Sequence[TrialRecord]) -> list[str]:
 
 def _commands(sweep: Run, top: TrialRecord | None) -> str:
     run = sweep.id[:8]  # several sweeps may share a name
-    lines = [f"python -m tune search --resume {run}   # go on with this sweep"]
+    lines = [f"python -m tune search --resume {run}   # continue this sweep"]
     if top is not None and not top.exchanges:
         promote = f"python -m tune promote {run} --trial best --name my_experiment"
         lines.insert(0, f"{promote}   # write experiments/my_experiment.yaml")

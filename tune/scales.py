@@ -1,4 +1,4 @@
-"""The axis of one searched field: where a trial lies on it, and its ticks."""
+"""The axis of a searched field in a picture: the place of a trial on it, and its ticks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from matplotlib.colors import LogNorm, Normalize
 
 from tagging.config.load import leaf_text
 from tagging.report.canvas import fitted
-from tune.records import TrialRecord
-from tune.values import is_number, words
+from tune.records import TrialRecord, is_number, words
 
-FEW = 5  # different numbers that all get a tick
+FEW = 5  # so many different numbers get a tick each
 CHOICE = 1.3  # inches for a line of the text of a choice
-APART = 0.02  # between trials of equal choices, so that they do not cover each other
+APART = 0.02  # shift of trials of equal choices, so that they do not cover each other
 
 
 @dataclass(frozen=True)
@@ -29,16 +28,16 @@ class Scale:
 
     @property
     def log(self) -> bool:
-        """Say whether the axis is logarithmic."""
+        """Whether the axis is logarithmic."""
         return isinstance(self.norm, LogNorm)
 
     @property
     def name(self) -> str:
-        """Return the field, and that its axis is logarithmic."""
+        """The field's path, with a note on a logarithmic axis."""
         return f"{self.field} (logarithmic)" if self.log else self.field
 
     def place(self, trial: TrialRecord) -> float:
-        """Return where the trial lies, NaN where it has no value: its number, or that of its choice and a little."""
+        """Return the trial's value, or the index of its choice with a small shift; NaN without a value."""
         if self.field not in trial.values:
             return math.nan
         value = trial.values[self.field]
@@ -47,7 +46,7 @@ class Scale:
         return self.choices.index(leaf_text(value)) + APART * (trial.number % 7 - 3)
 
     def height(self, trial: TrialRecord) -> float:
-        """Return where the trial lies in 0..1, NaN where it has no value."""
+        """Return the trial's place on the axis in 0..1; NaN without a value."""
         place = self.place(trial)
         return place if math.isnan(place) else float(self.norm(place))
 
@@ -73,7 +72,7 @@ def number_ticks(norm: Normalize, numbers: Sequence[float]) -> list[tuple[float,
 
 
 def norm_of(numbers: Sequence[float], log: bool = False) -> Normalize:
-    """Return what maps the numbers to 0..1; a single one lies in the middle."""
+    """Return a map of the numbers to 0..1, of a single one to the middle."""
     low, high = min(numbers), max(numbers)
     if log and low > 0:
         return LogNorm(low, high) if low < high else LogNorm(low / 2, high * 2)
@@ -90,5 +89,5 @@ def _scale(field: str, trials: Sequence[TrialRecord], log: bool) -> Scale:
         return Scale(field, norm_of(values, log), tuple(values), ())
     ordered = sorted(values, key=lambda value: (0, value, "") if is_number(value) else (1, 0, leaf_text(value)))
     choices = tuple(dict.fromkeys(map(leaf_text, ordered)))
-    # a margin for those that are moved apart
+    # a margin for shifted trials
     return Scale(field, Normalize(-0.15, len(choices) - 0.85), (), choices)

@@ -7,7 +7,7 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -27,7 +27,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Bounds(Section):
-    """What all ranges of numbers have."""
+    """The ends that all ranges of numbers have."""
 
     kind: str
     low: Number = Field(description="the lowest value")
@@ -109,18 +109,18 @@ class Choice(Section):
         return options
 
     @property
-    def told(self) -> tuple[str | int | float | bool | None, ...]:
+    def choices(self) -> tuple[str | int | float | bool | None, ...]:
         """The options as Optuna keeps them: sections as JSON."""
         return tuple(json.dumps(option) if isinstance(option, dict) else option for option in self.options)
 
     @property
     def middle(self) -> str | int | float | bool | None:
         """The option in the middle, as Optuna keeps it."""
-        return self.told[len(self.options) // 2]
+        return self.choices[len(self.options) // 2]
 
 
 class Rest(Section):
-    """What is left to 1 by other fields; not searched itself."""
+    """What other fields leave to 1; not searched itself."""
 
     kind: Literal["rest"] = "rest"
     of: tuple[str, ...] = Field(min_length=1, description="paths of the other fields, searched or not")
@@ -129,22 +129,30 @@ class Rest(Section):
 Range = Annotated[Uniform | LogUniform | Int | Choice | Rest, Field(discriminator="kind")]
 
 
-class Random(Section):
-    """Values are drawn from the ranges, whatever came before."""
+class Searcher(Section):
+    """A searcher's settings; its sampler is in `tune.searcher.SAMPLERS`."""
+
+    kind: str
+    learns: ClassVar[bool] = False  # from the scores of earlier trials and of other runs
+
+
+class Random(Searcher):
+    """Values are drawn from the ranges, whatever the scores of other trials."""
 
     kind: Literal["random"] = "random"
 
 
-class Grid(Section):
+class Grid(Searcher):
     """Every combination once; the ranges are of kind choice or int."""
 
     kind: Literal["grid"] = "grid"
 
 
-class Tpe(Section):
+class Tpe(Searcher):
     """Optuna's Tree-structured Parzen Estimator (Bergstra et al. 2011)."""
 
     kind: Literal["tpe"] = "tpe"
+    learns: ClassVar[bool] = True
     startup: Count = Field(10, description="trials that are drawn at random before it learns")
 
 
@@ -154,32 +162,39 @@ class NoScheduler(Section):
     kind: Literal["none"] = "none"
 
 
-class Asha(Section):
+class Stopping(Section):
+    """Settings of a scheduler that stops trials; it is in `tune.stopping.SCHEDULERS`."""
+
+    kind: str
+    grace: Count = Field(5, description="epochs before a trial may be stopped")
+
+
+class Asha(Stopping):
     """Asynchronous successive halving (Li et al. 2020): at each rung the worse trials stop."""
 
     kind: Literal["asha"] = "asha"
-    grace: Count = Field(5, description="epochs before a trial may be stopped")
-    reduction: int = Field(3, ge=2, le=1000, description="one in so many goes on at a rung, and rungs lie so far apart")
+    reduction: int = Field(
+        3, ge=2, le=1000, description="one trial in so many continues at a rung; factor from one rung to the next"
+    )
 
 
-class Median(Section):
+class Median(Stopping):
     """A trial stops where it is worse than the median of the others (Golovin et al. 2017)."""
 
     kind: Literal["median"] = "median"
-    grace: Count = Field(5, description="epochs before a trial may be stopped")
 
 
 class Pbt(Section):
-    """Population based training (Jaderberg et al. 2017): the worst go on with weights and values of the best."""
+    """Population based training (Jaderberg et al. 2017): the worst continue with weights and values of the best."""
 
     kind: Literal["pbt"] = "pbt"
     interval: Count = Field(5, description="epochs from one exchange to the next")
-    share: float = Field(0.25, gt=0, le=0.5, description="of the trials that take over, and that are taken over from")
+    share: float = Field(0.25, gt=0, le=0.5, description="share of the trials that take over weights, and of donors")
     resample: Probability = Field(0.25, description="probability that a value is drawn anew, not moved by a fifth")
 
 
 class Resources(Section):
-    """What one trial takes of the machine, and how many run at once."""
+    """CPU cores and GPUs of a trial, and how many trials run at once."""
 
     cpu: Count = Field(1, description="CPU cores of a trial, and its threads")
     gpu: Annotated[float, Field(ge=0, le=1024, allow_inf_nan=False)] | Literal["auto"] = Field(
@@ -192,7 +207,7 @@ class Resources(Section):
     def _number_or_auto(cls, gpu: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
             return handler(gpu)
-        except ValidationError:  # one sentence in place of one for each half of the union
+        except ValidationError:  # one message in place of one for each type of the union
             raise ValueError(f"it is {short(repr(gpu))}; it must be a number, 0 to 1024, or auto") from None
 
     @model_validator(mode="after")
@@ -206,7 +221,7 @@ Objective = Literal["lwlrap", "parameters", "seconds"]
 
 
 class Space(Section):
-    """A search: which fields of an experiment, over which ranges, how, and for how long."""
+    """A search: the fields of an experiment with their ranges, searcher, scheduler, budget and resources."""
 
     name: str = Field("", description="of the search; empty: the file's name")
     experiment: Name = Field(description="name of a file in experiments/, or the path of a YAML file, made absolute")
@@ -228,7 +243,7 @@ class Space(Section):
     @field_validator("experiment")
     @classmethod
     def _from_anywhere(cls, experiment: str) -> str:
-        # as `tagging.config.load` understands it; Ray has each trial work in a folder of its own
+        # absolute, since each of Ray's trials works in a folder of its own
         return str(Path(experiment).absolute()) if experiment.endswith((".yaml", ".yml")) else experiment
 
     @model_validator(mode="after")
@@ -268,7 +283,7 @@ class Space(Section):
         return self
 
     def written_at(self, file: Path, origins: Origins) -> Self:
-        """Remember the file and where each field was written; returns the space itself."""
+        """Keep the file and the lines of its fields for messages; returns the space itself."""
         self._file, self._origins = file.absolute(), origins
         return self
 
@@ -278,12 +293,12 @@ class Space(Section):
         return self._file
 
     def where(self, path: str) -> str:
-        """Name the file and line where a field of the space, or what is around it, was written."""
+        """Return file and line of a field of the space, or of the section around it."""
         return origin_of(path, self._origins, Path(self.name))
 
 
 def typed(value: Any) -> Any:
-    """Return a text of YAML as the number, truth or null that it spells; anything else as it is."""
+    """Return a text of YAML as the number, true, false or null that it spells; anything else as it is."""
     if isinstance(value, dict):
         return {key: typed(below) for key, below in value.items()}
     if value in ("true", "false", "null"):
@@ -300,7 +315,7 @@ Report = dict[str, Any]  # of an epoch of a trial, as Ray passes it on
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What every trial of a sweep needs, on whatever node of the cluster it runs."""
+    """The part of a sweep that each of its trials needs, on whatever node of a cluster it runs."""
 
     sweep_id: str
     sweep_name: str

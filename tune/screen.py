@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: one table that moves on a terminal, a line at each start and end elsewhere."""
+"""A sweep on the screen: a table that is redrawn on a terminal, a line at each start and end elsewhere."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from rich.text import Text
 
 from tagging.progress import say
 from tagging.report.wording import count
-from tune.records import TrialRecord
-from tune.values import words
+from tune.records import TrialRecord, words
 
 _ENDED = ("FINISHED", "PRUNED", "FAILED")
 _AT_WORK = ("RUNNING", "WAITING")
 _STYLES = {"FAILED": "red", "PRUNED": "dim", "KILLED": "dim"}
-_BESIDE_ROWS = 6  # lines of a terminal: what is left out (2), the head, bar, sentence, prompt
+_BESIDE_ROWS = 6  # lines of a terminal: notes on hidden rows and fields (2), head, bar, sentence, prompt
 _SHORTEST, _GAP = 5, 2  # columns of a value, and between two
-_BESIDE_VALUES = 30  # columns of what is no value, with gaps
+_BESIDE_VALUES = 30  # columns of trial, epoch, lwlrap and state, with gaps
 
 
 @dataclass
@@ -35,46 +34,49 @@ class _Row:
     state: str = "RUNNING"
     epochs: int = 0
     lwlrap: float | None = None
-    earlier: bool = False  # begun before the sweep went on
-    begun: float | None = None  # when this start of the sweep began it or went on with it
-    took: float | None = None  # seconds from its beginning to its end, where both were seen
+    earlier: bool = False  # begun before the sweep was resumed
+    begun: float | None = None  # time at which this start of the sweep began or continued it
+    took: float | None = None  # seconds from begin to end, if this start of the sweep saw both
 
     @property
-    def told(self) -> str:
-        """The state as a person sees it: a worker imports torch and reads the data before its first epoch."""
+    def state_shown(self) -> str:
+        # a worker imports torch and reads the data before its first epoch
         return "starting" if self.state == "RUNNING" and not self.epochs else self.state.lower()
 
 
 @dataclass
 class _Rows:
-    """The trials by number, and what is said of all of them."""
+    """The trials by number, and what follows from all of them."""
 
     trials: int
     by_number: dict[int, _Row] = field(default_factory=dict)
     begun: float = field(default_factory=lambda: time.monotonic())
-    waiting: str = ""  # for what, where no trial can begin yet
-    at_once: int = 1  # the most trials that ran beside each other
+    waiting: str = ""  # for this, before the first trial starts
+    at_once: int = 1  # the most trials that ran side by side
+
+    @property
+    def rows(self) -> list[_Row]:
+        return list(self.by_number.values())  # in one go: the table is redrawn in another thread
 
     def best(self) -> int | None:
+        rows = dict(self.by_number)
         scores = {
-            number: row.lwlrap
-            for number, row in list(self.by_number.items())
-            if row.state == "FINISHED" and row.lwlrap is not None
+            number: row.lwlrap for number, row in rows.items() if row.state == "FINISHED" and row.lwlrap is not None
         }
         return max(scores, key=lambda number: (scores[number], -number), default=None)
 
     def ended(self) -> int:
-        return sum(row.state in _ENDED for row in list(self.by_number.values()))
+        return sum(row.state in _ENDED for row in self.rows)
 
     def running(self) -> list[_Row]:
-        return [row for row in list(self.by_number.values()) if row.begun is not None and row.state in _AT_WORK]
+        return [row for row in self.rows if row.begun is not None and row.state in _AT_WORK]
 
     def left(self) -> str:
-        """Return `about 12 min left`, an estimate; empty until a trial that ran from its beginning on did not fail.
+        """Return an estimate, `about 12 min left`; empty while all trials whose begin and end were seen have failed.
 
-        Trials are taken to last as long as those that ended did on average, as many beside each other as ever.
+        It assumes the mean duration of these trials, and as many side by side as there were at most.
         """
-        seen = [row for row in list(self.by_number.values()) if row.took is not None]
+        seen = [row for row in self.rows if row.took is not None]
         if all(row.state == "FAILED" for row in seen):
             return ""
         usual = statistics.fmean(row.took or 0.0 for row in seen)
@@ -91,13 +93,13 @@ class _Rows:
         best = self.best()
         if best is not None:
             parts.append(f"best {self.by_number[best].lwlrap:.4f} (trial {best})")
-        states = Counter(row.state for row in list(self.by_number.values()))
+        states = Counter(row.state for row in self.rows)
         parts += [f"{states[state]} {state.lower()}" for state in ("PRUNED", "FAILED") if states[state]]
         parts.append(f"{_clock(time.monotonic() - self.begun)} so far")
         return ", ".join([*parts, *([f"waiting for {self.waiting}"] if self.waiting else [])])
 
     def shown(self, room: int) -> list[int]:
-        """Return the numbers of at most `room` trials: those that run and the best first of all, then the newest."""
+        """Return the numbers of at most `room` trials: running ones and the best take precedence, then the newest."""
         rows = dict(self.by_number)
         best = self.best()
         wanted = sorted(rows, key=lambda number: (rows[number].state != "RUNNING" and number != best, -number))
@@ -105,10 +107,10 @@ class _Rows:
 
 
 class Screen:
-    """Shows a sweep while it is a context; its methods are called as trials start, move on and end, in any order.
+    """Shows a sweep within a `with` block; its methods may be called in any order.
 
-    `paths` are the searched fields, `trials` how many there will be, `earlier` those that a sweep that is continued
-    has already. A trial that starts again keeps its row. A trial whose worker died before it started has a row too.
+    `paths` are the searched fields, `trials` the number of the whole sweep, `earlier` the trials of a sweep that is
+    resumed. A trial that starts again keeps its row; one whose worker died before it started has a row too.
     """
 
     def __init__(
@@ -117,7 +119,7 @@ class Screen:
         self._names = short_names(paths)
         self._rows = _Rows(trials)
         for record in earlier:
-            state = "KILLED" if record.state == "RUNNING" else record.state  # nobody runs it yet
+            state = "KILLED" if record.state == "RUNNING" else record.state  # it has not started again
             self._rows.by_number[record.number] = _Row(record.values, state, record.epochs, record.lwlrap, earlier=True)
         self._console = console or Console()
         self._room = 0  # rows; 0: as many as the terminal holds
@@ -135,18 +137,18 @@ class Screen:
             self._live.stop()
 
     def waits_for(self, what: str) -> None:
-        """Say what is waited for until a trial starts."""
+        """Show what the sweep waits for until the first trial starts."""
         self._rows.waiting = what
         if not self._moves:
             say(f"waiting for {what}")
 
     def started(self, number: int, values: Mapping[str, Any]) -> None:
-        """Show that a trial begins, or goes on, with these values, by path."""
+        """Show that a trial begins or continues with these values, by path."""
         self._rows.waiting = ""
         known = number in self._rows.by_number
         row = self._row(number)
         if known and row.state == "RUNNING" and row.values == values:
-            return  # it was paused
+            return  # after a pause
         row.values, row.state = values, "RUNNING"
         row.begun = row.begun or time.monotonic()
         self._rows.at_once = max(self._rows.at_once, len(self._rows.running()))
@@ -160,28 +162,29 @@ class Screen:
         row.epochs, row.lwlrap = epochs, lwlrap
 
     def lost(self, number: int) -> None:
-        """Show that a trial's worker died; another continues from its last checkpoint, or anew where there is none."""
-        row = self._row(number)
-        row.state = "WAITING"
-        said = f"trial {number}: its worker died; another worker continues it"
-        if self._moves:
-            self._console.print(said, markup=False, highlight=False)
-        else:
-            say(said)
+        """Show that a trial's worker died; another one continues from the last checkpoint, or begins anew."""
+        self._row(number).state = "WAITING"
+        self._print(f"trial {number}: its worker died; another worker continues it")
 
     def ended(self, number: int, state: str, lwlrap: float | None, error: str = "") -> None:
-        """Show how a trial ended, and why where it failed; `lwlrap` is its score, None without one."""
+        """Show the end of a trial, with its score (None without one) and the error of a failed one."""
         row = self._row(number)
         row.state, row.lwlrap = state, lwlrap
         if row.begun is not None and not row.earlier and state in _ENDED:
             row.took = time.monotonic() - row.begun
         if not self._moves:
             score = "" if lwlrap is None else f", lwlrap {lwlrap:.4f}"
-            said = f"trial {number} {state.lower()} after {count(row.epochs, 'epoch')}{score}"
-            say(f"{said}: {error}" if error else said)
+            text = f"trial {number} {state.lower()} after {count(row.epochs, 'epoch')}{score}"
+            say(f"{text}: {error}" if error else text)
             say(", ".join([f"  {self._rows.sentence()}", *filter(None, [self._rows.left()])]))
         elif error:
-            self._console.print(f"trial {number} {state.lower()}: {error}", markup=False, highlight=False)
+            self._print(f"trial {number} {state.lower()}: {error}")
+
+    def _print(self, text: str) -> None:
+        if self._moves:
+            self._console.print(text, markup=False, highlight=False)
+        else:
+            say(text)
 
     def table(self, room: int) -> RenderableType:
         """Return the table with at most `room` trials, the bar and the sentence below it."""
@@ -203,7 +206,7 @@ class Screen:
                 *(_one_line(_value(row.values[path]) if path in row.values else "") for path in names),
                 str(row.epochs or ""),
                 "" if row.lwlrap is None else f"{row.lwlrap:.4f}",
-                row.told,
+                row.state_shown,
                 style="bold" if number == best else _STYLES.get(row.state, ""),
             )
         cut = {"trials": (len(numbers), len(self._rows.by_number)), "searched fields": (len(names), len(self._names))}
@@ -224,18 +227,16 @@ class Screen:
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:
-    """Return for each path as many of its last parts as tell it from the others: `optimizer.lr` is `lr`."""
+    """Return for each path as few of its last parts as tell it from the others: `lr` for `optimizer.lr`."""
     listed = list(paths)
-    return {path: _short(path, [other for other in listed if other != path]) for path in listed}
 
+    def short(path: str) -> str:
+        parts = path.split(".")
+        names = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
+        others = [other for other in listed if other != path]
+        return next((name for name in names if not any(f".{other}".endswith(f".{name}") for other in others)), path)
 
-def _short(path: str, others: list[str]) -> str:
-    parts = path.split(".")
-    for length in range(1, len(parts)):
-        name = ".".join(parts[-length:])
-        if not any(f".{other}".endswith(f".{name}") for other in others):
-            return name
-    return path
+    return {path: short(path) for path in listed}
 
 
 def _value(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Ray, from its start to its end: on this machine alone, or as a guest of a cluster."""
+"""Ray, from its start to its end: on this machine alone, or joined to a cluster."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from tagging.signals import keeping_handlers
 
 # Ray and Tune read these when they start; workers inherit them
 _SETTINGS = {
-    # a trial is a training like any other; by Ray's 15 it hardly gets a core where anything else runs
+    # a trial is a training like any other; with Ray's niceness of 15 it hardly gets a core beside other processes
     "RAY_worker_niceness": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",  # the table is tune/screen.py's
+    "RAY_AIR_NEW_OUTPUT": "0",  # tune/screen.py prints the table
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a tip about GPUs
     "TUNE_STATE_REFRESH_PERIOD": "inf",  # seconds; a head that died would be asked for a minute
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store is the log
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that fails reports its error alone
 }
 _SILENT: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-# a Unix socket's path holds 107 bytes; so many are Ray's: session_DATE_TIME_MICROSECONDS_PID/sockets/plasma_store
+# bytes of a Unix socket's path, and of Ray's part of it: session_DATE_TIME_MICROSECONDS_PID/sockets/plasma_store
 _SOCKET_PATH, _OF_RAY = 107, 64
 _OBJECT_STORE = 100 * 2**20  # bytes; trials map the feature store and pass next to nothing through Ray's
 _FOLDER = re.compile(r"ray-(\d+)-[a-z0-9_]{8}")  # of a session: the pid of its process, and what tempfile adds
-# a closed terminal and SLURM send these to the driver and to all processes below it, which it is to end itself, since
-# without them it cannot close the trials' runs; Ray does the same with SIGINT
+# a closed terminal and SLURM send these to the driver and all processes below it. Only the driver takes them: it needs
+# the others until the trials' runs are closed, and ends them itself. Ray does the same with SIGINT
 _OF_THE_DRIVER = (signal.SIGHUP, signal.SIGUSR1)
 _GONE_WITHIN = 5.0  # seconds for Ray's processes to end by themselves
 _HEAD_WITHIN = 5.0  # seconds for a cluster's head to answer
@@ -47,22 +47,22 @@ _HEAD_WITHIN = 5.0  # seconds for a cluster's head to answer
 
 @contextmanager
 def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
-    """Have Ray run while the block does, and no process of it afterwards, whichever way the block ends.
+    """Start Ray for the block, and end all of its processes afterwards, however the block ends.
 
-    Without an address Ray is its own, with so many CPUs and GPUs for trials, listens on loopback alone and joins
-    nothing that runs or once ran. `auto` or HOST:PORT joins that cluster, whose resources are its own; UserError
-    within seconds if it is not there. Nothing is printed or sent anywhere.
+    Without an address, a Ray of its own has so many CPUs and GPUs for trials, listens on loopback alone and joins
+    no other one. With `auto` or HOST:PORT it joins that cluster and uses the cluster's resources; UserError within
+    seconds where there is none. Ray prints nothing and sends no usage statistics.
     """
     import ray
 
     os.environ.update(_SETTINGS)
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the screen says which worker died
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the screen shows which worker died
     before = _processes()
     _remove_left_behind()
     with _session_folder() as folder:
         try:
             _listen_beyond_loopback(bool(address))
-            with keeping_handlers():  # Ray puts one of its own in place
+            with keeping_handlers():  # Ray installs a signal handler of its own
                 if address:
                     _join(address)
                 else:
@@ -75,9 +75,9 @@ def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
 
 
 def check_resources(cpu: int, gpu: float) -> None:
-    """Raise UserError where a trial is to have more CPU cores or GPUs than there are.
+    """Raise UserError where a trial wants more CPU cores or GPUs than this machine has.
 
-    What there is: this machine, or within a session that joined a cluster the largest of its nodes.
+    Within a session that joined a cluster: more than its largest node has.
     """
     nodes = _nodes(gpu)
     what = "this machine" if len(nodes) == 1 else "the largest node"
@@ -95,9 +95,9 @@ def check_resources(cpu: int, gpu: float) -> None:
 
 
 def check_start(cpu: int, gpu: float | Literal["auto"], address: str) -> None:
-    """Raise UserError where no trial could start, before anything is written: as `check_resources` and `ray_session`.
+    """Raise UserError where no trial could start, before anything is written; errors of `ray_session` too.
 
-    A cluster is joined for that, and left again.
+    To ask a cluster for its resources, it is joined and left again.
     """
     if not address:
         check_resources(cpu, 0 if gpu == "auto" else gpu)
@@ -110,9 +110,9 @@ def check_start(cpu: int, gpu: float | Literal["auto"], address: str) -> None:
 
 
 def trials_at_once(cpu: int, gpu: float, at_once: int) -> int:
-    """Return how many trials of so many CPU cores and GPUs run side by side, `at_once` at most unless it is 0.
+    """Return how many trials of `cpu` cores and `gpu` GPUs run side by side, `at_once` at most unless it is 0.
 
-    A share of a GPU is of one GPU: of 0.3 three fit on each. UserError as by `check_resources` where not one fits.
+    A trial with a share has it of one GPU: with 0.3, three fit on each. UserError by `check_resources` where none fits.
     """
     check_resources(cpu, gpu)
     fit = sum(_fit(node, cpu, gpu) for node in _nodes(gpu))
@@ -120,16 +120,16 @@ def trials_at_once(cpu: int, gpu: float, at_once: int) -> int:
 
 
 def sees_gpu() -> bool:
-    """Say whether torch sees a GPU on this machine."""
+    """Tell whether torch sees a GPU on this machine."""
     import torch
 
     return torch.cuda.is_available()
 
 
 def _nodes(gpu: float) -> list[tuple[int, int]]:
-    """Return the CPU cores and GPUs of this machine, or of each node of the cluster that was joined.
+    """Return CPU cores and GPUs of this machine, or of each node of the cluster that was joined.
 
-    For trials without a GPU those of this machine are not counted: that takes the import of torch.
+    For trials without a GPU, this machine's GPUs are not counted, which would import torch.
     """
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
@@ -153,7 +153,7 @@ def _fit(node: tuple[int, int], cpu: int, gpu: float) -> int:
 
 
 def _check_room_for_sockets() -> None:
-    """Raise UserError where Ray could not have its sockets: their paths hold few bytes."""
+    """Raise UserError where the paths of Ray's sockets would be too long."""
     room = _SOCKET_PATH - _OF_RAY
     try:
         with _session_folder() as folder:
@@ -171,7 +171,7 @@ def _session_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def _remove_left_behind() -> None:
-    """Remove the folders of sessions whose process was killed before it could."""
+    """Remove the folders of sessions whose process was killed before it could remove its own."""
     for folder in Path(tempfile.gettempdir()).glob("ray-*"):
         named = _FOLDER.fullmatch(folder.name)
         with suppress(FileNotFoundError):  # another process may have been faster
@@ -182,7 +182,7 @@ def _remove_left_behind() -> None:
 def _listen_beyond_loopback(allowed: bool) -> None:
     from ray._private import ray_constants
 
-    # read when ray is imported, which may have been before, and by the processes that it starts
+    # the variable is for the processes that Ray starts, the constant for this one, which may have imported ray before
     os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = str(int(allowed))
     ray_constants.ENABLE_RAY_CLUSTER = allowed
 
@@ -190,15 +190,15 @@ def _listen_beyond_loopback(allowed: bool) -> None:
 def _start(cpus: int, gpus: float, folder: Path) -> None:
     import ray
 
-    # Ray's default is a token in the home folder, which may not be there; this one is gone with this process
+    # a token for this process alone; Ray's default is one in the home folder, which may be missing
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    # processes inherit what is blocked; what comes meanwhile reaches this one afterwards
+    # Ray's processes inherit the blocked signals; a signal that comes meanwhile reaches this process afterwards
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_THE_DRIVER)
     try:
         ray.init(
             address="local",
             num_cpus=cpus,
-            num_gpus=math.ceil(round(gpus, 6)),  # Ray counts in whole ones, and trials take shares of them
+            num_gpus=math.ceil(round(gpus, 6)),  # Ray takes whole GPUs, of which trials take shares
             object_store_memory=_OBJECT_STORE,
             include_dashboard=False,
             _temp_dir=str(folder),
@@ -221,8 +221,8 @@ def _join(address: str) -> None:
         raise UserError(f"--address {address}: no Ray cluster is found there; {how}") from None
     if not answers(head):
         raise UserError(f"--address {address}: no Ray cluster answers at {head}; {how}")
-    logging.getLogger("ray").setLevel(_SILENT["logging_level"])  # else Ray says that it uses a token
-    maybe_enable_token_auth_if_token_available()  # Ray does so by itself for `auto` alone
+    logging.getLogger("ray").setLevel(_SILENT["logging_level"])  # else Ray prints that it uses a token
+    maybe_enable_token_auth_if_token_available()  # by itself Ray does so for `auto` alone
     try:
         ray.init(address=head, **_SILENT)
     except (AuthenticationError, ConnectionError, RuntimeError) as error:
@@ -233,7 +233,7 @@ def _join(address: str) -> None:
 
 
 def answers(head: str) -> bool:
-    """Say whether anything listens there: Ray itself would ask for two minutes."""
+    """Tell whether anything listens at HOST:PORT; Ray itself would try for two minutes."""
     host, _, port = head.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _HEAD_WITHIN).close()
@@ -247,7 +247,7 @@ def _processes() -> set[psutil.Process]:
 
 
 def _end(processes: set[psutil.Process]) -> None:
-    """Wait until processes have ended, and kill what does not."""
+    """Wait until the processes have ended, and kill those that do not."""
     _, left = psutil.wait_procs(processes, timeout=_GONE_WITHIN)
     for process in left:
         process.kill()

@@ -23,7 +23,7 @@ from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store, StoreError
 from tagging.training.checkpoint import Checkpoints
 from tune.packing import memory_share
-from tune.schedule import schedule, values_at
+from tune.population import schedule, values_at
 from tune.schema import Report, SweepPlan
 from tune.space import trial_experiment, value_tags
 from tune.stopping import PLANNED

@@ -1,12 +1,11 @@
-"""A sweep, from a space to its finished run; begun, or gone on with."""
+"""A sweep, from a space to its finished run: begun, or resumed."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,12 @@ from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures
 from tune.check import check_space
-from tune.packing import gpu_share, measured, told_share
 from tune.records import TrialRecord, best, common_error, records
-from tune.schema import Space
-from tune.session import check_start, sees_gpu
-from tune.side_by_side import Sweep, run_trials
+from tune.schema import Space, SweepPlan
+from tune.session import check_start
 from tune.space import digest, experiment_digest, load_space, some_trial, trials_of
 from tune.study import FILE as STUDY
+from tune.tuner import run_all
 
 
 def search(
@@ -45,17 +43,17 @@ def search(
     address: str,
     labelled: Labelled | None = None,
 ) -> Run:
-    """Begin a sweep and return its finished run; `given` are the fields of the space that its file did not say.
+    """Begin a sweep and return its finished run; `given` are the fields of the space from the command line.
 
-    `labelled` are the data where they are read already.
-    Raises UserError where one of this name is unfinished; nothing is written then.
+    `labelled` are the data where they were read before. Raises UserError, before anything is written, where an
+    unfinished sweep has this name.
     """
     store = _open()
     name = name or space.name
     for run in store.search({Tag.KIND: Kind.SWEEP}):
         if run.name == name and run.status != "FINISHED":
             raise UserError(
-                f"the sweep {name} ({run.id[:8]}) is not finished; go on with it by `python -m tune search --resume "
+                f"the sweep {run.title} is not finished; continue it by `python -m tune search --resume "
                 f"{run.id[:8]}`, or give the new one another name with --name"
             )
     prepared = _prepared(store, space, data, labelled)
@@ -68,14 +66,14 @@ def search(
     run = store.start(prepared.dataset.name, Kind.SWEEP, name, tags, {}, description=space.notes)
     store.set_tags(run.id, {Tag.LOCK: run.id})
     kept = {"file": str(space.file), "given": given, "data": str(data or "")}
-    return _finish(store, Sweep(run, space, data, address), kept, prepared)
+    return _finish(store, run, space, kept, prepared, address)
 
 
 def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
-    """Go on with a sweep that was broken off, or bring it to more trials; `changes` replace trials, resources.
+    """Continue a sweep that was interrupted, or extend it to more trials; `changes` replace trials and resources.
 
-    Raises UserError where the changes do not suit it, the space was changed meanwhile, no trial could start, or the
-    data are others; the sweep stays as it is then.
+    Raises UserError, and leaves the sweep as it is, where the changes do not suit it, the space or the data were
+    changed meanwhile, or no trial could start.
     """
     store = _open()
     run = store.resolve(sweep_text, kinds=(Kind.SWEEP,), unfinished=True)
@@ -87,30 +85,23 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
             raise ValueError("it holds no space")
     try:
         space = Space.model_validate(merge(stored["space"], changes))
-    except ValidationError as error:  # a sweep of this kind cannot have the changes
+    except ValidationError as error:  # changes that this space does not allow
         raise UserError(*problems_of(error, {key: f"--{key}" for key in changes}, Path(run.name), Space)) from None
     _check_unchanged(run, space, stored)
-    there = records(store, run)
-    left = trials_of(space) - sum(not trial.broken_off for trial in there)
+    trials, wanted = records(store, run), trials_of(space)
+    left = wanted - sum(not trial.interrupted for trial in trials)
     if run.status == "FINISHED" and left <= 0:
-        say(_nothing_left(run, space))
-        _tell(store, run, _winner(there))
+        text = f"the sweep {run.title} is finished with {count(wanted, 'trial')}"
+        say(f"{text}, the whole grid" if space.searcher.kind == "grid" else f"{text}; --trials N adds more")
+        _print_result(store, run, _winner(trials))
         return run
     check_start(space.resources.cpu, space.resources.gpu, address)
-    data = Path(stored["data"]) if stored["data"] else None
-    prepared = _prepared(store, space, data)
+    prepared = _prepared(store, space, Path(stored["data"]) if stored["data"] else None)
     for tag, value in prepared.data_tags().items():
         if run.tags.get(tag) != value:
             raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
-    say(f"going on with the sweep {run.title}: {max(left, 0)} of {trials_of(space)} trials are left")
-    return _finish(store, Sweep(run, space, data, address), stored, prepared)
-
-
-def _nothing_left(run: Run, space: Space) -> str:
-    had = f"the sweep {run.title} is finished, and nothing is left to try:"
-    if space.searcher.kind == "grid":
-        return f"{had} its grid has {count(trials_of(space), 'point')}"
-    return f"{had} it was to have {count(trials_of(space), 'trial')}; --trials N brings it to more"
+    say(f"continuing the sweep {run.title}: {max(left, 0)} of {wanted} trials are left")
+    return _finish(store, run, space, stored, prepared, address)
 
 
 def _open() -> Store:
@@ -127,14 +118,14 @@ def _prepared(store: Store, space: Space, data: Path | None, labelled: Labelled 
 
 
 def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
-    """Hold the space's file, with what the command line said beside it, and its experiment against the sweep."""
-    if "given" not in kept:  # begun before that was noted
-        say(f"{run.name} does not say what its space was made of; the sweep goes on with the space that its run holds")
+    """Compare the space's file, with the fields of the command line, and its experiment with those of the sweep."""
+    if "given" not in kept:  # of a sweep of an earlier version
+        say(f"{run.name} does not name the file of its space; the sweep continues with the space in its run")
         return
     file, experiment, problems = Path(kept["file"]), space.experiment, []
     since = f"was changed since the sweep {run.title} began; take the change back, or begin a new sweep"
     if not file.exists():
-        say(f"{file} is not there any more; the sweep goes on with the space that its run holds")
+        say(f"{file} is missing; the sweep continues with the space in its run")
     elif digest(load_space(file, kept["given"])) != digest(space):
         problems.append(f"the space {file} {since} with it: python -m tune search {file} --name NAME")
     if experiment_digest(space) != run.tags.get(Tag.EXPERIMENT_DIGEST):
@@ -144,52 +135,61 @@ def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
         raise UserError(*problems)
 
 
-def _finish(store: Store, sweep: Sweep, kept: Mapping[str, Any], prepared: Folded) -> Run:
-    run = sweep.run
-    with _naming(run), own(run.id), ending(store, run):
-        if run.status != "RUNNING":  # only now is it sure that nobody else goes on with it
-            store.reopen(run.id)
-        # before the first trial: what a sweep was told when it went on holds when it goes on again
-        store.log_json(run.id, {**kept, "space": sweep.space.model_dump(mode="json")}, File.SPACE)
-        link_launch(store, run)
-        say(store.where_to_look(run))
-        from tune.report import summarise_sweep  # with Matplotlib
-
-        failures = AlikeFailures()
-        _tune(store, sweep, prepared, failures)
-        trials = records(store, run)
-        space = sweep.space
-        logarithmic = [path for path, kind in space.space.items() if kind.kind == "loguniform"]
-        summarise_sweep(store, store.get(run.id), trials, logarithmic, space.objectives, space.notes)
-        if (study := work_folder() / run.id / STUDY).is_file():
-            store.log_file(run.id, study)
-        if failures.error:
-            raise UserError(f"five trials in a row failed alike: {failures.error}")
-        _refuse_unfinished(sweep, trials, failures)
-        winner = _winner(trials)
-    shutil.rmtree(work_folder() / run.id, ignore_errors=True)
-    _tell(store, store.get(run.id), winner)
-    return store.get(run.id)
-
-
-@contextmanager
-def _naming(run: Run) -> Iterator[None]:
-    """Have Ctrl-C say how to go on with this sweep."""
+def _finish(
+    store: Store,
+    run: Run,
+    space: Space,
+    kept: Mapping[str, Any],
+    prepared: Folded,
+    address: str,
+) -> Run:
+    """Run the missing trials, log what they amount to, and return the finished run."""
+    resume_by = f"`python -m tune search --resume {run.id[:8]}` continues it"
     try:
-        yield
+        with own(run.id), ending(store, run):
+            if run.status != "RUNNING":  # under the lock: no other process continues it
+                store.reopen(run.id)
+            # before the first trial, so that changed trials and resources hold for the next --resume too
+            store.log_json(run.id, {**kept, "space": space.model_dump(mode="json")}, File.SPACE)
+            link_launch(store, run)
+            say(store.where_to_look(run))
+            failures = AlikeFailures()
+            data = Path(kept["data"]) if kept["data"] else None
+            run_all(store, SweepPlan(run.id, run.name, space, data, store.uri), address, prepared, failures)
+            trials = records(store, run)
+            _log_results(store, run, space, trials)
+            _check_ended(trials, trials_of(space), failures, resume_by)
+            winner = _winner(trials)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"`python -m tune search --resume {run.id[:8]}` goes on with it") from None
+        raise KeyboardInterrupt(resume_by) from None
+    shutil.rmtree(work_folder() / run.id, ignore_errors=True)
+    run = store.get(run.id)
+    _print_result(store, run, winner)
+    return run
 
 
-def _refuse_unfinished(sweep: Sweep, trials: list[TrialRecord], failures: AlikeFailures) -> None:
-    """Raise UserError where the machine broke trials off, KeyboardInterrupt where Ray was stopped before all ended."""
-    ended = {trial.number for trial in trials if not trial.broken_off}
-    left = sweep.wanted - len(ended)
-    broken = [error for number, error in failures.errors.items() if number not in ended]  # some before they had a run
-    if broken and left <= len(broken):
+def _log_results(store: Store, run: Run, space: Space, trials: list[TrialRecord]) -> None:
+    from tune.report import summarise_sweep  # with Matplotlib
+
+    log_scaled = [path for path, bounds in space.space.items() if bounds.kind == "loguniform"]
+    summarise_sweep(store, store.get(run.id), trials, log_scaled, space.objectives, space.notes)
+    if (study := work_folder() / run.id / STUDY).is_file():
+        store.log_file(run.id, study)
+
+
+def _check_ended(trials: list[TrialRecord], wanted: int, failures: AlikeFailures, resume_by: str) -> None:
+    """Raise UserError where trials failed alike or were interrupted, KeyboardInterrupt where Ray was stopped early."""
+    if failures.error:
+        raise UserError(f"five trials in a row failed alike: {failures.error}")
+    ended = {trial.number for trial in trials if not trial.interrupted}
+    left = wanted - len(ended)
+    # some were interrupted before they had a run
+    interrupted = [error for number, error in failures.errors.items() if number not in ended]
+    if interrupted and left <= len(interrupted):
         raise UserError(
-            f"{count(len(broken), 'trial')} of {sweep.wanted} did not come to an end, the last for this: {broken[-1]}",
-            f"`python -m tune search --resume {sweep.run.id[:8]}` goes on where it was",
+            f"{count(len(interrupted), 'trial')} of {wanted} did not come to an end, "
+            f"the last for this reason: {interrupted[-1]}",
+            resume_by,
         )
     if left > 0:
         raise KeyboardInterrupt
@@ -201,35 +201,15 @@ def _winner(trials: list[TrialRecord]) -> TrialRecord:
     if winner is not None:
         return winner
     states = Counter(trial.state.lower() for trial in trials)
-    told = ", ".join(f"{number} {state}" for state, number in states.items())
     common = common_error(trials)
     raise UserError(
-        f"no trial was finished: {told}",
+        f"no trial was finished: {', '.join(f'{number} {state}' for state, number in states.items())}",
         *([f"the most common error ({common[1]}): {common[0]}"] if common else []),
         "change what the trials have in common, the space or the experiment, and begin a new sweep with --name NAME",
     )
 
 
-def _tune(store: Store, sweep: Sweep, prepared: Folded, failures: AlikeFailures) -> None:
-    """Run the trials that are missing; where the GPU's share is to be found out, one by itself first."""
-    space = sweep.space
-    gpu = space.resources.gpu
-    if gpu != "auto":
-        run_trials(store, sweep, prepared, failures, gpu, sweep.wanted)
-        return
-    if not sees_gpu():
-        say("no GPU that torch sees: trials run on CPU cores")
-        run_trials(store, sweep, prepared, failures, 0, sweep.wanted)
-        return
-    if measured(store, sweep.run) is None:
-        say("one trial has the GPU alone, to see how much of it a trial needs")
-        run_trials(store, sweep, prepared, failures, 1, max(1, len(records(store, sweep.run))))
-    memory = measured(store, sweep.run)
-    say(told_share(memory))
-    run_trials(store, sweep, prepared, failures, gpu_share(memory), sweep.wanted)
-
-
-def _tell(store: Store, run: Run, winner: TrialRecord) -> None:
+def _print_result(store: Store, run: Run, winner: TrialRecord) -> None:
     say(f"\nbest: trial {winner.number} with lwlrap {winner.lwlrap:.4f}")
     for path, value in winner.values.items():
         say(f"  {path}={value}" + " at its end; schedule.json of its run has them by epoch" * bool(winner.exchanges))

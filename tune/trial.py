@@ -1,4 +1,4 @@
-"""A trial as Ray sees it: an epoch a step. Imports what trains once a worker takes the first step."""
+"""A trial as Ray sees it: an epoch a step. What trains is imported with a worker's first step."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from tune.schema import Report
 if TYPE_CHECKING:
     from tune.preparing import Preparing
 
-
 class CrossValidation(tune.Trainable):
-    """Trains the folds of a trial one after another; what Ray asks for as a step is an epoch.
+    """Trains the folds of a trial one after another; a step of Ray is an epoch.
 
-    Its config holds `plan`, and `number` and `values` of a trial. A report holds `lwlrap`, the mean over the folds
-    begun so far of the best val_lwlrap, `epochs` of all folds, `planned` (see `tune.stopping`) and `seconds` of their
-    training steps; the last one `whole` and `parameters`, or `error` and whether the trial is `broken_off`, by no fault
-    of its own.
+    Its config holds `plan` (a SweepPlan), `number` and `values` of a trial. A report holds `lwlrap`, the mean over the
+    folds begun so far of the best val_lwlrap; `epochs` of all folds; `planned`, the planned epoch (`tune.stopping`);
+    `seconds` of training steps. The last report holds `whole` and `parameters`, or `error` and `interrupted`: whether
+    the machine, not the trial, is at fault.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Take the trial of `config`, to begin or to go on with."""
+        """Take the trial of `config`."""
         guard()
         self._config = config
         self._steps: Generator[Report] | None = None
@@ -36,7 +35,7 @@ class CrossValidation(tune.Trainable):
         os.environ["MLFLOW_TRACKING_URI"] = config["plan"].uri
 
     def step(self) -> Report:
-        """Train one epoch; what goes wrong is reported, so that Ray does not try the same again."""
+        """Train one epoch; an error is reported, not raised, so that Ray does not restart the trial."""
         with importing():
             from tune.preparing import Preparing
             from tune.steps import by_the_machine, trial_steps
@@ -48,7 +47,7 @@ class CrossValidation(tune.Trainable):
             return next(self._steps)
         except Exception as error:
             text = str(error) if isinstance(error, UserError) else showable(f"{type(error).__name__}: {error}")
-            return {"error": text, "broken_off": by_the_machine(error), tune.result.DONE: True}
+            return {"error": text, "interrupted": by_the_machine(error), tune.result.DONE: True}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial in the same process."""
@@ -57,12 +56,12 @@ class CrossValidation(tune.Trainable):
         return True
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
-        """Leave the trial, which Ray asks for before it pauses: its last epoch lies in the work folder."""
+        """Leave the trial, as Ray asks before it pauses it: the checkpoint is in the work folder."""
         self.cleanup()
         return {"number": self._config["number"]}
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        """Go on from the work folder with the next step."""
+        """Load nothing: the next step continues from the work folder."""
 
     def cleanup(self) -> None:
         """Close the fold that is being trained."""

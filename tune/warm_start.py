@@ -1,4 +1,4 @@
-"""What the store knows already: finished runs that a sweep's space could have tried."""
+"""Finished runs of the store whose values lie in a sweep's space: the searcher learns from them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from tagging.contract import FROM_SOUND, Metric, Tag
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 from tune.schema import Choice, Space
-from tune.searchable import inside
-from tune.space import distributions, experiment_of, searched
+from tune.space import distributions, experiment_of, inside, searched
 
 Known = tuple[dict[str, Any], float]
 Leaves = dict[str, str]
 Options = Mapping[str, Sequence[tuple[Any, Leaves]]]
-_NAMED = ("labels.", "model.weights")  # files, told apart here by their names; `deciding` leaves them out
+_NAMED = ("labels.", "model.weights")  # files, compared here by their names; `deciding` leaves them out
 
 
 def known_results(
@@ -33,17 +32,17 @@ def known_results(
     folds: Sequence[int],
     sweep_id: str,
 ) -> list[Known]:
-    """Return values and score of each finished experiment or trial, of other sweeps, that lies in the space.
+    """Return values and score of each finished experiment or trial of another sweep that lies in the space.
 
-    Such a run has these `tags` of classes, clips and folds, and agrees in every field that decides numbers and is not
-    searched. The score is the mean of the best val_lwlrap over `folds`, as in the sweep's own trials.
+    Such a run has these `tags` of classes, clips and folds, and every field that is not searched has the space's value,
+    if it decides numbers. The score is the mean of the best val_lwlrap over `folds`, as in the sweep's own trials.
     """
     same = {**tags, Tag.RECIPE: str(RECIPE_VERSION)}
     runs = [
         run
         for kind in FROM_SOUND
         for run in store.search({Tag.KIND: kind, **same}, dataset)
-        # of one that exchanged no values stand for its score
+        # not a trial of a population that changed its values: none of them stands for its score
         if run.status == "FINISHED" and run.parent_id != sweep_id and Tag.TRIAL_EXCHANGES not in run.tags
     ]
     options = _options(space, data) if runs else {}
@@ -57,21 +56,23 @@ def known_results(
 
 
 def _options(space: Space, data: Path | None) -> Options:
-    """Return the options of each choice, with the leaves that an experiment has by each.
+    """Return the options of each choice, each with the experiment's leaves under that path (`scheduler.first`).
 
     The other fields, which change none of these leaves, are at their middle.
     """
     ranges = searched(space)
     middle = {path: bounds.middle for path, bounds in ranges.items()}
     return {
-        path: [(told, _leaves(experiment_of(space, {**middle, path: told}, data), path)) for told in bounds.told]
+        path: [
+            (choice, _leaves(experiment_of(space, {**middle, path: choice}, data), path)) for choice in bounds.choices
+        ]
         for path, bounds in ranges.items()
         if isinstance(bounds, Choice)
     }
 
 
 def _values_in(space: Space, options: Options, data: Path | None, run: Run) -> dict[str, Any] | None:
-    """Return the values by which the space gives this run's config, None where none do."""
+    """Return the values with which a trial of the space would have this run's config; None without such values."""
     values = {}
     for path, distribution in distributions(space).items():
         chosen = _chosen(options[path], run) if path in options else _number(distribution, run.params.get(path, ""))
@@ -82,15 +83,18 @@ def _values_in(space: Space, options: Options, data: Path | None, run: Run) -> d
         experiment = experiment_of(space, values, data)
     except UserError:
         return None
-    # what is off stands in no leaf here, but may be on in the run
+    # a teacher that is off has no leaf here, but the run may have one
     untaught = isinstance(experiment, Stacker) or experiment.teacher.off
     alike = untaught == (Tag.TEACHER_RUN not in run.tags) and _leaves(experiment).items() <= run.params.items()
     return values if alike else None
 
 
 def _chosen(options: Sequence[tuple[Any, Leaves]], run: Run) -> list[Any]:
-    """Return the option that agrees with a run in the most leaves, since one that is off has none; or nothing."""
-    agreeing = [(told, leaves) for told, leaves in options if leaves.items() <= run.params.items()]
+    """Return the option that agrees with a run, in a list, which is empty without one.
+
+    Of several the one with the most leaves: a section that is off has none, and agrees with every run.
+    """
+    agreeing = [(choice, leaves) for choice, leaves in options if leaves.items() <= run.params.items()]
     return [max(agreeing, key=lambda option: len(option[1]))[0]] if agreeing else []
 
 
@@ -99,19 +103,19 @@ def _number(distribution: BaseDistribution, param: str) -> list[Any]:
         number = float(param)
     except ValueError:
         return []
-    # its own word for it, by which a study would refuse the value: that of a step counts too
+    # `_contains` is Optuna's own check, which a study makes too: the value must also lie on a step
     return [distribution.to_external_repr(number)] if distribution._contains(number) else []
 
 
-def _leaves(experiment: AnyRecipe, around: str = "") -> Leaves:
-    """Return the leaves that a run must have, as its params say them: all, or those of one field or section."""
+def _leaves(experiment: AnyRecipe, section: str = "") -> Leaves:
+    """Return the leaves that a run's params must hold: all, or those of one field or section."""
     named = {path: value for path, value in flatten(experiment).items() if path.startswith(_NAMED)}
     leaves = {**deciding(experiment), **named}
-    return {path: leaf_text(value) for path, value in leaves.items() if around in ("", path) or inside(path, around)}
+    return {path: leaf_text(value) for path, value in leaves.items() if section in ("", path) or inside(path, section)}
 
 
 def _score(store: Store, run: Run, folds: Sequence[int]) -> float | None:
-    # by the tag's text, since one that somebody changed is no fold of ours
+    # the tag as text: somebody may have changed it to no number
     scores = {child.tags.get(Tag.FOLD): child.metrics.get(Metric.BEST_VAL) for child in store.children(run.id)}
     wanted = [scores.get(str(fold)) for fold in folds]
     known = [score for score in wanted if score is not None]

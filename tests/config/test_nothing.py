@@ -61,11 +61,11 @@ def test_recipes_of_ensembles_and_spaces_know_nothing_alike(tmp_path: Path) -> N
         "name: ~\nexperiment: base\ntrials: 3\nfolds: null\n"
         "set: {early_stopping.patience: null}\nspace: {optimizer.lr: {kind: uniform, low: 1, high: 2}}\n"
     )
-    space = load_space("space", folder=tmp_path)
+    space = load_space(tmp_path / "space.yaml")
     assert (space.name, space.folds, space.set) == ("space", (), {"early_stopping.patience": "null"})
     (tmp_path / "space.yaml").write_text("experiment: null\ntrials: 3\nspace: {seed: {kind: int, low: 1, high: 2}}\n")
     with pytest.raises(UserError, match=r"space\.yaml:1: experiment must not be empty"):
-        load_space("space", folder=tmp_path)
+        load_space(tmp_path / "space.yaml")
     assert Stacker(members=None).members == ()
     assert Experiment(name=None).name == ""
 

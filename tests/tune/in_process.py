@@ -27,7 +27,7 @@ from ray.train._internal.session import _FutureTrainingResult
 from tagging.tracking.store import Store
 from tests.project import Project
 from tests.trainings import copied
-from tune import session, watch
+from tune import callbacks, session
 
 CONTROLLER = "ray.tune.execution.tune_controller"
 Step = Callable[[int], None]
@@ -78,14 +78,14 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     monkeypatch.setattr(f"{CONTROLLER}.RayActorManager", lambda resource_manager: _Actors(how))
     monkeypatch.setattr(f"{CONTROLLER}._ActorClassCache", lambda: SimpleNamespace(get=lambda trainable: trainable))
     monkeypatch.setattr(_FutureTrainingResult, "resolve", lambda self, block=True: self.future.result())
-    monkeypatch.setattr(watch, "_EVERY", 0.0)
-    monkeypatch.setattr(watch, "_PATIENCE", 0.0)
-    monkeypatch.setattr(watch, "answers", lambda head: how.head)
+    monkeypatch.setattr(callbacks, "_EVERY", 0.0)
+    monkeypatch.setattr(callbacks, "_PATIENCE", 0.0)
+    monkeypatch.setattr(callbacks, "answers", lambda head: how.head)
     context = SimpleNamespace(get_node_id=lambda: "here", gcs_address="127.0.0.1:6379")
     nodes = SimpleNamespace(
         get_runtime_context=lambda: context, nodes=lambda: [{"NodeID": "here", "Alive": how.raylet}]
     )
-    monkeypatch.setattr(watch, "ray", nodes)
+    monkeypatch.setattr(callbacks, "ray", nodes)
     return how
 
 

@@ -69,24 +69,24 @@ def test_a_full_disk_is_one_kind_of_failure_whatever_it_was_to_hold() -> None:
     assert failures.stop_all()
 
 
-@pytest.mark.parametrize(("broken_off", "status"), [(True, "KILLED"), (False, "FAILED")])
+@pytest.mark.parametrize(("interrupted", "status"), [(True, "KILLED"), (False, "FAILED")])
 def test_what_the_machine_broke_off_is_not_failed(
-    broken_off: bool, status: str, store: Store, sweep: Run, add_trial: Callable[..., Run]
+    interrupted: bool, status: str, store: Store, sweep: Run, add_trial: Callable[..., Run]
 ) -> None:
     run = add_trial(3, {"optimizer.lr": 1e-3}, 0.5, state="RUNNING")
     screen, failures = Screen(["optimizer.lr"], 1), AlikeFailures(most=1)
     space = Space(experiment="base", trials=1, space={"optimizer.lr": LogUniform(low=1e-4, high=1e-2)})
     closing = Closing(store, sweep.id, space, screen, failures)
     trial = Trial("stub", config={"number": 3, "values": {"optimizer.lr": 1e-3}}, stub=True)
-    trial.update_last_result({"error": "why", "broken_off": broken_off})
+    trial.update_last_result({"error": "why", "interrupted": interrupted})
     screen.started(3, trial.config["values"])
     closing.on_trial_complete(1, [trial], trial)
     assert failures.error == "why"
     ended = store.get(run.id)
     assert (ended.status, ended.tags["error"]) == (status, "why")
-    assert ("checkpoints" in ended.tags) == (not broken_off)
+    assert ("checkpoints" in ended.tags) == (not interrupted)
     (record,) = records(store, sweep)
-    assert record.broken_off == broken_off
+    assert record.interrupted == interrupted
 
 
 WHOLE = {"lwlrap": 0.6, "epochs": 4, "seconds": 2.0, "whole": True}
@@ -99,7 +99,7 @@ TOLD: dict[str, tuple[str, dict[str, Any], tuple[str, str] | None]] = {
     "worker died for the last time": ("on_trial_error", STOPPED, ("KILLED", "KILLED")),
     "stopped unheard": ("on_trial_complete", {}, ("KILLED", "KILLED")),
     "stopped": ("on_trial_complete", STOPPED, ("KILLED", "PRUNED")),
-    "failed": ("on_trial_complete", {"error": "why", "broken_off": False}, ("FAILED", "FAILED")),
+    "failed": ("on_trial_complete", {"error": "why", "interrupted": False}, ("FAILED", "FAILED")),
     "whole": ("on_trial_complete", WHOLE, ("FINISHED", "FINISHED")),
 }
 

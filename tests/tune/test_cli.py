@@ -46,7 +46,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_a_space_or_a_sweep_and_not_both(capsys: pytest.CaptureFixture[str]) -> None:
     expected = (
-        "error: give a space, or --resume SWEEP to go on with a sweep, and not both; "
+        "error: give a space, or --resume SWEEP to continue a sweep, and not both; "
         "`python -m tune spaces` lists spaces\n"
     )
     assert refused(capsys, "search") == expected
@@ -55,7 +55,7 @@ def test_a_space_or_a_sweep_and_not_both(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_what_makes_another_sweep_is_refused_with_resume(capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, "search", "--resume", "x", "--seed", "0", "--set", "seed=1", "--trials", "9") == (
-        "error: --resume goes on with a sweep as it was begun; leave out --set, --seed\n"
+        "error: --resume continues a sweep as it was begun; leave out --set, --seed\n"
     )
 
 
@@ -154,13 +154,13 @@ def test_numbers_that_cannot_be(arguments: list[str], problem: str, capsys: pyte
     [
         (KeyboardInterrupt(), "stopped; start the same command again"),
         (
-            KeyboardInterrupt("`search --resume 1234` goes on with it"),
-            "stopped; `search --resume 1234` goes on with it",
+            KeyboardInterrupt("`search --resume 1234` continues it"),
+            "stopped; `search --resume 1234` continues it",
         ),
     ],
     ids=["before there is a sweep", "amid a sweep"],
 )
-def test_ctrl_c_says_how_to_go_on(
+def test_ctrl_c_names_the_command_that_continues(
     interrupt: KeyboardInterrupt, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(_: object) -> None:

@@ -6,7 +6,6 @@ from tests.report.test_canvas import ROWS
 from tests.report.texts import LONG, assert_readable
 from tests.tune.test_report import LOG, record
 from tune import figures
-from tune.front import front_picture
 from tune.records import TrialRecord
 
 STATES = ("FINISHED", "PRUNED", "FAILED", "KILLED", "RUNNING")
@@ -39,6 +38,6 @@ def test_all_texts_are_inside_the_picture_and_none_is_a_formula(number: int, nam
         figures.slices(name, chosen, LOG),
         figures.parallel_coordinates(name, chosen, LOG),
         figures.importances(name, chosen, LOG),
-        front_picture(name, chosen, ["lwlrap", "seconds"], "seconds"),
+        figures.front_picture(name, chosen, ["lwlrap", "seconds"], "seconds"),
     ):
         assert_readable(figure)

@@ -9,7 +9,7 @@ import torch
 
 from tagging.contract import Metric
 from tagging.tracking.store import Run, Store
-from tune.packing import gpu_share, measured, memory_share, told_share
+from tune.packing import gpu_share, measured, memory_share, share_text
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,10 @@ def test_as_many_share_a_gpu_as_fit_into_most_of_its_memory(memory: float, at_a_
 
 def test_where_nothing_was_measured_no_number_is_told() -> None:
     assert gpu_share(None) == 1
-    assert told_share(None) == (
-        "the first trial did not finish, so that nothing was measured: each trial has a GPU of its own"
+    assert share_text(None) == (
+        "the first trial did not finish, so nothing was measured: each trial has a GPU of its own"
     )
-    assert told_share(0.24) == "a trial took 24% of the GPU's memory: 3 at a time on each from here on"
+    assert share_text(0.24) == "a trial took 24% of the GPU's memory: 3 at a time on each GPU from now on"
 
 
 def test_the_hungriest_trial_counts(store: Store, sweep: Run, add_trial: Callable[..., Run]) -> None:

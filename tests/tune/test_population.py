@@ -1,4 +1,4 @@
-"""Populations: how values move, what a trial's run says of them, and a sweep that is killed and goes on."""
+"""Populations: how values move, what a trial's run holds of them, and a sweep that is killed and resumed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tagging.errors import UserError
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import Checkpoints
+from tagging.training.history import EpochRecord
 from tests.project import Project
 from tests.tune.in_process import InProcess, killed_at, left_by_a_kill
 from tests.tune.sweeps import begun, doubled_points, sweep_of
-from tune.population import explored
+from tune.population import exchanged, explored, schedule, take_over, values_at
 from tune.records import records
-from tune.schedule import schedule, values_at
 from tune.schema import Choice, Int, LogUniform, Space, Uniform
 
 pytestmark = pytest.mark.usefixtures("in_process", "no_figures")
@@ -123,7 +125,7 @@ def test_a_population_that_was_killed_ends_as_one_that_was_not(
     for trial in took_over:
         check_what_an_exchange_leaves(whole, store, store.get(trial.run_id), trial.values)
     refused = whole.run("promote", "lr", "--trial", str(took_over[0].number), module="tune", code=2)
-    assert "changed its values while it trained, as scheduler.kind pbt has it" in refused.stderr
+    assert "changed its values while it trained (scheduler.kind pbt)" in refused.stderr
 
     assert len(amid) == len(after) == 1
     for killed in (*amid, *after):
@@ -188,3 +190,59 @@ def test_a_population_goes_on_without_a_trial_that_fails(
         "looking for the sweep lr",
         "error: lr: scheduler.kind pbt wants 2 trials or more, not 1",
     ]
+
+
+def leave_epochs(store: Store, trial: Run, epochs: int) -> None:
+    """Leave a fold's last checkpoint as a kill after so many epochs does."""
+    fold = store.start("demo", "fold", f"{trial.name} fold 0", {"fold": 0}, {}, trial)
+    if epochs:
+        folder = work_folder() / fold.id / "last" / f"{epochs:06d}"
+        folder.mkdir(parents=True)
+        history = [EpochRecord(epoch, 0, 0.5, 0.5, 0.5, 1e-3, 1.0).as_dict() for epoch in range(1, epochs + 1)]
+        (folder / "state.json").write_text(json.dumps({"history": history}))
+
+
+@pytest.mark.parametrize(
+    ("finished", "interrupted", "over"),
+    [
+        (0, [], 0),  # a population that begins
+        (0, [0, 0], 0),
+        (0, [2, 2], 0),  # the exchange may have been left half done: it comes again
+        (0, [2, 3], 2),
+        (0, [4, 4, 5], 4),
+        (2, [4, 4], 4),  # others went on from it to the end, and would be missed in it
+        (2, [2, 3], 2),  # of more trials, begun when the first had ended
+    ],
+)
+def test_an_exchange_is_over_where_a_trial_went_on_after_it(
+    finished: int, broken_off: list[int], over: int, store: Store, sweep: Run, add_trial: Callable[..., Run]
+) -> None:
+    for number in range(finished):
+        add_trial(number, {"optimizer.lr": 1e-3}, 0.5)
+    for number, epochs in enumerate(broken_off, finished):
+        leave_epochs(store, add_trial(number, {"optimizer.lr": 1e-3}, 0.5, state="KILLED"), epochs)
+    assert exchanged(store, records(store, sweep), interval=2, last_epoch=6) == over
+
+
+def test_a_trial_that_was_broken_off_before_its_fold_has_no_epoch(
+    store: Store, sweep: Run, add_trial: Callable[..., Run]
+) -> None:
+    add_trial(0, {"optimizer.lr": 1e-3}, None, state="KILLED")
+    leave_epochs(store, add_trial(1, {"optimizer.lr": 1e-3}, 0.5, state="KILLED"), 3)
+    assert exchanged(store, records(store, sweep), interval=2, last_epoch=6) == 2
+
+
+def test_weights_that_lie_on_another_machine_are_not_taken_over(
+    store: Store, sweep: Run, add_trial: Callable[..., Run]
+) -> None:
+    trials = [add_trial(number, {"optimizer.lr": 1e-3}, 0.5, state="RUNNING") for number in range(2)]
+    for trial, epochs in zip(trials, (2, 0), strict=True):
+        leave_epochs(store, trial, epochs)
+    (fold,) = store.children(trials[1].id)
+    with pytest.raises(UserError) as error:
+        take_over(store, sweep.id, 0, 1, 2, {"trial.values": '{"optimizer.lr": 0.002}'})
+    assert str(error.value) == (
+        f"{work_folder() / fold.id} is missing: a population's weights pass from trial to trial on the machine that "
+        "gave the command, which must share that folder with those that train (docs/cluster.md)"
+    )
+    assert not store.has_file(trials[0].id, "schedule.json")

@@ -140,14 +140,14 @@ def test_a_sweep_without_a_finished_trial_has_no_best(
     store: Store, sweep: Run, add_trial: AddTrial, experiments: Path
 ) -> None:
     assert refusal(store, experiments, "lr_mixup") == (
-        f"sweep lr_mixup ({sweep.id}) has no finished trial; it has no trials. Go on with it: "
+        f"sweep lr_mixup ({sweep.id}) has no finished trial; it has no trials. Continue it: "
         f"python -m tune search --resume {sweep.id[:8]}",
     )
     add_trial(0, {"seed": 1}, 0.75, state="PRUNED")
     add_trial(1, {"seed": 2}, None, state="FAILED", error="ValueError: no")
     assert refusal(store, experiments, "lr_mixup") == (
-        f"sweep lr_mixup ({sweep.id}) has no finished trial; its trials are 0, 1. Give --trial a number, or go on "
-        f"with it: python -m tune search --resume {sweep.id[:8]}",
+        f"sweep lr_mixup ({sweep.id}) has no finished trial; its trials are 0, 1. Give --trial a number, or continue "
+        f"it: python -m tune search --resume {sweep.id[:8]}",
     )
 
 

@@ -129,19 +129,18 @@ def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
     store = connect(project)
     sweep = sweep_of(store)
     assert err.splitlines()[-2:] == [
-        "error: 1 trial of 1 did not come to an end, the last for this: "
+        "error: 1 trial of 1 did not come to an end, the last for this reason: "
         "the worker process died; was there memory enough?",
-        f"error: `python -m tune search --resume {sweep.id[:8]}` goes on where it was",
+        f"error: `python -m tune search --resume {sweep.id[:8]}` continues it",
     ]
     assert sweep.status == "FAILED"
     assert [trial.state for trial in records(store, sweep)] == ["KILLED"]
     check_that_it_goes_on(project, store, in_process)
 
 
-STOPPED = "stopped; `python -m tune search --resume {sweep}` goes on with it"
+STOPPED = "stopped; `python -m tune search --resume {sweep}` continues it"
 DIED = (
-    ", and all trials with it (was there memory enough?); "
-    "`python -m tune search --resume {sweep}` goes on with the sweep"
+    ", and all trials with it (was there memory enough?); `python -m tune search --resume {sweep}` continues the sweep"
 )
 
 

@@ -16,9 +16,9 @@ from mlflow import MlflowClient
 
 from tagging.tracking.store import Run, Store
 from tune import figures
-from tune.importance import importance
 from tune.records import TrialRecord, records
 from tune.report import describe_sweep, summarise_sweep
+from tune.study import importance
 
 AddTrial = Callable[..., Run]
 LOG = {"optimizer.lr"}
@@ -129,8 +129,8 @@ def test_a_sweep_without_trials_is_summarised_too(store: Store, sweep: Run) -> N
     assert store.get(sweep.id).metrics == {"trials_finished": 0, "trials_pruned": 0, "trials_failed": 0}
     assert not store.has_file(sweep.id, "experiment.yaml")
     assert store.get(sweep.id).tags["mlflow.note.content"] == (
-        "## No finished trial yet\n\n**0 trials**\n\n**How to go on**\n\n"
-        f"```\npython -m tune search --resume {sweep.id[:8]}   # go on with this sweep\n```\n"
+        "## No finished trial yet\n\n**0 trials**\n\n**How to continue**\n\n"
+        f"```\npython -m tune search --resume {sweep.id[:8]}   # continue this sweep\n```\n"
     )
 
 
@@ -154,16 +154,16 @@ def test_the_page_of_a_sweep(sweep: Run) -> None:
         "\n"
         "**Its values** `optimizer.lr=0.001235 scheduler=cosine, first 6 early_stopping.patience=null`\n"
         "\n"
-        "**8 trials**: 3 finished, 1 pruned, 1 broken off, 3 failed\n"
+        "**8 trials**: 3 finished, 1 pruned, 1 interrupted, 3 failed\n"
         "\n"
         "**Most common error** (2 of 3): `RuntimeError: out of 'memory'`\n"
         "\n"
-        "**How to go on**\n"
+        "**How to continue**\n"
         "\n"
         "```\n"
         f"python -m tune promote {sweep.id[:8]} --trial best --name my_experiment"
         "   # write experiments/my_experiment.yaml\n"
-        f"python -m tune search --resume {sweep.id[:8]}   # go on with this sweep\n"
+        f"python -m tune search --resume {sweep.id[:8]}   # continue this sweep\n"
         "```\n"
     )
     assert describe_sweep(sweep, trials) == text

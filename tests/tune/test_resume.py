@@ -137,6 +137,6 @@ def test_a_space_that_is_gone_or_was_not_noted_is_taken_from_the_run(
     store.log_json(finished.id, {"space": kept["space"], "data": ""}, "space.json")
     assert refused(finished, cpu=CORES + 1) == (TOO_MANY,)
     assert capsys.readouterr().out.splitlines() == [
-        f"{file} is not there any more; the sweep goes on with the space that its run holds",
-        "lr does not say what its space was made of; the sweep goes on with the space that its run holds",
+        f"{file} is missing; the sweep continues with the space in its run",
+        "lr does not name the file of its space; the sweep continues with the space in its run",
     ]

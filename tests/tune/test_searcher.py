@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from tune.records import TrialRecord
-from tune.schema import Grid, Random, Space, SweepPlan, Tpe, Uniform
+from tune.schema import Choice, Grid, Int, LogUniform, Random, Space, SweepPlan, Tpe
 from tune.searcher import StudySearcher
 from tune.study import new_study
 
-RANGES = {
-    "optimizer.lr": FloatDistribution(1e-4, 1e-2, log=True),
-    "mixer.sigmoid_min": IntDistribution(1, 6),
-    "scheduler": CategoricalDistribution(['{"kind": "constant"}', '{"kind": "cosine"}']),
-}
-SPACE = Space(experiment="base", space={"mixer.prob": Uniform(low=0, high=1)}, trials=3)
+SPACE = Space(
+    experiment="base",
+    space={
+        "optimizer.lr": LogUniform(low=1e-4, high=1e-2),
+        "mixer.sigmoid_min": Int(low=1, high=6),
+        "scheduler": Choice(options=({"kind": "constant"}, {"kind": "cosine"})),
+    },
+    searcher=Random(),
+    trials=3,
+    seed=7,
+)
 PLAN = SweepPlan("0" * 32, "lr", SPACE, Path("sound"), "sqlite:///mlflow.db")
 
 
-def searcher(settings: Random | Grid | Tpe | None = None, trials: int = 5, **more: Any) -> StudySearcher:
-    study = new_study(more.get("objectives", ["lwlrap"]))
-    return StudySearcher(PLAN, study, settings or Random(), RANGES, trials, seed=7, **more)
+def plan(**changes: Any) -> SweepPlan:
+    """Return the plan of a sweep over SPACE with other settings."""
+    return replace(PLAN, space=SPACE.model_copy(update=changes))
+
+
+def searcher(settings: Random | Grid | Tpe = SPACE.searcher, trials: int = 5, **more: Any) -> StudySearcher:
+    changes = {"searcher": settings, **{name: more.pop(name) for name in ("objectives", "space") if name in more}}
+    of = plan(**changes)
+    return StudySearcher(of, new_study(of.space.objectives), trials, **more)
 
 
 def record(number: int, state: str, lwlrap: float | None = 0.5, **values: Any) -> TrialRecord:
@@ -43,7 +54,7 @@ def test_values_follow_from_seed_and_number(settings: Random | Tpe) -> None:
     first, second = asked(searcher(settings), 3), asked(searcher(settings), 3)
     assert first == second
     assert [config["number"] for config in first] == [0, 1, 2]
-    assert all(config["plan"] is PLAN for config in first)
+    assert all(config["plan"] == plan(searcher=settings) for config in first)
     assert len({config["values"]["optimizer.lr"] for config in first}) == 3
     for config in first:
         assert 1e-4 <= config["values"]["optimizer.lr"] <= 1e-2
@@ -79,8 +90,9 @@ def test_a_trial_that_was_broken_off_before_it_had_a_run_is_not_left_out() -> No
 
 
 def test_a_grid_is_walked_in_order() -> None:
-    points = [dict(record(0, "", **{"mixer.sigmoid_min": low}).values) for low in (1, 2, 3)]
-    assert [config["values"] for config in asked(searcher(Grid(), trials=3, grid=points), 3)] == points
+    space = {"seed": Int(low=1, high=2), "mixer.prob": Choice(options=(0, 0.5))}
+    points = [{"seed": seed, "mixer.prob": prob} for seed in (1, 2) for prob in (0, 0.5)]
+    assert [config["values"] for config in asked(searcher(Grid(), trials=4, space=space), 4)] == points
 
 
 def test_the_study_is_told_how_trials_end() -> None:

@@ -272,15 +272,6 @@ def test_a_grid_holds_every_combination_once(write: Write) -> None:
     ]
 
 
-def test_a_grid_of_what_cannot_be_counted_stops(write: Write) -> None:
-    with pytest.raises(UserError) as error:
-        grid_points(load_space(write(HEAD + LR)))
-    assert str(error.value).endswith(
-        "x.yaml:4: space.optimizer.lr is of kind loguniform; a grid takes ranges of kind choice and int, "
-        "give its values as options"
-    )
-
-
 def test_the_digest_is_of_what_decides_the_trials(write: Write) -> None:
     text = HEAD + LR
     before = digest(load_space(write(text)))

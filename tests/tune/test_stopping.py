@@ -10,20 +10,21 @@ import numpy as np
 import pytest
 from ray.tune.schedulers import TrialScheduler
 
-from tune.stopping import Asha, Curve, Median
+from tune.schema import Asha, Median
+from tune.stopping import AshaScheduler, Curve, MedianScheduler
 
 LAST, GRACE, REDUCTION = 27, 2, 3  # rungs at 2, 6 and 18 epochs
 Curves = dict[int, dict[int, float]]
 
 
-def begun(curves: Curves | None = None) -> Asha:
-    asha = Asha(curves or {}, LAST, GRACE, REDUCTION)
+def begun(curves: Curves | None = None) -> AshaScheduler:
+    asha = AshaScheduler(curves or {}, LAST, Asha(grace=GRACE, reduction=REDUCTION))
     assert asha.set_search_properties("lwlrap", "max")
     return asha
 
 
-def median(curves: Curves | None = None) -> Median:
-    rule = Median(curves or {}, LAST, GRACE)
+def median(curves: Curves | None = None) -> MedianScheduler:
+    rule = MedianScheduler(curves or {}, LAST, Median(grace=GRACE))
     assert rule.set_search_properties("lwlrap", "max")
     return rule
 
@@ -32,7 +33,9 @@ def ray_trial(number: int, start: str) -> Any:
     return SimpleNamespace(trial_id=f"{start}{number}", config={"number": number})
 
 
-def report(scheduler: Asha | Median, start: str, curves: dict[int, Curve], seen: Curves, until: int) -> set[int]:
+def report(
+    scheduler: AshaScheduler | MedianScheduler, start: str, curves: dict[int, Curve], seen: Curves, until: int
+) -> set[int]:
     """Report curves epoch by epoch, all trials in turn, and return who is stopped; `seen` keeps what was told."""
     trials = {number: ray_trial(number, start) for number in curves}
     for trial in trials.values():
@@ -49,7 +52,7 @@ def report(scheduler: Asha | Median, start: str, curves: dict[int, Curve], seen:
     return stopped
 
 
-def rungs(asha: Asha) -> dict[int, dict[str, float]]:
+def rungs(asha: AshaScheduler) -> dict[int, dict[str, float]]:
     (bracket,) = asha._brackets
     return dict(bracket._rungs)
 
@@ -76,7 +79,7 @@ def test_rungs_hold_what_the_curves_have_at_their_epochs(seed: int) -> None:
 @pytest.mark.parametrize("killed_at", [1, 2, 5, 7, 20])
 @pytest.mark.parametrize("begin", [begun, median])
 def test_a_sweep_that_goes_on_stops_whom_it_would_have(
-    begin: Callable[[Curves | None], Asha | Median], killed_at: int
+    begin: Callable[[Curves | None], AshaScheduler | MedianScheduler], killed_at: int
 ) -> None:
     curves = curves_of(3)
     whole_seen: Curves = {}
@@ -92,7 +95,7 @@ def test_a_sweep_that_goes_on_stops_whom_it_would_have(
     stopped |= report(second, "b", going_on, seen, LAST)
     assert stopped == expected
     assert seen == whole_seen
-    if isinstance(whole, Asha) and isinstance(second, Asha):
+    if isinstance(whole, AshaScheduler) and isinstance(second, AshaScheduler):
         assert rungs(second) == rungs(whole)
 
 
@@ -102,7 +105,7 @@ EARLY: Curve = {1: 0.6, 2: 0.7, 3: 0.8, 4: 0.8, 10: 0.45, 11: 0.5}  # the first 
 @pytest.mark.parametrize("begin", [begun, median])
 @pytest.mark.parametrize("goes_on", [False, True])
 def test_a_fold_that_ended_early_is_compared_by_what_it_had(
-    begin: Callable[[Curves | None], Asha | Median], goes_on: bool
+    begin: Callable[[Curves | None], AshaScheduler | MedianScheduler], goes_on: bool
 ) -> None:
     """The mean over folds about halves when one begins; the others are in their first fold then."""
     others = {number: {epoch: 0.5 + epoch / 100 for epoch in range(1, 10)} for number in range(5)}
@@ -115,12 +118,12 @@ def test_a_fold_that_ended_early_is_compared_by_what_it_had(
     report(scheduler, "a", dict(others), {}, 9)
     for epoch in (10, 11):
         assert scheduler.on_trial_result(None, trial, {"planned": epoch, "lwlrap": EARLY[epoch]}) == "CONTINUE"
-    if isinstance(scheduler, Asha):
+    if isinstance(scheduler, AshaScheduler):
         assert rungs(scheduler)[6]["5"] == EARLY[4]
 
 
 @pytest.mark.parametrize("begin", [begun, median])
-def test_a_trial_that_failed_is_no_measure(begin: Callable[[Curves | None], Asha | Median]) -> None:
+def test_a_trial_that_failed_is_no_measure(begin: Callable[[Curves | None], AshaScheduler | MedianScheduler]) -> None:
     scheduler = begin(None)
     curves = curves_of(1, trials=5)
     failed = ray_trial(9, "a")
@@ -141,7 +144,7 @@ def test_the_median_rule_stops_what_lies_below_the_others_means_and_pauses_none(
 
 @pytest.mark.parametrize(("last", "expected"), [(7, {5, 6, 7, 8}), (6, set())])
 def test_a_trial_that_has_trained_to_its_end_is_not_stopped(last: int, expected: set[int]) -> None:
-    asha = Asha({}, last, 6, REDUCTION)
+    asha = AshaScheduler({}, last, Asha(grace=6, reduction=REDUCTION))
     asha.set_search_properties("lwlrap", "max")
     curves = {number: dict.fromkeys(range(1, last + 1), number / 10) for number in range(9, 4, -1)}
     assert report(asha, "a", curves, {}, last) == expected

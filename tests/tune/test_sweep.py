@@ -68,7 +68,7 @@ def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
         f"run lr ({sweep.id[:8]}) was broken off without a word; it is marked as KILLED"
     )
     assert refused.stderr.splitlines()[-1] == (
-        f"error: the sweep lr ({sweep.id[:8]}) is not finished; go on with it by `python -m tune search --resume "
+        f"error: the sweep lr ({sweep.id[:8]}) is not finished; continue it by `python -m tune search --resume "
         f"{sweep.id[:8]}`, or give the new one another name with --name"
     )
     space = space_file(killed)
@@ -80,7 +80,7 @@ def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
     )
     space.unlink()  # what the sweep holds of it is enough
     said = killed.run("search", "--resume", "lr", module="tune").stdout
-    assert f"{space} is not there any more; the sweep goes on with the space that its run holds" in said
+    assert f"{space} is missing; the sweep continues with the space in its run" in said
     store = connect(killed)
     trials = records(store, sweep_of(store))
     assert outcome(trials) == outcome(expected)
@@ -149,9 +149,7 @@ def test_a_failing_trial_does_not_end_a_sweep(sound: Path, connect: Connect, tmp
     sweep = sweep_of(store)
     again = project.run("search", "--resume", "lr", "--trials", "9", module="tune")
     assert again.stderr == "looking for the sweep lr\n"
-    assert again.stdout.splitlines()[0] == (
-        f"the sweep lr ({sweep.id[:8]}) is finished, and nothing is left to try: its grid has 4 points"
-    )
+    assert again.stdout.splitlines()[0] == (f"the sweep lr ({sweep.id[:8]}) is finished with 4 trials, the whole grid")
     assert again.stdout.splitlines()[2].startswith("best: trial ")
     assert store.get(sweep.id) == sweep
     assert json.loads(store.read_text(sweep.id, "space.json"))["space"]["trials"] == 4
@@ -214,8 +212,7 @@ def test_a_worker_that_dies_before_its_trial_starts_is_replaced(
     (trial,) = records(store, sweep_of(store))
     assert (trial.state, trial.epochs) == ("FINISHED", 1)
     assert project.run("search", "--resume", "lr", module="tune").stdout.splitlines()[0] == (
-        f"the sweep lr ({sweep_of(store).id[:8]}) is finished, and nothing is left to try: it was to have 1 trial; "
-        "--trials N brings it to more"
+        f"the sweep lr ({sweep_of(store).id[:8]}) is finished with 1 trial; --trials N adds more"
     )
 
 
@@ -236,9 +233,9 @@ def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
     store = connect(project)
     sweep = sweep_of(store)
     assert err.splitlines()[-2:] == [
-        "error: 1 trial of 1 did not come to an end, the last for this: "
+        "error: 1 trial of 1 did not come to an end, the last for this reason: "
         "the worker process died; was there memory enough?",
-        f"error: `python -m tune search --resume {sweep.id[:8]}` goes on where it was",
+        f"error: `python -m tune search --resume {sweep.id[:8]}` continues it",
     ]
     assert sweep.status == "FAILED"
     assert [trial.state for trial in records(store, sweep)] == ["KILLED"] * epochs
@@ -249,15 +246,14 @@ def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
 
 
 DIED = (
-    ", and all trials with it (was there memory enough?); "
-    "`python -m tune search --resume {sweep}` goes on with the sweep"
+    ", and all trials with it (was there memory enough?); `python -m tune search --resume {sweep}` continues the sweep"
 )
 
 
 @pytest.mark.parametrize(
     ("how", "code", "said", "state"),
     [
-        ("ctrl-c", 130, "stopped; `python -m tune search --resume {sweep}` goes on with it", "KILLED"),
+        ("ctrl-c", 130, "stopped; `python -m tune search --resume {sweep}` continues it", "KILLED"),
         ("raylet", 2, "error: Ray's raylet on this machine died" + DIED, "FAILED"),
         ("head", 2, "error: Ray's head at 127.0.0.1:6379 died" + DIED, "FAILED"),
     ],
@@ -355,14 +351,14 @@ def test_auto_runs_one_trial_alone_and_then_as_many_as_fit_beside_each_other(
     project: Project, connect: Connect, in_process: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # a GPU with room for three such trials; they train on the CPU
-    monkeypatch.setattr("tune.sweep.sees_gpu", lambda: True)
+    monkeypatch.setattr("tune.tuner.sees_gpu", lambda: True)
     monkeypatch.setattr("tune.session._nodes", lambda gpu: [(16, 1)])
     monkeypatch.setattr("tune.steps.memory_share", lambda device: 0.3)
     at_once: list[int] = []
     in_process.before_step = lambda number: at_once.append(in_process.most_at_once)
     said = project.run("search", "lr", "--gpu", "auto", "--cpu", "1", *SHORT, "device=cpu", module="tune").stdout
     assert said.splitlines()[1] == "one trial has the GPU alone, to see how much of it a trial needs"
-    assert "a trial took 30% of the GPU's memory: 3 at a time on each from here on\n" in said
+    assert "a trial took 30% of the GPU's memory: 3 at a time on each GPU from now on\n" in said
     store = connect(project)
     trials = records(store, sweep_of(store))
     assert [trial.state for trial in trials] == ["FINISHED"] * 4

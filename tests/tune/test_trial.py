@@ -56,13 +56,13 @@ def test_a_trial_that_a_full_disk_or_the_store_stops_is_broken_off(plan: SweepPl
     pid_file.symlink_to("/dev/full")
     full = CrossValidation({"plan": plan, "number": 0, "values": VALUES}).step()
     assert re.fullmatch(rf"{pid_file}: the disk is full \([\d.]+ MB free\); make room on it\. .*", full.pop("error"))
-    assert full == {"broken_off": True, "done": True}
+    assert full == {"interrupted": True, "done": True}
     (experiment,) = MlflowClient(store.uri).search_experiments(filter_string="name = 'demo'")
     MlflowClient(store.uri).delete_experiment(experiment.experiment_id)
     assert CrossValidation({"plan": plan, "number": 0, "values": VALUES}).step() == {
         "error": "the MLflow experiment 'demo' is deleted; bring it back with "
         f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`",
-        "broken_off": True,
+        "interrupted": True,
         "done": True,
     }
 
@@ -121,7 +121,7 @@ def test_a_trial_whose_checkpoint_is_elsewhere_does_not_log_its_epochs_again(pla
         "error": f"trial 7 has epochs of fold 0 in the store, but its checkpoint {checkpoint} is not on "
         f"{socket.gethostname()}: the machines of a cluster must share that folder (docs/cluster.md), and a trial "
         "whose checkpoint was removed cannot go on",
-        "broken_off": False,
+        "interrupted": False,
         "done": True,
     }
     assert [child.id for child in store.children(run.id)] == [fold.id]
@@ -132,4 +132,4 @@ def test_a_trial_that_cannot_be_trained_fails(plan: SweepPlan) -> None:
     nowhere = replace(plan, data=Path("/nowhere"))
     report = CrossValidation({"plan": nowhere, "number": 0, "values": VALUES}).step()
     assert "/nowhere" in report.pop("error")
-    assert report == {"broken_off": False, "done": True}
+    assert report == {"interrupted": False, "done": True}
