@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from tagging.tracking.store import Ending, Store
 from tune.records import kind_of_error, ranked, records
 from tune.schema import Space
 from tune.screen import Screen
-from tune.session import answers
+from tune.session import Unsaved, answers
 from tune.study import front
 
 LONGEST_TAG = 500
@@ -26,7 +27,7 @@ _EVERY = 2.0  # seconds between two looks at Ray's processes
 _PATIENCE = 6.0  # seconds without an answer of the head; Ray itself ends this process after 60
 
 
-class Closing(Callback):
+class Closing(Unsaved, Callback):
     """Ends the run of every trial, and of its folds, from the driver: a worker may be gone by then.
 
     Ray calls in any order: a worker may die before its trial started, and a trial may end twice.
@@ -35,10 +36,6 @@ class Closing(Callback):
     def __init__(self, store: Store, sweep_id: str, space: Space, screen: Screen, failures: AlikeFailures) -> None:
         self._store, self._sweep_id, self._space, self._screen = store, sweep_id, space, screen
         self._failures = failures
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Keep nothing in Ray's record of the sweep: the store is the memory."""
-        return {}
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **_: Any) -> None:
         """Show that a trial begins."""
@@ -128,21 +125,17 @@ class AlikeFailures(Stopper):
     """Ends a sweep when `most` trials in a row ended with the same error, which `error` then holds."""
 
     def __init__(self, most: int = 5) -> None:
-        self._most = most
-        self._alike = 0
-        self._last = ""
+        self._kinds: deque[str] = deque(maxlen=most)
         self.error = ""
         self.errors: dict[int, str] = {}  # of trials by number, the last one last
 
     def ended(self, number: int, error: str) -> None:
         """Count the end of a trial; `error` is empty where it has none."""
+        self._kinds.append(kind_of_error(error))
         if error:
             self.errors[number] = error
-        kind = kind_of_error(error)
-        self._alike = self._alike + 1 if kind == self._last else 1
-        self._last = kind
-        if error and self._alike >= self._most:
-            self.error = error
+            if self._kinds.count(self._kinds[-1]) == self._kinds.maxlen:
+                self.error = error
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
         """Never stop a trial itself."""
@@ -160,7 +153,7 @@ class RayDied(BaseException):
     """
 
 
-class Watch(Callback):
+class Watch(Unsaved, Callback):
     """Raises RayDied when the raylet of this machine or the head of the cluster is dead, for which Ray would wait.
 
     All trials are lost then, since Ray ties them to the driver's node. To be created within a session.
@@ -171,10 +164,6 @@ class Watch(Callback):
         context = ray.get_runtime_context()
         self._node, self._head = context.get_node_id(), context.gcs_address
         self._next = self._answered = time.monotonic()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Keep nothing in Ray's record of the sweep: the store is the memory."""
-        return {}
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **_: Any) -> None:
         """Look, between two steps of the sweep."""

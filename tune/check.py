@@ -24,6 +24,7 @@ from tune.space import (
     inside,
     known_fields,
     leaves,
+    middle,
     overrides_of,
     rest_of,
     searched,
@@ -285,11 +286,10 @@ def _rest_ends(space: Space, rest: Rest, base: AnyRecipe) -> tuple[float, float]
 
 def _together(space: Space, base: AnyRecipe) -> list[str]:
     """Check combinations of fields; where the middle of all ranges is wrong, nothing more is checked."""
-    ranges = searched(space)
-    middle = {path: bounds.middle for path, bounds in ranges.items()}
+    ranges, middles = searched(space), middle(space)
 
     def wrong(place: str, label: str, changed: dict[str, Any]) -> list[str]:
-        texts = _problems(base, [*fixed(space), *overrides_of(space, {**middle, **changed}, base)])
+        texts = _problems(base, [*fixed(space), *overrides_of(space, {**middles, **changed}, base)])
         return [f"{space.where(place)}: {label}: {text}" for text in texts]
 
     problems = wrong("space", "every range at its middle", {})

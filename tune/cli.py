@@ -29,12 +29,12 @@ _OF_A_NEW_SWEEP = ("experiment", "data", "set", "name", "seed", "folds")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
-    return exit_status(lambda: _carry_out(arguments), "start the same command again")
 
+    def run() -> None:
+        parsed = _parser().parse_args(arguments)
+        COMMANDS[parsed.command](parsed)
 
-def _carry_out(arguments: Sequence[str] | None) -> None:
-    parsed = _parser().parse_args(arguments)
-    COMMANDS[parsed.command](parsed)
+    return exit_status(run, "start the same command again")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,19 +54,13 @@ def _parser() -> argparse.ArgumentParser:
         "space", nargs="?", default="", help="name of a file in tune/spaces/, or the path of a YAML file"
     )
     search.add_argument("--resume", default="", metavar="SWEEP", help=SWEEP_HELP)
-    search.add_argument("--trials", type=given(at_least(1)), metavar="N", help="of the whole sweep, at most")
-    search.add_argument("--experiment", default="", metavar="NAME", help="in place of the space's")
+    search.add_argument("--trials", type=given(at_least(1)), metavar="N", help="trials of the whole sweep, at most")
+    search.add_argument("--experiment", default="", metavar="NAME", help="experiment instead of the space's")
     search.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
-    search.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="PATH=VALUE",
-        help="of all trials, as training.epochs=9",
-    )
-    search.add_argument("--name", default="", help="of the sweep; default: the space's")
-    search.add_argument("--seed", type=given(at_least(0)), metavar="N", help="of the searcher")
+    text = "fields of all trials, as training.epochs=9"
+    search.add_argument("--set", nargs="+", action="extend", default=[], metavar="PATH=VALUE", help=text)
+    search.add_argument("--name", default="", help="name of the sweep (default: the space's)")
+    search.add_argument("--seed", type=given(at_least(0)), metavar="N", help="seed of the searcher")
     search.add_argument("--folds", default="", metavar="0,1", help="folds of each trial, or all")
     search.add_argument("--cpu", type=given(at_least(1)), metavar="N", help="CPU cores of a trial")
     search.add_argument("--gpu", type=given(_share), metavar="X", help="GPUs of a trial; 0.25: four share one; auto")
@@ -78,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     promote = commands.add_parser("promote", description="Write a trial of a sweep as an experiment file.")
     promote.add_argument("sweep", help=SWEEP_HELP)
     promote.add_argument("--trial", default="best", metavar="N", help="its number (default: best)")
-    promote.add_argument("--name", default="", help="of the file in experiments/; default: SWEEP_NUMBER")
+    promote.add_argument("--name", default="", help="name of the file in experiments/ (default: SWEEP_NUMBER)")
 
     commands.add_parser("spaces", description="List the search spaces of tune/spaces/.")
     return parser
@@ -116,7 +110,7 @@ def _search(parsed: argparse.Namespace) -> None:
     from tune.check import check_space
     from tune.space import load_space, trials_of
 
-    given = {**_of_any_sweep(parsed), **_of_a_new_sweep(parsed)}
+    given = _given(parsed)
     space = load_space(parsed.space, given)
     data = folder(parsed.data)
     check_space(space, data)  # before torch and Ray are imported
@@ -126,7 +120,6 @@ def _search(parsed: argparse.Namespace) -> None:
     from tune.space import some_trial
 
     check_start(space.resources.cpu, space.resources.gpu, parsed.address)
-
     labelled = read_labelled(some_trial(space, data))
     with importing():
         from tune.sweep import search
@@ -142,18 +135,19 @@ def _resume(parsed: argparse.Namespace) -> None:
     with importing():
         from tune.sweep import resume
 
-    resume(parsed.resume, _of_any_sweep(parsed), parsed.address)
+    resume(parsed.resume, _given(parsed), parsed.address)
 
 
-def _of_any_sweep(parsed: argparse.Namespace) -> dict[str, Any]:
+def _given(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a space that the command line gives."""
     resources = {name: getattr(parsed, name) for name in ("cpu", "gpu", "at_once")}
-    resources = {name: value for name, value in resources.items() if value is not None}
-    changes = {"trials": parsed.trials, "resources": resources}
-    return {name: value for name, value in changes.items() if value}
-
-
-def _of_a_new_sweep(parsed: argparse.Namespace) -> dict[str, Any]:
-    changes: dict[str, Any] = {"experiment": parsed.experiment or None, "seed": parsed.seed, "set": _fixed(parsed.set)}
+    changes: dict[str, Any] = {
+        "trials": parsed.trials,
+        "resources": {name: value for name, value in resources.items() if value is not None},
+        "experiment": parsed.experiment or None,
+        "seed": parsed.seed,
+        "set": _fixed(parsed.set),
+    }
     if parsed.folds:
         changes["folds"] = [] if parsed.folds == "all" else parsed.folds.replace(",", " ").split()
     return {name: value for name, value in changes.items() if value not in (None, {})}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,10 @@ from tune.scales import Scale, norm_of, number_ticks, scales
 from tune.study import front, importance
 
 SCORE = "lwlrap (search_lwlrap)"
-PANELS = 4  # a row
+PANELS = 4  # in a row
 PANEL = 3.6  # inches
 UPRIGHT = 1.7  # inches from one upright axis to the next
-IN_LEGEND = 4  # entries a line
+IN_LEGEND = 4  # entries in a line
 # state: its name in a legend, and its marker
 STATES: dict[str, tuple[str, dict[str, Any]]] = {
     "FINISHED": ("finished", {"marker": "o", "color": BAR}),
@@ -51,12 +52,10 @@ def history(sweep: str, trials: Sequence[TrialRecord]) -> Figure:
     finished = [trial for trial in trials if trial.finished]
     entries = _state_entries(trials)
     if finished:
-        tops = [max(_score(trial) for trial in finished[: index + 1]) for index in range(len(finished))]
-        numbers = [trial.number for trial in finished]
+        tops = list(accumulate(map(_score, finished), max))
         # up to the last trial, even if that one was stopped
-        entries += axes.step(
-            [*numbers, trials[-1].number], [*tops, tops[-1]], where="post", color=BAR, label="best so far"
-        )
+        numbers = [*(trial.number for trial in finished), trials[-1].number]
+        entries += axes.step(numbers, [*tops, tops[-1]], where="post", color=BAR, label="best so far")
         entries += _ring(axes, trials, lambda trial: trial.number)
     _legend(figure, entries)
     foot_note = "; at the foot: without a score" if any(trial.lwlrap is None for trial in trials) else ""

@@ -18,8 +18,9 @@ from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.records import TrialRecord, chosen_values
 from tune.schema import Choice, Int, Pbt, Space
-from tune.searcher import drawn
+from tune.session import Unsaved
 from tune.space import distributions, searched
+from tune.study import drawn
 
 if TYPE_CHECKING:
     from tagging.training.checkpoint import Checkpoints
@@ -29,7 +30,7 @@ Exchange = Callable[[int, int, int, Values], None]  # trial, donor of the weight
 _FACTORS = (0.8, 1.2)  # of the paper
 
 
-class Population(PopulationBasedTraining):
+class Population(Unsaved, PopulationBasedTraining):
     """Trains all trials to the same epoch before they exchange weights, so that exchanges depend on scores alone.
 
     No exchange takes place at or after `last_epoch`. A sweep that is resumed continues after the exchange at the epoch
@@ -49,10 +50,6 @@ class Population(PopulationBasedTraining):
         self._last_epoch, self._exchange = last_epoch, exchange
         self._exchanged = exchanged
         self._next_perturbation_sync = exchanged + settings.interval
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Keep nothing in Ray's record of the sweep: the store is the memory."""
-        return {}
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Add a trial, which continues after the last exchange of an earlier start."""

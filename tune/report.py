@@ -96,7 +96,17 @@ def describe_sweep(
         ]
     if notes:
         paragraphs.insert(1, _shortened(notes))
-    paragraphs += [_states(trials), *_common_error(trials), f"**How to continue**\n\n{_commands(sweep, top)}"]
+    states = [f"{len(group)} {figures.STATES[state][0]}" for state, group in figures.by_state(trials).items()]
+    paragraphs.append(f"**{count(len(trials), 'trial')}**" + (f": {', '.join(states)}" if states else ""))
+    if common := common_error(trials):
+        error, share = common
+        line = error.replace("`", "'")[:LONGEST_ERROR]
+        paragraphs.append(f"**Most common error** ({share}): `{line}`")
+    commands = [f"python -m tune search --resume {sweep.id[:8]}   # continue this sweep"]
+    if top is not None and not top.exchanges:
+        promote = f"python -m tune promote {sweep.id[:8]} --trial best --name my_experiment"
+        commands.insert(0, f"{promote}   # write experiments/my_experiment.yaml")
+    paragraphs += ["**How to continue**", "\n".join(["```", *commands, "```"])]
     return "\n\n".join(paragraphs) + "\n"
 
 
@@ -120,29 +130,6 @@ def _front(sweep: Run, trials: Sequence[TrialRecord], objectives: Sequence[str])
     head = " | ".join(["", *objectives])
     table = "\n".join(f"| {row} |" for row in [head, " | ".join(["---"] * (len(objectives) + 1)), *rows])
     return [f"**The front**: none is better in {' and '.join(objectives)}", table]
-
-
-def _states(trials: Sequence[TrialRecord]) -> str:
-    states = [f"{len(group)} {figures.STATES[state][0]}" for state, group in figures.by_state(trials).items()]
-    return f"**{count(len(trials), 'trial')}**" + (f": {', '.join(states)}" if states else "")
-
-
-def _common_error(trials: Sequence[TrialRecord]) -> list[str]:
-    common = common_error(trials)
-    if common is None:
-        return []
-    error, share = common
-    line = error.replace("`", "'")[:LONGEST_ERROR]
-    return [f"**Most common error** ({share}): `{line}`"]
-
-
-def _commands(sweep: Run, top: TrialRecord | None) -> str:
-    run = sweep.id[:8]  # several sweeps may share a name
-    lines = [f"python -m tune search --resume {run}   # continue this sweep"]
-    if top is not None and not top.exchanges:
-        promote = f"python -m tune promote {run} --trial best --name my_experiment"
-        lines.insert(0, f"{promote}   # write experiments/my_experiment.yaml")
-    return "\n".join(["```", *lines, "```"])
 
 
 def _link(sweep: Run, trial: TrialRecord) -> str:

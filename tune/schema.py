@@ -45,22 +45,12 @@ class Uniform(Bounds):
 
     kind: Literal["uniform"] = "uniform"
 
-    @property
-    def middle(self) -> float:
-        """The value halfway."""
-        return (self.low + self.high) / 2
-
 
 class LogUniform(Bounds):
     """Any number between two, each order of magnitude as likely as another."""
 
     kind: Literal["loguniform"] = "loguniform"
     low: Number = Field(gt=0, description="the lowest value")
-
-    @property
-    def middle(self) -> float:
-        """The geometric mean of the ends."""
-        return math.sqrt(self.low * self.high)
 
 
 class Int(Bounds):
@@ -82,11 +72,6 @@ class Int(Bounds):
             near = f"{below} or {below + self.step}" if below > self.low else str(below + self.step)
             raise ValueError(f"steps of {self.step} from {self.low} do not end at {self.high}, but at {near}")
         return self
-
-    @property
-    def middle(self) -> int:
-        """The step nearest to halfway, from below."""
-        return self.low + (self.high - self.low) // (2 * self.step) * self.step
 
 
 class Choice(Section):
@@ -112,11 +97,6 @@ class Choice(Section):
     def choices(self) -> tuple[str | int | float | bool | None, ...]:
         """The options as Optuna keeps them: sections as JSON."""
         return tuple(json.dumps(option) if isinstance(option, dict) else option for option in self.options)
-
-    @property
-    def middle(self) -> str | int | float | bool | None:
-        """The option in the middle, as Optuna keeps it."""
-        return self.choices[len(self.options) // 2]
 
 
 class Rest(Section):

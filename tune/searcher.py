@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import Trial, TrialState, create_trial
 from ray.tune.search import Searcher
@@ -16,8 +15,8 @@ from ray.tune.search import Searcher
 from tagging import seeds
 from tune.records import TrialRecord
 from tune.schema import SweepPlan
+from tune.session import Unsaved
 from tune.space import distributions, grid_points
-from tune.study import new_study
 
 Values = dict[str, Any]
 NUMBER = "trial"  # attribute of a study's trial: its number in this sweep
@@ -29,14 +28,7 @@ SAMPLERS: dict[str, Callable[[Any, int], BaseSampler]] = {
 }
 
 
-def drawn(distributions: Mapping[str, BaseDistribution], seed: int) -> Values:
-    """Return a value from each distribution, a function of the seed (0 or more)."""
-    study = new_study(["lwlrap"])
-    study.sampler = RandomSampler(seed=seed % 2**32)
-    return dict(study.ask(dict(distributions)).params)
-
-
-class StudySearcher(Searcher):
+class StudySearcher(Unsaved, Searcher):
     """Asks an empty Optuna `study` for the values of `trials` trials in all, the `earlier` ones counted.
 
     `earlier` are the sweep's trials in the store: the study learns from those that ended; interrupted ones come first,
@@ -128,7 +120,3 @@ class StudySearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing: the store is the memory."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Keep nothing in Ray's record of the sweep: the store is the memory."""
-        return {}

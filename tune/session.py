@@ -29,7 +29,7 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # tune/screen.py prints the table
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a tip about GPUs
-    "TUNE_STATE_REFRESH_PERIOD": "inf",  # seconds; a head that died would be asked for a minute
+    "TUNE_STATE_REFRESH_PERIOD": "inf",  # seconds; else Ray asks a dead head for a minute
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store is the log
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that fails reports its error alone
 }
@@ -45,6 +45,14 @@ _GONE_WITHIN = 5.0  # seconds for Ray's processes to end by themselves
 _HEAD_WITHIN = 5.0  # seconds for a cluster's head to answer
 
 
+class Unsaved:
+    """Leaves nothing of the driver's objects in Ray's record of a sweep: the store is the memory."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing to be pickled."""
+        return {}
+
+
 @contextmanager
 def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
     """Start Ray for the block, and end all of its processes afterwards, however the block ends.
@@ -54,6 +62,7 @@ def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
     seconds where there is none. Ray prints nothing and sends no usage statistics.
     """
     import ray
+    from ray._private import ray_constants
 
     os.environ.update(_SETTINGS)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # the screen shows which worker died
@@ -61,7 +70,9 @@ def ray_session(cpus: int, gpus: float, address: str = "") -> Iterator[None]:
     _remove_left_behind()
     with _session_folder() as folder:
         try:
-            _listen_beyond_loopback(bool(address))
+            # the variable is for the processes that Ray starts, the constant for this one, if it imported ray before
+            os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = str(int(bool(address)))
+            ray_constants.ENABLE_RAY_CLUSTER = bool(address)  # else Ray listens on loopback alone
             with keeping_handlers():  # Ray installs a signal handler of its own
                 if address:
                     _join(address)
@@ -177,14 +188,6 @@ def _remove_left_behind() -> None:
         with suppress(FileNotFoundError):  # another process may have been faster
             if named and not psutil.pid_exists(int(named[1])) and folder.lstat().st_uid == os.getuid():
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _listen_beyond_loopback(allowed: bool) -> None:
-    from ray._private import ray_constants
-
-    # the variable is for the processes that Ray starts, the constant for this one, which may have imported ray before
-    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = str(int(allowed))
-    ray_constants.ENABLE_RAY_CLUSTER = allowed
 
 
 def _start(cpus: int, gpus: float, folder: Path) -> None:

@@ -60,6 +60,19 @@ def searched(space: Space) -> dict[str, Searched]:
     return {path: bounds for path, bounds in space.space.items() if not isinstance(bounds, Rest)}
 
 
+def middle(space: Space) -> dict[str, Any]:
+    """Return the value in the middle of the range of each searched field, as Optuna has it."""
+
+    def of(bounds: Searched) -> Any:
+        if isinstance(bounds, Choice):
+            return bounds.choices[len(bounds.choices) // 2]
+        if isinstance(bounds, Int):
+            return bounds.low + (bounds.high - bounds.low) // (2 * bounds.step) * bounds.step
+        return math.sqrt(bounds.low * bounds.high) if bounds.kind == "loguniform" else (bounds.low + bounds.high) / 2
+
+    return {path: of(bounds) for path, bounds in searched(space).items()}
+
+
 def distributions(space: Space) -> dict[str, BaseDistribution]:
     """Return Optuna's distribution of each searched field."""
     return {path: _distribution(bounds) for path, bounds in searched(space).items()}

@@ -6,8 +6,9 @@ store; Optuna's own tools can read it, in the work folder while the sweep runs a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -39,6 +40,13 @@ def new_study(objectives: Sequence[str], folder: Path | None = None, name: str |
         left.unlink()
     storage = RDBStorage(f"sqlite:///{folder / FILE}", engine_kwargs={"connect_args": {"timeout": PATIENCE_S}})
     return optuna.create_study(storage=storage, study_name=name, directions=directions)
+
+
+def drawn(distributions: Mapping[str, BaseDistribution], seed: int) -> dict[str, Any]:
+    """Return a value from each distribution, a function of the seed (0 or more)."""
+    study = new_study(["lwlrap"])
+    study.sampler = optuna.samplers.RandomSampler(seed=seed % 2**32)
+    return dict(study.ask(dict(distributions)).params)
 
 
 def front(trials: Sequence[TrialRecord], objectives: Sequence[str]) -> list[TrialRecord]:

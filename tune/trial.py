@@ -17,6 +17,7 @@ from tune.schema import Report
 if TYPE_CHECKING:
     from tune.preparing import Preparing
 
+
 class CrossValidation(tune.Trainable):
     """Trains the folds of a trial one after another; a step of Ray is an epoch.
 

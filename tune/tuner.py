@@ -105,15 +105,7 @@ def _search(
     in_population = isinstance(space.scheduler, Pbt)
     known = []
     if space.searcher.learns and len(space.objectives) == 1:
-        known = known_results(
-            store,
-            space,
-            plan.data,
-            prepared.data_tags(),
-            prepared.dataset.name,
-            prepared.folds_to_run,
-            plan.sweep_id,
-        )
+        known = known_results(store, plan, prepared.data_tags(), prepared.dataset.name, prepared.folds_to_run)
     # a population is drawn at once, and no study could hold its later values
     study = new_study(space.objectives, None if in_population else work_folder() / plan.sweep_id, plan.sweep_name)
     searcher = StudySearcher(plan, study, trials, earlier, known)

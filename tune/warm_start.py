@@ -14,24 +14,18 @@ from tagging.config.load import deciding, leaf_text
 from tagging.contract import FROM_SOUND, Metric, Tag
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
-from tune.schema import Choice, Space
-from tune.space import distributions, experiment_of, inside, searched
+from tune.schema import Choice, Space, SweepPlan
+from tune.space import distributions, experiment_of, inside, middle, searched
 
-Known = tuple[dict[str, Any], float]
+Values = dict[str, Any]
 Leaves = dict[str, str]
 Options = Mapping[str, Sequence[tuple[Any, Leaves]]]
 _NAMED = ("labels.", "model.weights")  # files, compared here by their names; `deciding` leaves them out
 
 
 def known_results(
-    store: Store,
-    space: Space,
-    data: Path | None,
-    tags: Mapping[str, str],
-    dataset: str,
-    folds: Sequence[int],
-    sweep_id: str,
-) -> list[Known]:
+    store: Store, plan: SweepPlan, tags: Mapping[str, str], dataset: str, folds: Sequence[int]
+) -> list[tuple[Values, float]]:
     """Return values and score of each finished experiment or trial of another sweep that lies in the space.
 
     Such a run has these `tags` of classes, clips and folds, and every field that is not searched has the space's value,
@@ -43,8 +37,9 @@ def known_results(
         for kind in FROM_SOUND
         for run in store.search({Tag.KIND: kind, **same}, dataset)
         # not a trial of a population that changed its values: none of them stands for its score
-        if run.status == "FINISHED" and run.parent_id != sweep_id and Tag.TRIAL_EXCHANGES not in run.tags
+        if run.status == "FINISHED" and run.parent_id != plan.sweep_id and Tag.TRIAL_EXCHANGES not in run.tags
     ]
+    space, data = plan.space, plan.data
     options = _options(space, data) if runs else {}
     found = []
     for run in runs:
@@ -60,18 +55,17 @@ def _options(space: Space, data: Path | None) -> Options:
 
     The other fields, which change none of these leaves, are at their middle.
     """
-    ranges = searched(space)
-    middle = {path: bounds.middle for path, bounds in ranges.items()}
+    middles = middle(space)
     return {
         path: [
-            (choice, _leaves(experiment_of(space, {**middle, path: choice}, data), path)) for choice in bounds.choices
+            (choice, _leaves(experiment_of(space, {**middles, path: choice}, data), path)) for choice in bounds.choices
         ]
-        for path, bounds in ranges.items()
+        for path, bounds in searched(space).items()
         if isinstance(bounds, Choice)
     }
 
 
-def _values_in(space: Space, options: Options, data: Path | None, run: Run) -> dict[str, Any] | None:
+def _values_in(space: Space, options: Options, data: Path | None, run: Run) -> Values | None:
     """Return the values with which a trial of the space would have this run's config; None without such values."""
     values = {}
     for path, distribution in distributions(space).items():

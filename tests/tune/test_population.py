@@ -215,11 +215,11 @@ def leave_epochs(store: Store, trial: Run, epochs: int) -> None:
     ],
 )
 def test_an_exchange_is_over_where_a_trial_went_on_after_it(
-    finished: int, broken_off: list[int], over: int, store: Store, sweep: Run, add_trial: Callable[..., Run]
+    finished: int, interrupted: list[int], over: int, store: Store, sweep: Run, add_trial: Callable[..., Run]
 ) -> None:
     for number in range(finished):
         add_trial(number, {"optimizer.lr": 1e-3}, 0.5)
-    for number, epochs in enumerate(broken_off, finished):
+    for number, epochs in enumerate(interrupted, finished):
         leave_epochs(store, add_trial(number, {"optimizer.lr": 1e-3}, 0.5, state="KILLED"), epochs)
     assert exchanged(store, records(store, sweep), interval=2, last_epoch=6) == over
 

@@ -12,7 +12,7 @@ from tagging.config import flatten, load
 from tagging.config.load import leaf_text
 from tagging.tracking.store import Store
 from tune import warm_start
-from tune.schema import Choice, Int, LogUniform, Space, Uniform
+from tune.schema import Choice, Int, LogUniform, Space, SweepPlan, Uniform
 from tune.space import distributions, experiment_of
 from tune.warm_start import known_results
 
@@ -30,6 +30,10 @@ DATA = {"data.classes": "a", "data.clips": "b", "data.folds": "c"}
 INSIDE = ("optimizer.lr=2e-3", "mixer.prob=0.25", "scheduler.kind=cosine", "scheduler.first=5", "training.epochs=7")
 
 
+def plan(space: Space) -> SweepPlan:
+    return SweepPlan("", "lr", space, None, "")
+
+
 def add_run(store: Store, *overrides: str, kind: str = "experiment", end: str = "FINISHED", **tags: Any) -> str:
     params = {path: leaf_text(value) for path, value in flatten(load("small", list(overrides))).items()}
     run = store.start("set", kind, "one", {**DATA, "recipe": RECIPE_VERSION, **tags}, params)
@@ -42,7 +46,7 @@ def add_run(store: Store, *overrides: str, kind: str = "experiment", end: str = 
 
 
 def known(store: Store, folds: tuple[int, ...] = (0, 1)) -> list[tuple[dict[str, Any], float]]:
-    return known_results(store, SPACE, None, DATA, "set", folds, sweep_id="")
+    return known_results(store, plan(SPACE), DATA, "set", folds)
 
 
 def test_a_run_in_the_space_is_known_by_its_values(store: Store) -> None:
@@ -72,7 +76,7 @@ def test_a_run_off_the_step_of_a_range_is_not(store: Store) -> None:
     stepped = SPACE.model_copy(update={"space": {"mixer.sigmoid_min": Int(low=2, high=10, step=4)}})
     for value in (2, 4, 6, 12):
         add_run(store, f"mixer.sigmoid_min={value}", "training.epochs=7")
-    told = known_results(store, stepped, None, DATA, "set", (0, 1), sweep_id="")
+    told = known_results(store, plan(stepped), DATA, "set", (0, 1))
     assert sorted(values["mixer.sigmoid_min"] for values, _ in told) == [2, 6]
     for values, score in told:
         create_trial(params=values, distributions=distributions(stepped), value=score)  # Optuna takes them
@@ -119,7 +123,7 @@ def test_each_choice_is_found_by_itself_be_it_of_values_or_sections(store: Store
         "labels.noisy_selection": "",
         "teacher": '{"run": ""}',
     }
-    told = [values for values, _ in known_results(store, space, None, DATA, "set", (0, 1), sweep_id="")]
+    told = [values for values, _ in known_results(store, plan(space), DATA, "set", (0, 1))]
     expected = [
         {**usual, "scheduler": '{"kind": "plateau", "patience": 3}'},
         {**usual, "early_stopping.patience": None},
@@ -149,7 +153,7 @@ def test_the_choices_of_a_run_are_not_tried_together(store: Store, monkeypatch: 
         return experiment_of(*arguments)
 
     monkeypatch.setattr(warm_start, "experiment_of", counted)
-    told = known_results(store, space, None, DATA, "set", (0, 1), sweep_id="")
+    told = known_results(store, plan(space), DATA, "set", (0, 1))
     assert sorted(values["model.dropout"] for values, _ in told) == [0.1, 0.4]
     assert len(loaded) == 5 * 4 + 2  # each option once, each run once; together they are 1024
 
