@@ -95,7 +95,7 @@ def _why_unsearchable(leaf: str) -> str:
     if section == "folds" or leaf == "labels.corrections":
         return "decides on which clips and labels a trial is scored, so that scores could not be compared"
     if section == "predict":
-        return "is of finished networks; search_lwlrap, by which trials are compared, does not depend on it"
+        return "is for finished networks; search_lwlrap, the score of trials, does not depend on it"
     return ""
 
 
@@ -164,8 +164,8 @@ def _wrong_grid(space: Space) -> list[str]:
     if problems or space.trials >= (size := grid_size(space)):
         return problems
     return [
-        f"{space.where('trials')}: trials is {space.trials}, and the grid has {size} combinations, each of which is to "
-        f"be tried once; give trials: {size} (--trials {size}), fewer options, or searcher: {{kind: random}}"
+        f"{space.where('trials')}: trials is {space.trials}, and the grid tries each of its {size} combinations once; "
+        f"give trials: {size} (--trials {size}), fewer options, or searcher: {{kind: random}}"
     ]
 
 

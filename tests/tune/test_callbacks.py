@@ -1,4 +1,4 @@
-"""What stays of trials that ended."""
+"""Ended trials: the status of their runs, and the checkpoints that they keep."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tune.schema import LogUniform, Space
 from tune.screen import Screen
 
 
-def test_the_best_trials_and_those_that_go_on_keep_their_checkpoints(
+def test_the_best_and_the_interrupted_trials_keep_their_checkpoints(
     store: Store, sweep: Run, add_trial: Callable[..., Run], tmp_path: Path
 ) -> None:
     weights = tmp_path / "weights"
@@ -70,7 +70,7 @@ def test_a_full_disk_is_one_kind_of_failure_whatever_it_was_to_hold() -> None:
 
 
 @pytest.mark.parametrize(("interrupted", "status"), [(True, "KILLED"), (False, "FAILED")])
-def test_what_the_machine_broke_off_is_not_failed(
+def test_a_trial_that_the_machine_interrupts_is_not_failed(
     interrupted: bool, status: str, store: Store, sweep: Run, add_trial: Callable[..., Run]
 ) -> None:
     run = add_trial(3, {"optimizer.lr": 1e-3}, 0.5, state="RUNNING")

@@ -1,4 +1,4 @@
-"""Whether spaces suit their experiments: what is said of each field by itself, of two together, and of populations."""
+"""Whether spaces suit their experiments: the problems of each field, of two together, and of populations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_problems(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", space_names())
-def test_every_shipped_space_loads_checks_and_says_why(name: str) -> None:
+def test_every_shipped_space_loads_checks_and_has_notes(name: str) -> None:
     space = load_space(name)
     check_space(space, Path("/some/data"))
     assert space.name == name
@@ -195,7 +195,7 @@ def test_what_is_compared_and_what_does_not_touch_it_are_not_searched(write: Wri
         + "  training: {kind: choice, options: [{folds: [0], compile: true}, {compile: false}]}\n"
     )
     scored = "decides on which clips and labels a trial is scored, so that scores could not be compared"
-    finished = "is of finished networks; search_lwlrap, by which trials are compared, does not depend on it"
+    finished = "is for finished networks; search_lwlrap, the score of trials, does not depend on it"
     assert check_problems(write(text)) == [
         f"/x.yaml:4: space.folds.seed: folds.seed {scored}; it cannot be searched",
         f"/x.yaml:5: space.labels: labels.corrections {scored}; it cannot be searched",
@@ -256,7 +256,7 @@ def test_a_grid_of_fewer_trials_than_combinations_stops(write: Write) -> None:
     text = HEAD + "  seed: {kind: int, low: 1, high: 3}\n  mixer.labels: {kind: choice, options: [mean, union]}\n"
     path = write(text + "searcher: {kind: grid}\n")
     said = (
-        "trials is 4, and the grid has 6 combinations, each of which is to be tried once; give trials: 6 (--trials 6), "
+        "trials is 4, and the grid tries each of its 6 combinations once; give trials: 6 (--trials 6), "
         "fewer options, or searcher: {kind: random}"
     )
     assert check_problems(path) == [f"/x.yaml:2: {said}"]

@@ -113,7 +113,7 @@ def test_what_no_trial_could_have_is_refused_before_there_is_a_sweep(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_temporary_folder_too_deep_for_ray_is_told_before_there_is_a_sweep(
+def test_a_temporary_folder_too_deep_for_ray_is_refused_before_there_is_a_sweep(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deep = tmp_path / ("d" * 60)

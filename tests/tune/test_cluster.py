@@ -35,7 +35,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_trials_of_a_node_that_dies_go_on_elsewhere(
+def test_trials_of_a_node_that_dies_continue_elsewhere(
     cluster: Cluster, project: Project, connect: Callable[[Project], Store]
 ) -> None:
     head, second = cluster.nodes

@@ -20,7 +20,7 @@ def test_as_many_share_a_gpu_as_fit_into_most_of_its_memory(memory: float, at_a_
     assert at_a_time == 1 or at_a_time * memory <= 0.95
 
 
-def test_where_nothing_was_measured_no_number_is_told() -> None:
+def test_where_nothing_was_measured_the_message_has_no_number() -> None:
     assert gpu_share(None) == 1
     assert share_text(None) == (
         "the first trial did not finish, so nothing was measured: each trial has a GPU of its own"

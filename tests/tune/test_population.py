@@ -172,7 +172,7 @@ resources: {at_once: 1}
 """
 
 
-def test_a_population_goes_on_without_a_trial_that_fails(
+def test_a_population_continues_without_a_trial_that_fails(
     sound: Path, tmp_path: Path, connect: Callable[[Project], Store]
 ) -> None:
     project = begun(tmp_path / "project", sound, FAILING)
@@ -214,7 +214,7 @@ def leave_epochs(store: Store, trial: Run, epochs: int) -> None:
         (2, [2, 3], 2),  # of more trials, begun when the first had ended
     ],
 )
-def test_an_exchange_is_over_where_a_trial_went_on_after_it(
+def test_an_exchange_is_complete_where_a_trial_trained_on_after_it(
     finished: int, interrupted: list[int], over: int, store: Store, sweep: Run, add_trial: Callable[..., Run]
 ) -> None:
     for number in range(finished):
@@ -224,7 +224,7 @@ def test_an_exchange_is_over_where_a_trial_went_on_after_it(
     assert exchanged(store, records(store, sweep), interval=2, last_epoch=6) == over
 
 
-def test_a_trial_that_was_broken_off_before_its_fold_has_no_epoch(
+def test_a_trial_that_was_interrupted_before_its_fold_has_no_epoch(
     store: Store, sweep: Run, add_trial: Callable[..., Run]
 ) -> None:
     add_trial(0, {"optimizer.lr": 1e-3}, None, state="KILLED")

@@ -167,7 +167,7 @@ def test_an_unknown_sweep_brings_the_nearest_name(store: Store, sweep: Run, expe
     )
 
 
-def test_a_base_that_was_changed_since_is_told(
+def test_a_base_that_was_changed_since_is_refused(
     store: Store, sweep: Run, add_trial: AddTrial, experiments: Path
 ) -> None:
     trial = add_trial(0, {"seed": 1}, 0.75)
@@ -188,7 +188,7 @@ def test_a_base_that_was_changed_since_is_told(
     )
 
 
-def test_a_base_that_is_gone_is_told(store: Store, sweep: Run, add_trial: AddTrial, experiments: Path) -> None:
+def test_a_missing_base_is_refused(store: Store, sweep: Run, add_trial: AddTrial, experiments: Path) -> None:
     add_trial(0, {"seed": 1}, 0.75)
     (experiments / "base.yaml").rename(experiments / "bases.yaml")
     assert refusal(store, experiments, "lr_mixup") == (

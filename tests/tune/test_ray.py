@@ -94,7 +94,7 @@ def test_a_killed_sweep_that_stops_trials_stops_the_same_and_learns_the_same(
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_a_worker_that_dies_is_replaced_and_goes_on(project: Project, connect: Connect) -> None:
+def test_a_worker_that_dies_is_replaced_and_its_trial_continues(project: Project, connect: Connect) -> None:
     long = ("--folds", "0", "--set", "training.epochs=100", "early_stopping.patience=null")
     with driver_of(project, "search", "lr", "--trials", "1", *long) as driver:
         wait_for(lambda: len(project.epochs_in_work()) >= 1, driver)
@@ -114,7 +114,7 @@ ENDLESS = ("--folds", "0", "--set", "training.epochs=100000", "early_stopping.pa
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
+def test_a_third_crash_of_its_worker_leaves_a_trial_for_resume(
     project: Project, connect: Connect, in_process: InProcess
 ) -> None:
     with driver_of(project, "search", "lr", "--trials", "1", *ENDLESS) as driver:
@@ -156,7 +156,7 @@ DIED = (
     ],
     ids=["ctrl-c", "hang-up", "raylet", "head"],
 )
-def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
+def test_an_interrupted_sweep_closes_its_runs_and_can_be_resumed(
     how: str, code: int, said: str, state: str, project: Project, connect: Connect, in_process: InProcess
 ) -> None:
     two = ("--trials", "2", "--cpu", "1", *ENDLESS)

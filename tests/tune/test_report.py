@@ -107,7 +107,7 @@ def test_a_sweep_gets_its_table_pictures_experiment_and_numbers(store: Store, sw
     assert done.tags["mlflow.note.content"] == describe_sweep(done, records(store, sweep))
 
 
-def test_a_sweep_that_goes_on_is_summarised_anew(store: Store, sweep: Run, add_trial: AddTrial) -> None:
+def test_a_resumed_sweep_is_summarised_again(store: Store, sweep: Run, add_trial: AddTrial) -> None:
     add_trial(0, {"seed": 1}, 0.7)
     for _ in range(2):
         summarise_sweep(store, sweep, records(store, sweep), LOG)

@@ -1,4 +1,4 @@
-"""What is refused before a sweep goes on leaves it as it is."""
+"""A refused `--resume` leaves the sweep as it is."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_what_no_trial_could_have_leaves_a_finished_sweep_finished(
     assert json.loads(before)["space"]["trials"] == 4
 
 
-def test_what_was_changed_is_named_with_how_to_begin_anew(finished: Run, file: Path, experiment: Path) -> None:
+def test_a_change_is_named_with_the_command_of_a_new_sweep(finished: Run, file: Path, experiment: Path) -> None:
     since = "was changed since the sweep lr"
     begin = f"({finished.id[:8]}) began; take the change back, or begin a new sweep with it: python -m tune search"
     said = [
@@ -110,9 +110,7 @@ def test_what_was_changed_is_named_with_how_to_begin_anew(finished: Run, file: P
         SPACE + "name: other\nnotes: x\nkeep: 9\n",
     ],
 )
-def test_what_the_command_line_said_otherwise_is_no_change(
-    same: str, finished: Run, file: Path, experiment: Path
-) -> None:
+def test_fields_of_the_command_line_are_no_change(same: str, finished: Run, file: Path, experiment: Path) -> None:
     file.write_text(same)
     assert refused(finished, cpu=CORES + 1) == (TOO_MANY,)
 

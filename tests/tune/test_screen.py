@@ -1,4 +1,4 @@
-"""What a person sees of a sweep, on a terminal of 80 columns and in a log."""
+"""A sweep on a terminal of 80 columns and in a log."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_the_table_at_80_columns_with_five_fields() -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_it_says_what_is_waited_for_until_a_trial_starts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_shows_what_the_sweep_waits_for_until_a_trial_starts(capsys: pytest.CaptureFixture[str]) -> None:
     of = console()
     screen = Screen(PATHS, 12, [], of)
     screen.waits_for("Ray to start")
@@ -150,7 +150,7 @@ def test_elsewhere_a_line_at_the_start_and_two_at_the_end(capsys: pytest.Capture
     )
 
 
-def test_a_worker_that_dies_is_told_and_its_trial_waits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_death_of_a_worker_is_shown_and_its_trial_waits(capsys: pytest.CaptureFixture[str]) -> None:
     said = "trial 4: its worker died; another worker continues it"
     of = console()
     screen = Screen(PATHS, 12, [], of)

@@ -1,4 +1,4 @@
-"""What a sweep tries next, without Ray running: seeds, grids, what goes on, what the study is told."""
+"""The next values of a sweep, without Ray running: seeds, grids, resumed trials, and the content of the study."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_values_follow_from_seed_and_number(settings: Random | Tpe) -> None:
         assert config["values"]["mixer.sigmoid_min"] in range(1, 7)
 
 
-def test_a_random_search_that_goes_on_draws_what_it_would_have() -> None:
+def test_a_resumed_random_search_draws_the_same_values() -> None:
     whole = asked(searcher(), 4)
     earlier = [record(0, "FINISHED"), record(1, "FAILED", None)]
     assert asked(searcher(earlier=earlier), 2) == whole[2:]
@@ -74,7 +74,7 @@ def test_it_ends_after_so_many_trials() -> None:
     assert [config == Searcher.FINISHED for config in asked(more, 2)] == [False, True]
 
 
-def test_what_was_broken_off_comes_first_under_its_number() -> None:
+def test_an_interrupted_trial_comes_first_under_its_number() -> None:
     broken = record(1, "KILLED", **{"optimizer.lr": 0.00234})
     search = searcher(trials=3, earlier=[record(0, "FINISHED"), broken])
     first, second, third = asked(search, 3)
@@ -83,7 +83,7 @@ def test_what_was_broken_off_comes_first_under_its_number() -> None:
     assert third == Searcher.FINISHED
 
 
-def test_a_trial_that_was_broken_off_before_it_had_a_run_is_not_left_out() -> None:
+def test_a_trial_that_was_interrupted_before_it_had_a_run_is_not_left_out() -> None:
     whole = asked(searcher(trials=3), 3)
     again = asked(searcher(trials=3, earlier=[record(1, "FINISHED")]), 3)
     assert again == [whole[0], whole[2], Searcher.FINISHED]
@@ -95,7 +95,7 @@ def test_a_grid_is_walked_in_order() -> None:
     assert [config["values"] for config in asked(searcher(Grid(), trials=4, space=space), 4)] == points
 
 
-def test_the_study_is_told_how_trials_end() -> None:
+def test_the_study_knows_how_trials_end() -> None:
     search = searcher(trials=9)
     for trial in ("ray0", "ray1", "ray2", "ray3"):
         search.suggest(trial)
@@ -116,7 +116,7 @@ def test_the_study_is_told_how_trials_end() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_a_new_worker_reports_again_is_told_once() -> None:
+def test_a_repeated_report_of_a_new_worker_counts_once() -> None:
     search = searcher()
     search.suggest("ray0")
     for epoch, score in ((1, 0.3), (2, 0.4), (1, 0.3), (2, 0.4), (3, 0.5)):
@@ -143,7 +143,7 @@ def test_the_study_begins_with_what_the_store_knows() -> None:
     assert search.suggest("ray0")["number"] == 3
 
 
-def test_several_objectives_are_told_in_their_order() -> None:
+def test_the_study_has_several_objectives_in_their_order() -> None:
     search = searcher(objectives=("lwlrap", "parameters"))
     search.suggest("ray0")
     search.on_trial_result("ray0", {"lwlrap": 0.4, "epochs": 1})
@@ -161,7 +161,7 @@ def test_several_objectives_are_told_in_their_order() -> None:
         (None, TrialState.FAIL),
     ],
 )
-def test_a_trial_that_ends_again_is_told_once(first: dict[str, Any] | None, state: TrialState) -> None:
+def test_a_second_end_of_a_trial_does_not_count(first: dict[str, Any] | None, state: TrialState) -> None:
     search = searcher()
     asked(search, 1)
     search.on_trial_complete("ray0", first)

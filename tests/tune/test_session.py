@@ -1,4 +1,4 @@
-"""Ray as it really starts and ends, and what is asked of a machine that it has not."""
+"""A real Ray, from its start to its end, and resources that the machine does not have."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def home() -> Iterator[Path]:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", ["plain", "ctrl-c"])
-def test_ray_listens_on_loopback_alone_says_nothing_and_leaves_nothing(how: str, home: Path) -> None:
+def test_ray_listens_on_loopback_alone_prints_nothing_and_leaves_nothing(how: str, home: Path) -> None:
     seen = ray_once(home, how)
     assert seen.pop("ports") >= 4  # of the head, the node, the workers and this process
     assert set(seen.pop("addresses")) <= {"127.0.0.1", "::ffff:127.0.0.1"}
@@ -94,7 +94,7 @@ def test_a_temporary_folder_too_deep_for_sockets_is_refused(tmp_path: Path, monk
     assert list(deep.iterdir()) == []
 
 
-def test_no_temporary_folder_at_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_temporary_folder_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: ["/nowhere"])
     with pytest.raises(UserError) as caught:

@@ -292,7 +292,7 @@ def test_the_digest_is_of_what_decides_the_trials(write: Write) -> None:
         assert digest(load_space(write(other))) != before, other
 
 
-def test_what_the_experiment_says_has_a_digest_of_its_own(write: Write, tmp_path: Path) -> None:
+def test_the_experiment_has_a_digest_of_its_own(write: Write, tmp_path: Path) -> None:
     experiment = tmp_path / "mine.yaml"
     experiment.write_text("base: small\n")
     space = load_space(write(HEAD.replace("small", str(experiment)) + LR))

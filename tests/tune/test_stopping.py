@@ -1,4 +1,4 @@
-"""Trials are compared at equal planned epochs, and a sweep that goes on judges as one that was not broken off."""
+"""Trials are compared at equal planned epochs, and a resumed sweep stops the same trials."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_rungs_hold_what_the_curves_have_at_their_epochs(seed: int) -> None:
 
 @pytest.mark.parametrize("killed_at", [1, 2, 5, 7, 20])
 @pytest.mark.parametrize("begin", [begun, median])
-def test_a_sweep_that_goes_on_stops_whom_it_would_have(
+def test_a_resumed_sweep_stops_the_same_trials(
     begin: Callable[[Curves | None], AshaScheduler | MedianScheduler], killed_at: int
 ) -> None:
     curves = curves_of(3)

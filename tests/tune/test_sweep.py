@@ -43,7 +43,7 @@ def project(sound: Path, tmp_path: Path) -> Project:
     return begun(tmp_path / "project", sound, QUICK)
 
 
-def test_a_killed_sweep_that_goes_on_ends_as_one_that_was_not(
+def test_a_killed_sweep_ends_after_resume_as_one_that_was_not(
     project: Project, connect: Connect, in_process: InProcess, tmp_path: Path
 ) -> None:
     amid = killed_at(in_process, project, tmp_path, lambda: bool(finished(project) and project.epochs_in_work()))
@@ -176,7 +176,9 @@ def test_a_search_whose_trials_all_fail_fails_with_their_common_error(
     assert "tables/trials.parquet" in store.list_files(sweep.id)
 
 
-def test_a_worker_that_dies_is_replaced_and_goes_on(project: Project, connect: Connect, in_process: InProcess) -> None:
+def test_a_worker_that_dies_is_replaced_and_its_trial_continues(
+    project: Project, connect: Connect, in_process: InProcess
+) -> None:
     dead: list[int] = []
 
     def die(number: int) -> None:
@@ -217,7 +219,7 @@ def test_a_worker_that_dies_before_its_trial_starts_is_replaced(
 
 
 @pytest.mark.parametrize("epochs", [0, 1], ids=["before it has a run", "amid epochs"])
-def test_a_worker_that_dies_thrice_leaves_its_trial_to_be_gone_on_with(
+def test_a_third_crash_of_its_worker_leaves_a_trial_for_resume(
     epochs: int, project: Project, connect: Connect, in_process: InProcess
 ) -> None:
     dead: list[int] = []
@@ -259,7 +261,7 @@ DIED = (
     ],
     ids=["ctrl-c", "raylet", "head"],
 )
-def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
+def test_an_interrupted_sweep_closes_its_runs_and_can_be_resumed(
     how: str, code: int, said: str, state: str, project: Project, connect: Connect, in_process: InProcess
 ) -> None:
     def break_off(number: int) -> None:
@@ -288,7 +290,7 @@ def test_a_sweep_that_is_broken_off_closes_its_runs_and_goes_on(
     assert doubled_points(project) == []
 
 
-def test_what_a_sweep_was_told_when_it_went_on_holds_when_it_goes_on_again(
+def test_options_of_resume_hold_for_the_next_resume(
     sound: Path, connect: Connect, in_process: InProcess, tmp_path: Path
 ) -> None:
     lacking = (

@@ -1,4 +1,4 @@
-"""A trial in this process: what it reports and leaves where it does not come to its end."""
+"""A trial in this process: its reports and its traces where it does not come to its end."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def plan(project: Project, store: Store, sweep: Run) -> SweepPlan:
     return SweepPlan(sweep.id, sweep.name, load_space(path), None, store.uri)
 
 
-def test_a_trial_that_a_full_disk_or_the_store_stops_is_broken_off(plan: SweepPlan, store: Store) -> None:
+def test_a_trial_that_a_full_disk_or_the_store_stops_is_interrupted(plan: SweepPlan, store: Store) -> None:
     work_folder().mkdir(parents=True)
     pid_file = work_folder() / f"{plan.sweep_id[:10]}-0.pid"
     pid_file.symlink_to("/dev/full")
@@ -92,7 +92,7 @@ def test_a_trial_that_is_left_does_not_wait_for_a_dead_store(plan: SweepPlan, pr
         assert time.monotonic() - begun < PATIENCE_S / 2
 
 
-def test_the_seconds_of_a_trial_are_those_of_all_its_steps_however_often_it_was_broken_off(
+def test_the_seconds_of_a_trial_are_those_of_all_its_steps_however_often_it_was_interrupted(
     plan: SweepPlan, store: Store
 ) -> None:
     first = trial_steps(plan, 0, VALUES, Preparing())

@@ -1,4 +1,4 @@
-"""Which finished runs of the store a sweep learns from."""
+"""The finished runs of the store that a sweep learns from."""
 
 from __future__ import annotations
 
