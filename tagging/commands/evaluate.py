@@ -13,8 +13,7 @@ from tagging import seeds
 from tagging.commands.show_evaluation import say_scores, show_classes, show_runs
 from tagging.contract import Metric
 from tagging.data.findings import Findings, apart
-from tagging.data.submission import read_submission
-from tagging.data.truth import Truth, read_truth
+from tagging.data.truth import Truth, read_submission, read_truth
 from tagging.errors import UserError
 from tagging.progress import say, warn
 from tagging.report.comparison import Scored, cv_against_test

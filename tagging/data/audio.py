@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -27,8 +28,7 @@ NO_FRAME = 7  # libsndfile's error for an MP3 without one whole frame; its text 
 MP3_GRANULE = 576  # samples; MP3 comes in whole granules
 
 
-@dataclass(frozen=True)
-class Sound:
+class Sound(NamedTuple):
     """A decoded clip and what is notable about its file."""
 
     samples: np.ndarray  # [n] float32, mono, at the sample rate asked for; integer formats lie in -1..1

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,19 +20,8 @@ from tagging.features.trim import trim_waveform
 T = TypeVar("T")
 
 
-class Decoded(Protocol):
-    """What a decoder returns: a waveform, and what is worth knowing about it."""
-
-    @property
-    def samples(self) -> np.ndarray:
-        """Mono float32 [samples], not empty, at the rate that was asked for."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Warnings to be recorded, such as that the sound was resampled."""
-
-
-Decode = Callable[[Path, int], Decoded]
+# from a file and a rate in Hz to mono samples [n] float32, not empty, and warnings to be recorded; or UnreadableSound
+Decode = Callable[[Path, int], tuple[np.ndarray, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +65,7 @@ def _read(path: Path, settings: LogMelSettings, decode: Decode) -> TrimmedSound:
         # the disk's fault, not the sound's: recorded, it would outlive its repair
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     try:
-        sound = decode(path, settings.sample_rate)
+        samples, notes = decode(path, settings.sample_rate)
     except UnreadableSound as error:
         return TrimmedSound(content, None, error=error.reason)
-    return TrimmedSound(content, trim_waveform(sound.samples, settings), tuple(sound.notes))
+    return TrimmedSound(content, trim_waveform(samples, settings), notes)

@@ -10,9 +10,8 @@ import pytest
 import soundfile
 
 from tagging.data import demo
-from tagging.data.demo import DEMO_CLASSES, make_demo
+from tagging.data.demo import DEMO_CLASSES, make_clip, make_demo
 from tagging.data.layouts import read_dataset
-from tagging.data.synthesis import make_clip
 from tagging.errors import UserError
 
 

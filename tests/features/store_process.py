@@ -9,7 +9,6 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +21,10 @@ from tagging.features.store import FeatureStore, open_store
 SETTINGS = LogMelSettings(sample_rate=8000, n_fft=512, hop=160, n_mels=16, fmax=4000.0, min_seconds=0.1)
 
 
-@dataclass(frozen=True)
-class Decoded:
-    samples: np.ndarray
-    notes: tuple[str, ...] = ()
-
-
-def decode(path: Path, rate: int) -> Decoded:
+def decode(path: Path, rate: int) -> tuple[np.ndarray, tuple[str, ...]]:
     """Sound in these tests is a .npy file; one that holds text cannot be decoded."""
     try:
-        return Decoded(np.load(path), ("made at 8000 Hz",) if path.stem == "0003" else ())
+        return np.load(path), ("made at 8000 Hz",) if path.stem == "0003" else ()
     except ValueError as error:
         raise UnreadableSound(path, "is no array") from error
 
@@ -47,7 +40,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(options["limit"]),) * 2)
     torch.set_num_threads(1)
 
-    def slowly(path: Path, rate: int) -> Decoded:
+    def slowly(path: Path, rate: int) -> tuple[np.ndarray, tuple[str, ...]]:
         time.sleep(float(options.get("delay", 0)))
         print("decoded\n", end="", flush=True)  # in one piece: several threads print
         return decode(path, rate)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.features.store_process import Decoded, decode, open_here
+from tests.features.store_process import decode, open_here
 
 COUNT = 100  # three groups of 32 and a rest
 
@@ -56,7 +56,7 @@ def go_on(root: Path, sound: Path) -> list[str]:
     """Open a store in this process; return what it does, as the other processes show it."""
     done = []
 
-    def listed(path: Path, rate: int) -> Decoded:
+    def listed(path: Path, rate: int) -> tuple[np.ndarray, tuple[str, ...]]:
         done.append("decoded")
         return decode(path, rate)
 
