@@ -14,6 +14,7 @@ from tagging.runs.predictions import read_out_of_fold
 from tagging.selection.candidates import Candidates
 from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.store import Run
+from tests.contract import check_contract
 from tests.selection.test_candidates import ALL, tagged
 from tests.trainings import Inside, the_run
 
@@ -32,6 +33,7 @@ def members(run: Run) -> str:
 
 def test_the_same_store_gives_the_same_answer_which_is_written_once(pool: Inside, capsys: Capture) -> None:
     first = select(CandidateFilter(), SelectionSettings())
+    check_contract(pool.store, first)
     out = capsys.readouterr().out
     again = select(CandidateFilter(), SelectionSettings(), "another")
     assert again.id == first.id

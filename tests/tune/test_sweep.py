@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from tagging.contract import Metric
 from tagging.tracking.store import Store
+from tests.contract import check_contract
 from tests.project import Project
 from tests.tune.in_process import InProcess, WorkerDied, killed_at
 from tests.tune.sweeps import (
@@ -50,6 +51,8 @@ def test_a_killed_sweep_ends_after_resume_as_one_that_was_not(
     said = project.run("search", "lr", "--trials", "3", module="tune").stdout
     assert in_process.most_at_once == min(3, int(in_process.room["CPU"]))
     store = connect(project)
+    for run in store.find([]):
+        check_contract(store, run, pictures=False)
     sweep = sweep_of(store)
     expected = records(store, sweep)
     winner = best(expected)
