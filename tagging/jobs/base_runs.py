@@ -13,7 +13,7 @@ from tagging.contract import DATA_TAGS, FROM_SOUND, File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.report.wording import count
 from tagging.runs.finished import finished_folds, meant_run
-from tagging.runs.predictions import blended_split
+from tagging.runs.predictions import mean_over_folds
 from tagging.runs.stored import class_columns, read_predictions
 from tagging.tracking.files import REPLACE
 from tagging.tracking.store import Run, Store
@@ -112,7 +112,7 @@ def read_half(runs: Sequence[Run], half: str, store: Store, fold: int | None = N
     Raises UserError where members know other clips, or tables are damaged.
     """
     folds = [list(finished_folds(store, run)) if fold is None else [fold] for run in runs]
-    blends = [blended_split(store, run, half, numbers) for run, numbers in zip(runs, folds, strict=True)]
+    blends = [mean_over_folds(store, run, half, numbers) for run, numbers in zip(runs, folds, strict=True)]
     found = [blend for blend in blends if blend is not None]
     if len(found) < len(blends):
         return None

@@ -19,7 +19,7 @@ from tagging.report.ensemble import EnsembleSummary, MemberRow, describe_ensembl
 from tagging.runs.finished import latest_run
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.members import Ensemble
-from tagging.runs.predictions import OutOfFold, blend_split, has_split
+from tagging.runs.predictions import OutOfFold, blend_members, has_split
 from tagging.runs.result import Result, fold_metrics
 from tagging.runs.stored import left_out, read_predictions
 from tagging.tracking.files import Figure
@@ -96,8 +96,8 @@ def log_predictions(store: Store, run: Run, ensemble: Ensemble, result: Result) 
     folds = np.unique(result.folds).tolist()
     for split in ("test", "noisy"):
         if all(has_split(store, member, split, folds) for member in ensemble.runs):
-            for fold, table in blend_split(store, ensemble, split, folds).items():
-                store.log_table(run.id, table, split_path(split, fold))
+            for fold in folds:
+                store.log_table(run.id, blend_members(store, ensemble, split, fold), split_path(split, fold))
     if lines := dict.fromkeys(line for member in ensemble.runs for line in left_out(store, member)):
         store.log_text(run.id, "\n".join(lines) + "\n", File.WARNINGS)
     result.log(store, run)

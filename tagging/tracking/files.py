@@ -74,9 +74,8 @@ class Files:
 
     def log_text(self, run_id: str, text: str, path: str) -> None:
         """Write a text file into the run."""
-        with _staged(run_id, path) as local:
+        with self._new_file(run_id, path) as local:
             local.write_text(text, encoding="utf-8")
-            self.log_file(run_id, local, _folder(path))
 
     def log_json(self, run_id: str, value: Any, path: str) -> None:
         """Write a JSON file into the run; `value` must be made of what JSON knows."""
@@ -84,9 +83,8 @@ class Files:
 
     def log_table(self, run_id: str, table: pd.DataFrame, path: str) -> None:
         """Write a table into the run as Parquet, without its index."""
-        with _staged(run_id, path) as local:
+        with self._new_file(run_id, path) as local:
             table.to_parquet(local, index=False)
-            self.log_file(run_id, local, _folder(path))
 
     def log_shown_table(self, run_id: str, table: pd.DataFrame, path: str) -> None:
         """Write a table that people look at: as Parquet, and as CSV beside it, since the UI shows no Parquet."""
@@ -96,9 +94,8 @@ class Files:
 
     def log_figure(self, run_id: str, figure: Figure, path: str) -> None:
         """Write a picture into the run; the suffix of `path` names the format."""
-        with _staged(run_id, path) as local:
+        with self._new_file(run_id, path) as local:
             figure.savefig(local)
-            self.log_file(run_id, local, _folder(path))
 
     def list_files(self, run_id: str, folder: str = "") -> list[str]:
         """Return the paths of all files below a folder of the run (empty: its top), sorted."""
@@ -154,7 +151,9 @@ class Files:
     def drop_folder(self, run_id: str, folder: str) -> None:
         """Remove a folder of the run with all it holds; one that is not there is no error."""
         if self.has_file(run_id, folder):
-            self.connection.call(get_artifact_repository(self._place(run_id)).delete_artifacts, folder)
+            self.connection.call(
+                get_artifact_repository(self._info(run_id).artifact_uri or "").delete_artifacts, folder
+            )
 
     def drop_drafts(self, run_id: str) -> None:
         """Remove the half-written files that a killed process left of a run; nobody may write to it meanwhile."""
@@ -164,12 +163,20 @@ class Files:
             for path in root.rglob(".artifact.uploading.*"):  # MLflow's, which renames each when it is whole
                 path.unlink(missing_ok=True)
 
-    def _local_root(self, run_id: str) -> Path | None:
-        uri = urlsplit(self._place(run_id))
-        return Path(url2pathname(uri.path)) if uri.scheme in ("", "file") else None
+    @contextmanager
+    def _new_file(self, run_id: str, path: str) -> Iterator[Path]:
+        """Give a file to write outside the run, and log it once it is whole: MLflow takes finished files only."""
+        work = work_folder()
+        with room_in(work):
+            work.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f"{run_id}{_STAGED}", dir=work) as folder:
+                local = Path(folder) / PurePosixPath(path).name
+                yield local
+                self.log_file(run_id, local, _folder(path))
 
-    def _place(self, run_id: str) -> str:
-        return self._info(run_id).artifact_uri or ""
+    def _local_root(self, run_id: str) -> Path | None:
+        uri = urlsplit(self._info(run_id).artifact_uri or "")
+        return Path(url2pathname(uri.path)) if uri.scheme in ("", "file") else None
 
     def _title(self, run_id: str) -> str:
         return f"{self._info(run_id).run_name or ''} ({run_id[:8]})"
@@ -178,16 +185,6 @@ class Files:
         if run_id not in self._infos:
             self._infos[run_id] = self.connection.call(self._client.get_run, run_id).info
         return self._infos[run_id]
-
-
-@contextmanager
-def _staged(run_id: str, path: str) -> Iterator[Path]:
-    """Give a file of the right name to write to, outside the run: MLflow takes finished files only."""
-    work = work_folder()
-    with room_in(work):
-        work.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{run_id}{_STAGED}", dir=work) as folder:
-            yield Path(folder) / PurePosixPath(path).name
 
 
 def _folder(path: str) -> str:

@@ -19,6 +19,8 @@ from tagging.tracking.run import Run, clause
 LAUNCHES = "Default"  # the MLflow experiment of what `mlflow run` opens
 NEWEST_FIRST = "attributes.start_time DESC"
 PAGE = 1000
+FULL_ID = re.compile(r"[0-9a-f]{32}")
+PREFIX = re.compile(r"[0-9a-f]{4,31}")  # four, as in git: a shorter one is unique by chance only
 THERE, DELETED = ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY
 
 
@@ -89,10 +91,38 @@ class Finder(Files):
     def resolve(self, text: str, kinds: Sequence[str] = WITH_PREDICTIONS, unfinished: bool = False) -> Run:
         """Return the run that a user means by an id, the beginning of one, or a name.
 
-        A name means the newest run of these kinds that is finished, or `unfinished` too; an id may be any run's.
-        Raises UserError if there is none (with the nearest names) or several (all listed).
+        A name means the newest run of one of the kinds that is finished, or `unfinished` too, and comes before the
+        beginning of an id that reads the same; an id may be any run's. Raises UserError if there is no such run, with
+        the nearest names, or several, with all of them.
         """
-        return resolve(self, text, kinds, unfinished)
+        if FULL_ID.fullmatch(text):
+            return self.get(text)
+        named = [run for run in self.search({Tag.NAME: text}) if run.kind in kinds]
+        if usable := [run for run in named if unfinished or run.status == "FINISHED"]:
+            return usable[0]
+        begun = self.find([clause("attributes.run_id", f"{text}%", "LIKE")]) if PREFIX.fullmatch(text) else []
+        if len(begun) == 1:
+            return begun[0]
+        if not (begun or named):
+            raise self._unknown(text, kinds, unfinished)
+        if begun:
+            problem = f"{text}: {len(begun)} runs have an id that begins so; give more of it:"
+        else:
+            problem = f"{text}: no run of this name is finished; to take one as it is, give its id:"
+        found = [f"  {run.id}  {run.kind or '-'} {run.name} ({run.dataset}, {run.status})" for run in begun or named]
+        raise UserError(problem, *found)
+
+    def _unknown(self, text: str, kinds: Sequence[str], unfinished: bool) -> UserError:
+        found = self.find([] if unfinished else ["attributes.status = 'FINISHED'"])
+        names = {run.name for run in found if run.kind in kinds}
+        wanted = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
+        near = get_close_matches(text, sorted(names), n=3, cutoff=0.6)
+        return UserError(
+            f"{text}: no such run in {self.uri}; give a run id, four or more of its first "
+            f"characters, or the name of a {'' if unfinished else 'finished '}{wanted}",
+            *([f"nearest names: {', '.join(near)}"] if near else []),
+            "`python -m tagging show runs` lists what there is",
+        )
 
     def newest_experiment(self) -> str | None:
         """Return the id of the MLflow experiment (data set) with the newest run; launches do not count."""
@@ -153,47 +183,3 @@ class Finder(Files):
 def restore(run_id: str) -> str:
     """Say how to bring a deleted run back."""
     return f"run {run_id} is deleted; bring it back with `mlflow runs restore --run-id {run_id}`"
-
-
-FULL_ID = re.compile(r"[0-9a-f]{32}")
-PREFIX = re.compile(r"[0-9a-f]{4,31}")  # four, as in git: a shorter one is unique by chance only
-
-
-def resolve(store: Finder, text: str, kinds: Sequence[str] = WITH_PREDICTIONS, unfinished: bool = False) -> Run:
-    """Return the run that a user means by an id, the beginning of one, or a name.
-
-    A name means the newest run of one of the kinds that is finished, or `unfinished` too, and comes before the
-    beginning of an id that reads the same; an id may be any run's. Raises UserError if there is no such run or several.
-    """
-    if FULL_ID.fullmatch(text):
-        return store.get(text)
-    named = [run for run in store.search({Tag.NAME: text}) if run.kind in kinds]
-    if usable := [run for run in named if unfinished or run.status == "FINISHED"]:
-        return usable[0]
-    begun = store.find([clause("attributes.run_id", f"{text}%", "LIKE")]) if PREFIX.fullmatch(text) else []
-    if len(begun) == 1:
-        return begun[0]
-    if begun:
-        problem = f"{text}: {len(begun)} runs have an id that begins so; give more of it:"
-        raise UserError(problem, *_table(begun))
-    if named:
-        problem = f"{text}: no run of this name is finished; to take one as it is, give its id:"
-        raise UserError(problem, *_table(named))
-    raise _unknown(store, text, kinds, unfinished)
-
-
-def _unknown(store: Finder, text: str, kinds: Sequence[str], unfinished: bool) -> UserError:
-    found = store.find([] if unfinished else ["attributes.status = 'FINISHED'"])
-    names = {run.name for run in found if run.kind in kinds}
-    wanted = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
-    near = get_close_matches(text, sorted(names), n=3, cutoff=0.6)
-    return UserError(
-        f"{text}: no such run in {store.uri}; give a run id, four or more of its first "
-        f"characters, or the name of a {'' if unfinished else 'finished '}{wanted}",
-        *([f"nearest names: {', '.join(near)}"] if near else []),
-        "`python -m tagging show runs` lists what there is",
-    )
-
-
-def _table(runs: Iterable[Run]) -> list[str]:
-    return [f"  {run.id}  {run.kind or '-'} {run.name} ({run.dataset}, {run.status})" for run in runs]
