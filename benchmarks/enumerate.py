@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.metrics import label_ranking_average_precision_score
 
 from benchmarks.timing import best_of, use_one_core
+from tagging.ensemble.candidates import scores
 from tagging.ensemble.enumeration import Limits, enumerate_subsets
-from tagging.ensemble.members import scores
 from tagging.ensemble.pairs import fixed_point, undecided_pairs
 from tagging.ensemble.pool import Pool
 from tagging.ensemble.scoring import Scorer

@@ -80,13 +80,11 @@ def _tell_shared(resolved: ResolvedEnsemble, runs: list[Run]) -> None:
 def _record(
     store: Store, resolved: ResolvedEnsemble, made: Ensemble, oof: OutOfFold, weights: dict[str, int]
 ) -> SelectionRecord:
-    import torch
-
     from tagging.ensemble.bootstrap import Bootstrap
 
     pool = arrays_of(made.runs, oof)
     blend = Blend(made.method, tuple(weights[run.id] for run in made.runs))
-    (interval,) = Bootstrap(pool, threads=torch.get_num_threads()).intervals([blend])
+    (interval,) = Bootstrap(pool).intervals([blend])
     notes = f" {resolved.recipe.notes.strip()}" if resolved.recipe.notes else ""
     return SelectionRecord(
         how=f"by the recipe `{resolved.recipe.name}`: none was picked for its score on these clips.{notes}",

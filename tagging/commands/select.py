@@ -46,7 +46,7 @@ def select(asked: CandidateFilter, settings: SelectionSettings, name: str = "") 
     choice = choose(arrays, settings)
     found = report_on(pool.runs, arrays, choice, settings)
     show(found)
-    blend = choice.taken.blend
+    blend = choice.chosen.blend
     ensemble = ensemble_of(blend.method, [pool.runs[one] for one in blend.members], blend.weights)
     positions = [pool.runs.index(run) for run in ensemble.runs]
     members_oof = replace(oof, probabilities=oof.probabilities[positions])

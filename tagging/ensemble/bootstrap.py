@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,14 +14,13 @@ from tagging.ensemble.blend import Blend
 from tagging.ensemble.pairs import PRECISION_ONE
 from tagging.ensemble.pool import Method, Pool
 from tagging.ensemble.scoring import Scorer
-from tagging.ensemble.written import clip_sums
+from tagging.ensemble.selection import clip_sums
 from tagging.metrics import interval
 
 _SUBSETS_AT_ONCE = 256  # their sums over 5,000 clips fill 10 MB
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """The middle 95 % of a figure over the bootstrap samples, lwlrap or a difference of two."""
 
     low: float
@@ -29,7 +28,7 @@ class Interval:
 
 
 class Bootstrap:
-    """Random draws of n clips out of n with replacement, the same for all that is asked of it.
+    """Random draws of n clips out of n with replacement, the same for every blend.
 
     `samples` draws from `seed` alone; one that holds no label is left out. Percentile intervals: Efron and
     Tibshirani, "An introduction to the bootstrap", 1993, chapter 13. It moves clips alone: the candidates'
@@ -37,17 +36,15 @@ class Bootstrap:
     the choice.
     """
 
-    def __init__(
-        self, pool: Pool, *, samples: int = 1000, seed: int = 0, threads: int = 1, device: str = "cpu"
-    ) -> None:
-        self._pool, self._threads, self._device = pool, threads, device
+    def __init__(self, pool: Pool, *, samples: int = 1000, seed: int = 0) -> None:
+        self._pool = pool
         self._scorers: dict[Method, Scorer] = {}
         times = _times_drawn(pool.clips, samples, seed)
         labels = times @ pool.truth.sum(axis=1)
         self._times, self._labels = times[labels > 0], labels[labels > 0]
 
     def intervals(self, blends: Sequence[Blend]) -> list[Interval]:
-        """Return the interval of each blend's lwlrap, as it is written."""
+        """Return the interval of the lwlrap of each blend's float32 mean."""
         return [_interval(self._of_blend(blend)) for blend in blends]
 
     def difference(self, blend: Blend, other: Blend) -> Interval:
@@ -77,7 +74,7 @@ class Bootstrap:
     def _lwlrap(self, method: Method, counts: ArrayLike) -> NDArray[np.float64]:
         """Return the lwlrap of each row of counts on each sample [rows, samples]."""
         if method not in self._scorers:
-            self._scorers[method] = Scorer(self._pool, method, self._threads, self._device)
+            self._scorers[method] = Scorer(self._pool, method)
         return (self._scorers[method].clip_sums(counts) / PRECISION_ONE) @ self._times.T / self._labels
 
 
@@ -88,5 +85,4 @@ def _times_drawn(clips: int, samples: int, seed: int) -> NDArray[np.float64]:
 
 
 def _interval(values: NDArray[np.float64]) -> Interval:
-    low, high = interval(values)
-    return Interval(float(low), float(high))
+    return Interval(*interval(values).tolist())

@@ -1,6 +1,6 @@
-"""The sums of `scoring` as loops that numba compiles, for CPUs. Imported only where they run: numba takes a second.
+"""The loops behind `scoring`, compiled by numba, whose import takes a second.
 
-They count, for each label, the classes that a mean puts at least as high (`pairs.Pairs`), and add the label's
+For each label they count the classes that a mean scores at least as high (`pairs.Pairs`), and add the label's
 precision, an integer: the result depends neither on the order nor on the number of threads.
 """
 
@@ -13,9 +13,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from tagging.ensemble.pairs import precision_table, undecided_pairs
-from tagging.ensemble.pool import Method, Pool
-from tagging.ensemble.subsets import Plan, members_of
+from tagging.ensemble.subsets import members_of
 
 _compiled: Any = njit(cache=True)  # Any: numba's own types say that a compiled function takes nothing
 _compiled_parallel: Any = njit(parallel=True, cache=True)
@@ -23,43 +21,12 @@ BLOCK = 128  # high parts that a thread takes at once: their sums over 64 low pa
 ROWS = 64  # rows of weights that a thread takes at once: for fewer, waiting for another costs more than it brings
 
 
-class NumbaSums:
-    """Sums of precisions under the means of a pool, from its undecided pairs."""
-
-    def __init__(self, pool: Pool, method: Method, threads: int) -> None:
-        self._pairs, self._table = undecided_pairs(pool, method), precision_table(pool.truth)
-        self._threads = max(1, min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined] # set at run time
-        self._decided = np.zeros(len(pool.folds), dtype=np.int64)
-        np.add.at(self._decided, pool.fold, self._pairs.decided)
-
-    def clip_sums(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the summed precisions of each clip [S, n] under each row of counts [S, N]."""
-        out = np.tile(self._pairs.decided, (len(counts), 1))
-        if len(self._pairs.clip):
-            numba.set_num_threads(min(self._threads, 1 + (len(counts) - 1) // ROWS))
-            _sums_of_weights(*self._labels(), self._pairs.clip, *_changes(counts), out)
-        return out
-
-    def subset_sums(self, plan: Plan) -> NDArray[np.int64]:
-        """Return the summed precisions of each fold [K, S] under the equal mean of each subset of a plan."""
-        lows = plan.last - plan.first
-        out = np.tile(self._decided[:, None], (1, int(lows.sum())))
-        if not len(self._pairs.clip):
-            return out
-        difference = self._pairs.difference
-        given = members_of(np.array([plan.must]), len(difference))[0]
-        must = difference[given].sum(axis=0, dtype=np.int32)
-        numba.set_num_threads(self._threads)
-        high = (*_toggles(plan.high, len(difference)), plan.first, plan.last, np.cumsum(lows) - lows)
-        _sums_of_subsets(*self._labels(), self._pairs.fold, must, plan.previous, plan.added, *high, out)
-        return out
-
-    def _labels(self) -> tuple[NDArray[Any], ...]:
-        pairs = self._pairs
-        return pairs.difference, pairs.starts, pairs.split, pairs.wrong, pairs.right, self._table
+def use_threads(number: int) -> None:
+    """Let the loops run on at most so many threads."""
+    numba.set_num_threads(max(1, min(number, numba.config.NUMBA_NUM_THREADS)))  # type: ignore[attr-defined] # set at run time
 
 
-def _changes(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+def changes(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Return how each row of counts follows from the one before it in its block: (starts [S + 1], member, change)."""
     before = np.concatenate([np.zeros_like(counts[:1]), counts[:-1]])
     before[::ROWS] = 0
@@ -68,7 +35,7 @@ def _changes(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.i
     return np.searchsorted(row, np.arange(len(counts) + 1)), member, change
 
 
-def _toggles(high: NDArray[np.int64], candidates: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def toggles(high: NDArray[np.int64], candidates: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return how each high part follows from the one before it in its block: (starts [H + 1], toggled).
 
     Member m comes in as m and goes out as -1 - m; the first of a block follows from the empty one.
@@ -81,7 +48,7 @@ def _toggles(high: NDArray[np.int64], candidates: int) -> tuple[NDArray[np.int64
 
 
 @_compiled_parallel
-def _sums_of_weights(
+def sums_of_weights(
     difference: Any,
     starts: Any,
     split: Any,
@@ -96,7 +63,7 @@ def _sums_of_weights(
 ) -> None:
     """Add to out [S, n] the precisions of each clip's labels under every row of weights.
 
-    change_starts, member, change: from `_changes`; a greedy step or a move changes two members at a time.
+    change_starts, member, change: from `changes`; a greedy step or a move changes two members at a time.
     """
     widest = np.max(starts[1:] - starts[:-1])
     for block in prange((len(out) + ROWS - 1) // ROWS):
@@ -115,7 +82,7 @@ def _sums_of_weights(
 
 
 @_compiled_parallel
-def _sums_of_subsets(
+def sums_of_subsets(
     difference: Any,
     starts: Any,
     split: Any,
@@ -135,7 +102,7 @@ def _sums_of_subsets(
 ) -> None:
     """Add to out [K, S] the precisions of each fold's labels under every subset of a `Plan`.
 
-    must [Q]: the sum over the members that are always in. toggle_starts, toggled: from `_toggles`. The sums of
+    must [Q]: the sum over the members that are always in. toggle_starts, toggled: from `toggles`. The sums of
     high part h with its low parts stand in out from out_starts[h] on.
     """
     lows, highs = len(previous), len(first)

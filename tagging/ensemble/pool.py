@@ -1,4 +1,4 @@
-"""The candidates of an ensemble, checked: what each said of the same clips, and what is true of them."""
+"""The candidates of an ensemble: their probabilities for the same clips and the true labels, checked."""
 
 from __future__ import annotations
 

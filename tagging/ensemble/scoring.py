@@ -3,48 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from tagging.ensemble.blend import Blend
-from tagging.ensemble.pairs import PRECISION_ONE
+from tagging.ensemble.pairs import PRECISION_ONE, precision_table, undecided_pairs
 from tagging.ensemble.pool import Method, Pool
 from tagging.ensemble.selection import Selection
-from tagging.ensemble.subsets import Plan
+from tagging.ensemble.subsets import Plan, members_of
 
 Sums = NDArray[np.int64]
-
-
-class Backend(Protocol):
-    """What `on_numba` and `on_torch` offer alike."""
-
-    def clip_sums(self, counts: Sums) -> Sums:
-        """Return the summed precisions of each clip [S, n] under each row of counts [S, N]."""
-
-    def subset_sums(self, plan: Plan) -> Sums:
-        """Return the summed precisions of each fold [K, S] under the equal mean of each subset of a plan."""
 
 
 class Scorer:
     """Sums of precisions under the means of a pool, as integers in units of 1 / PRECISION_ONE.
 
     lwlrap is such a sum over the number of labels; since each fold has its own, what a choice on some folds is
-    worth on another costs no second pass. Ties count against a label. device: "cpu" (numba on `threads`
-    threads) or a torch device ("cuda"); the sums are the same to the bit.
+    worth on another costs no second pass. Ties count against a label. `threads`: by default those of torch; the
+    sums are the same to the bit for any number.
     """
 
-    def __init__(self, pool: Pool, method: Method, threads: int = 1, device: str = "cpu") -> None:
+    def __init__(self, pool: Pool, method: Method, threads: int | None = None) -> None:
         self.pool, self.method = pool, method
         self.labels = pool.labels_per_fold
+        self._threads = threads or torch.get_num_threads()
         self._by_fold = np.argsort(pool.fold, kind="stable")
         self._fold_starts = np.searchsorted(pool.fold[self._by_fold], np.arange(len(self.labels)))
-        self._backend = _backend(pool, method, threads, device)
+        pairs = self._pairs = undecided_pairs(pool, method)
+        table = precision_table(pool.truth)
+        self._of_labels: tuple[NDArray[Any], ...] = (
+            *(pairs.difference, pairs.starts, pairs.split, pairs.wrong, pairs.right),
+            table,
+        )
+        self._decided = np.zeros(len(self.labels), dtype=np.int64)
+        np.add.at(self._decided, pool.fold, pairs.decided)
 
     def clip_sums(self, counts: ArrayLike) -> Sums:
         """Return the sum of each clip [S, n] under each row of counts [S, N], integers >= 0, no row all 0."""
-        return self._backend.clip_sums(np.ascontiguousarray(counts, dtype=np.int64))
+        from tagging.ensemble import on_numba
+
+        rows = np.ascontiguousarray(counts, dtype=np.int64)
+        out = np.tile(self._pairs.decided, (len(rows), 1))
+        if len(self._pairs.clip):
+            on_numba.use_threads(min(self._threads, 1 + (len(rows) - 1) // on_numba.ROWS))
+            on_numba.sums_of_weights(*self._of_labels, self._pairs.clip, *on_numba.changes(rows), out)
+        return out
 
     def fold_sums(self, counts: ArrayLike) -> Sums:
         """Return the sum of each fold [S, K] under each row of counts [S, N]."""
@@ -52,7 +58,18 @@ class Scorer:
 
     def subset_sums(self, plan: Plan) -> Sums:
         """Return the sum of each fold [K, S] under the equal mean of each subset of a plan."""
-        return self._backend.subset_sums(plan)
+        from tagging.ensemble import on_numba
+
+        lows = plan.last - plan.first
+        out = np.tile(self._decided[:, None], (1, int(lows.sum())))
+        if len(self._pairs.clip):
+            difference = self._pairs.difference
+            given = members_of(np.array([plan.must]), len(difference))[0]
+            must = difference[given].sum(axis=0, dtype=np.int32)
+            high = (*on_numba.toggles(plan.high, len(difference)), plan.first, plan.last, np.cumsum(lows) - lows)
+            on_numba.use_threads(self._threads)
+            on_numba.sums_of_subsets(*self._of_labels, self._pairs.fold, must, plan.previous, plan.added, *high, out)
+        return out
 
     def lwlrap(self, sums: ArrayLike) -> float:
         """Return the lwlrap of one sum per fold [K]."""
@@ -70,14 +87,3 @@ class Scorer:
 def views(folds: int) -> NDArray[np.bool_]:
     """Return the folds that choices are made on [K + 1, K]: first all, then all but fold k for each k."""
     return np.concatenate([np.ones((1, folds), dtype=bool), ~np.eye(folds, dtype=bool)])
-
-
-def _backend(pool: Pool, method: Method, threads: int, device: str) -> Backend:
-    # either library takes a second or more to import, and a machine may want only one
-    if device == "cpu":
-        from tagging.ensemble.on_numba import NumbaSums
-
-        return NumbaSums(pool, method, threads)
-    from tagging.ensemble.on_torch import TorchSums
-
-    return TorchSums(pool, method, device)

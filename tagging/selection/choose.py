@@ -1,99 +1,89 @@
-"""From the arrays of a pool to the blend that is taken, and all that was found on the way."""
+"""From the arrays of a pool to the blend that is chosen, with every selection that was compared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import torch
-
 from tagging.ensemble.blend import Blend
-from tagging.ensemble.coordinate import search_weights
-from tagging.ensemble.enumeration import MOST_SUBSETS, Enumeration, enumerate_subsets, estimate
-from tagging.ensemble.greedy import greedy
+from tagging.ensemble.enumeration import MOST_SUBSETS, Enumeration, enumerate_subsets
 from tagging.ensemble.pairs import MOST_CANDIDATES
 from tagging.ensemble.pool import Method, Pool
-from tagging.ensemble.selection import Selection, best_by_nested, best_by_score
+from tagging.ensemble.selection import Selection, rescored
 from tagging.ensemble.subsets import Limits, count_subsets
-from tagging.ensemble.written import rescored
+from tagging.ensemble.weights import greedy, search_weights
 from tagging.errors import UserError
 from tagging.progress import Bar
-from tagging.report.wording import count, duration
+from tagging.report.wording import count
 from tagging.selection.settings import By, SelectionSettings
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was found: `ways` of choosing by name, the one taken, and the enumerations that were run, by method.
+    """The selections that were compared, by name, the name of the one chosen, and the enumerations by method.
 
-    Scores are those of the blends as they are written, so that the screen, the page and the metrics show one number,
-    the one that anyone gets from the run's table. With `by` cv a way is a method, the best of all sizes; with nested
-    each size is a way of its own.
+    All scores are of float32 means (`rescored`), so that the screen, the page and the metrics show the number that
+    anyone gets from the run's table. `by` cv compares the best of each method, nested the best of each method and size.
     """
 
-    ways: Mapping[str, Selection]
-    key: str
+    selections: Mapping[str, Selection]
+    name: str
     enumerations: Mapping[Method, Enumeration] = field(default_factory=dict)
 
     @property
-    def taken(self) -> Selection:
-        """The selection that is taken."""
-        return self.ways[self.key]
+    def chosen(self) -> Selection:
+        """The selection that is chosen."""
+        return self.selections[self.name]
 
     @property
-    def looked_at(self) -> int:
+    def subsets(self) -> int:
         """The number of subsets that were scored."""
         return sum(found.subsets for found in self.enumerations.values())
 
     @property
     def by_size(self) -> dict[str, Selection]:
-        """The best subset of each size and method, by name."""
-        return {name: one for found in self.enumerations.values() for name, one in _sizes(found).items()}
+        """The best subset of each method and size, by name."""
+        return _by_size(self.enumerations)
 
 
 def choose(pool: Pool, settings: SelectionSettings) -> Choice:
-    """Choose a blend of a pool as wished; UserError where there are too many subsets to look at, or none."""
+    """Choose a blend of a pool; UserError where the limits leave too many subsets, or none."""
     if settings.search == "greedy":
-        ways = {f"{method}, greedy": _greedy(pool, method) for method in settings.methods}
-        return Choice(ways, _best(ways, settings.by))
+        found = {f"{method}, greedy": rescored(pool, greedy(pool, method)) for method in settings.methods}
+        return Choice(found, _best(found, settings.by))
     _check_number(pool, settings)
-    found = {method: _enumerate(pool, method, limits) for method, limits in _by_method(pool, settings).items()}
+    enumerations = {method: _enumerate(pool, method, limits) for method, limits in _limits(pool, settings).items()}
+    best: dict[str, Selection] = {method: each.any_size for method, each in enumerations.items()}
     if settings.search == "weights":
-        ways = {f"{method}, weights": _weights(pool, each) for method, each in found.items()}
+        found = {f"{method}, weights": rescored(pool, search_weights(pool, one)) for method, one in best.items()}
     elif settings.by == "nested":
-        ways = {name: one for each in found.values() for name, one in _sizes(each).items()}
+        found = _by_size(enumerations)
     else:
-        ways = {method: each.any_size for method, each in found.items()}
-    return Choice(ways, _best(ways, settings.by), found)
+        found = best
+    return Choice(found, _best(found, settings.by), enumerations)
 
 
-def _by_method(pool: Pool, settings: SelectionSettings) -> dict[Method, Limits]:
-    """Return what is gone through by each mean: a run alone is the same by any, and looked at by the first."""
+def _best(selections: Mapping[str, Selection], by: By) -> str:
+    """Return the name of the selection with the highest score; the nested estimate of a winner is optimistic too."""
+    return max(selections, key=lambda name: selections[name].nested if by == "nested" else selections[name].score)
+
+
+def _by_size(enumerations: Mapping[Method, Enumeration]) -> dict[str, Selection]:
+    """Return the best subset of each method and size, by name."""
+    return {
+        f"{method}, size {size}": one
+        for method, found in enumerations.items()
+        for size, one in sorted(found.by_size.items())
+    }
+
+
+def _limits(pool: Pool, settings: SelectionSettings) -> dict[Method, Limits]:
+    """Return the limits of each method: the mean of a run alone is the same by any, so only the first has size 1."""
     first, *others = settings.methods
+    if settings.limits.sizes(len(pool))[-1] == 1:
+        return {first: settings.limits}
     several = replace(settings.limits, smallest=max(2, settings.limits.smallest))
-    alone = settings.limits.sizes(len(pool))[-1] == 1
-    return {first: settings.limits} if alone else {first: settings.limits, **dict.fromkeys(others, several)}
-
-
-def _sizes(found: Enumeration) -> dict[str, Selection]:
-    return {f"{found.method}, size {size}": one for size, one in sorted(found.by_size.items())}
-
-
-def _best(ways: Mapping[str, Selection], by: By) -> str:
-    return best_by_nested(ways) if by == "nested" else best_by_score(ways)
-
-
-def _greedy(pool: Pool, method: Method) -> Selection:
-    return rescored(pool, greedy(pool, method, threads=torch.get_num_threads(), device=_device()))
-
-
-def _weights(pool: Pool, found: Enumeration) -> Selection:
-    chosen = search_weights(pool, found.any_size, threads=torch.get_num_threads(), device=_device())
-    return rescored(pool, chosen)
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return {first: settings.limits, **dict.fromkeys(others, several)}
 
 
 def _enumerate(pool: Pool, method: Method, limits: Limits) -> Enumeration:
@@ -103,36 +93,31 @@ def _enumerate(pool: Pool, method: Method, limits: Limits) -> Enumeration:
             bar.reach(done, total)
             bar.note(f"best {score:.4f}: {count(len(best.members), 'member')}")
 
-        found = enumerate_subsets(
-            pool, method, limits, progress=show, threads=torch.get_num_threads(), device=_device()
-        )
+        found = enumerate_subsets(pool, method, limits, progress=show)
     by_size = {size: rescored(pool, one) for size, one in found.by_size.items()}
     return replace(found, by_size=by_size, any_size=rescored(pool, found.any_size))
 
 
 def _check_number(pool: Pool, settings: SelectionSettings) -> None:
+    limits = settings.limits
+    other = "leave some out with --where or --runs, or take --search greedy"
     try:
-        subsets = count_subsets(len(pool), settings.limits)
+        subsets = count_subsets(len(pool), limits)
     except ValueError:
-        raise UserError(_no_subset(len(pool), settings.limits)) from None
+        raise UserError(_no_subset(len(pool), limits)) from None
     if len(pool) > MOST_CANDIDATES:
+        raise UserError(f"{len(pool)} candidates are more than the {MOST_CANDIDATES} that can be enumerated; {other}")
+    if subsets > MOST_SUBSETS:
+        size = max(1, len(limits.must))
+        while count_subsets(len(pool), Limits(1, size + 1, limits.must)) <= MOST_SUBSETS:
+            size += 1
         raise UserError(
-            f"{len(pool)} candidates are more than the {MOST_CANDIDATES} whose subsets are looked at; "
-            "leave some out with --where or --runs, or take --search greedy"
+            f"{len(pool)} candidates have {subsets:,} subsets; at most {MOST_SUBSETS:,} are enumerated",
+            f"give --size 1..{size}, {other}",
         )
-    if subsets <= MOST_SUBSETS:
-        return
-    guess = estimate(pool, settings.methods[0], settings.limits, threads=torch.get_num_threads(), device=_device())
-    seconds = guess.seconds * len(settings.methods)
-    raise UserError(
-        f"{len(pool)} candidates have {subsets:,} subsets, which would take {duration(seconds)} here; "
-        f"at most {MOST_SUBSETS:,} are looked at",
-        f"{_advice(len(pool), settings.limits)}, leave some out with --where or --runs, or take --search greedy",
-    )
 
 
 def _no_subset(candidates: int, limits: Limits) -> str:
-    """Say which sizes there are where those asked for are not."""
     fewest, most = limits.smallest, limits.largest or candidates
     size = str(fewest) if fewest == most else f"{fewest}..{most}"
     must, least = len(limits.must), max(1, len(limits.must))
@@ -141,11 +126,3 @@ def _no_subset(candidates: int, limits: Limits) -> str:
         f"--size {size}: of {count(candidates, 'candidate')} there is no subset of that size{held}; "
         f"give {least} to {candidates}, as --size {least}..{candidates}, or leave it out"
     )
-
-
-def _advice(candidates: int, limits: Limits) -> str:
-    """Return the largest size that is not too much."""
-    size = max(1, len(limits.must))
-    while count_subsets(candidates, Limits(1, size + 1, limits.must)) <= MOST_SUBSETS:
-        size += 1
-    return f"give --size 1..{size}"

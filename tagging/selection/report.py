@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
@@ -15,7 +14,7 @@ from rich.table import Column, Table
 from tagging.contract import Metric
 from tagging.ensemble.blend import Blend, equal_blend
 from tagging.ensemble.bootstrap import Bootstrap, Interval
-from tagging.ensemble.members import correlation, scores
+from tagging.ensemble.candidates import correlation, scores
 from tagging.ensemble.pool import Pool
 from tagging.ensemble.selection import Selection
 from tagging.ensemble.subsets import Limits, count_subsets
@@ -56,15 +55,15 @@ class SelectionReport:
     def rival(self) -> int | None:
         """The position of the best candidate; None where the taken blend is that run and no other."""
         best = int(np.argmax(self.alone))
-        return None if self.choice.taken.blend.members == (best,) else best
+        return None if self.choice.chosen.blend.members == (best,) else best
 
 
 def report_on(runs: Sequence[Run], pool: Pool, choice: Choice, settings: SelectionSettings) -> SelectionReport:
     """Say how far a choice can be trusted."""
-    bootstrap = Bootstrap(pool, threads=torch.get_num_threads())
-    blend = choice.taken.blend
+    bootstrap = Bootstrap(pool)
+    blend = choice.chosen.blend
     ways = dict(choice.by_size)
-    ways |= {name: one for name, one in choice.ways.items() if name not in choice.enumerations}
+    ways |= {name: one for name, one in choice.selections.items() if name not in choice.enumerations}
     alone = scores(pool)
     best = equal_blend("arithmetic", [int(np.argmax(alone))], len(pool))  # which leaves it as it is
     found = choice.enumerations.get(blend.method)
@@ -91,14 +90,14 @@ def show(found: SelectionReport) -> None:
     Console().print(table)
     say(_trust(found))
     rival = found.rival
-    if rival is not None and found.choice.taken.score < found.alone[rival]:
+    if rival is not None and found.choice.chosen.score < found.alone[rival]:
         best = "the best that was looked at" if found.settings.by == "cv" else "the best by the nested estimate"
         warn(f"{found.pool.names[rival]} alone has a higher CV than this blend, {best}")
 
 
 def _trust(found: SelectionReport) -> str:
     """Return how good the choice is, how optimistic that number is, and what it gains, in lines."""
-    taken, low, high = found.choice.taken, found.interval.low, found.interval.high
+    taken, low, high = found.choice.chosen, found.interval.low, found.interval.high
     lines = [
         f"\nCV lwlrap {taken.score:.4f}   nested {taken.nested:.4f}   95 % {low:.4f} to {high:.4f}",
         _flattery(found),
@@ -110,7 +109,7 @@ def _gain(found: SelectionReport) -> list[str]:
     """Return, in a line, what the choice gains over the best candidate alone; none where it is that candidate."""
     if found.rival is None:
         return []
-    gain = _signed(found.choice.taken.score - found.alone[found.rival])
+    gain = _signed(found.choice.chosen.score - found.alone[found.rival])
     interval = f"(95 % {_signed(found.gain.low)} to {_signed(found.gain.high)})"
     return [f"against {found.pool.names[found.rival]} alone {gain} {interval}"]
 
@@ -121,7 +120,7 @@ def _signed(difference: float) -> str:
 
 def _flattery(found: SelectionReport) -> str:
     """Return how optimistic the score of the choice is, in two lines."""
-    gap = found.choice.taken.score - found.choice.taken.nested
+    gap = found.choice.chosen.score - found.choice.chosen.nested
     return (
         f"the CV is {_among(found)}, scored on the clips it was chosen on:\n"
         f"{beside(gap)} the nested estimate, chosen without the fold it is scored on"
@@ -130,11 +129,11 @@ def _flattery(found: SelectionReport) -> str:
 
 def _among(found: SelectionReport) -> str:
     """Return among how many blends the taken one has the highest CV: by the nested estimate, those of its size."""
-    settings, blend = found.settings, found.choice.taken.blend
+    settings, blend = found.settings, found.choice.chosen.blend
     if settings.search != "enumerate":
         return "the best that was found"
     if settings.by == "cv":
-        return _best_of(found.choice.looked_at, "subset")
+        return _best_of(found.choice.subsets, "subset")
     size = len(blend.members)
     subsets = count_subsets(len(found.pool), Limits(size, size, settings.limits.must))
     return f"{_best_of(subsets, f'{blend.method} mean')} of {count(size, 'member')}"
@@ -146,7 +145,7 @@ def _best_of(number: int, what: str) -> str:
 
 def record_of(found: SelectionReport) -> SelectionRecord:
     """Return what is logged of a selection beside the ensemble's own numbers."""
-    taken, settings = found.choice.taken, found.settings
+    taken, settings = found.choice.chosen, found.settings
     limits = settings.limits
     return SelectionRecord(
         how=_how(found),
@@ -159,7 +158,7 @@ def record_of(found: SelectionReport) -> SelectionRecord:
             "select.largest": limits.largest or len(found.pool),
             "select.must": ", ".join(found.pool.names[one] for one in limits.must),
             "select.candidates": len(found.pool),
-            "select.subsets": found.choice.looked_at,
+            "select.subsets": found.choice.subsets,
         },
         metrics={
             Metric.NESTED_LWLRAP: taken.nested,
@@ -199,7 +198,7 @@ def _member_names(pool: Pool, blend: Blend) -> list[str]:
 
 def _candidates(found: SelectionReport) -> pd.DataFrame:
     """Return a row a candidate: who it is, what it is worth alone, its weight, and how often it is chosen."""
-    blend, seeds = found.choice.taken.blend, seed_spread(found.runs)
+    blend, seeds = found.choice.chosen.blend, seed_spread(found.runs)
     weights = dict(zip(blend.members, blend.weights, strict=True))
     return pd.DataFrame(
         {
@@ -217,7 +216,7 @@ def _candidates(found: SelectionReport) -> pd.DataFrame:
 
 def _figures(found: SelectionReport) -> dict[str, Figure]:
     """Draw how alike candidates are and, where subsets were enumerated, score against size and what is chosen."""
-    blend, pool = found.choice.taken.blend, found.pool
+    blend, pool = found.choice.chosen.blend, found.pool
     alike = pictures.correlations("how alike the candidates are", pool.names, correlation(pool))
     figures: dict[str, Figure] = {"candidates": alike}
     enumeration = found.choice.enumerations.get(blend.method)
@@ -243,7 +242,7 @@ def _how(found: SelectionReport) -> str:
     what = f"among {count(len(pool), 'candidate')} by the {'nested estimate' if settings.by == 'nested' else 'CV'}"
     stability = ""
     if found.shares is not None:
-        shares = ", ".join(f"{pool.names[one]} {found.shares[one]:.0%}" for one in found.choice.taken.blend.members)
+        shares = ", ".join(f"{pool.names[one]} {found.shares[one]:.0%}" for one in found.choice.chosen.blend.members)
         stability = f" Chosen anew on other draws of the clips, its members come again in: {shares}."
     twice = "; as the highest of several, the nested estimate flatters a little too" if settings.by == "nested" else ""
     return f"{what} ({settings.search}); {_flattery(found)}{twice}.{stability}"

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import strategies as st
 from sklearn.metrics import label_ranking_average_precision_score
 
-from tagging.ensemble.pairs import fixed_point
+from tagging.ensemble.pairs import fixed_point, precision_table
 from tagging.ensemble.pool import Pool
+from tagging.ensemble.subsets import members_of
 
 
 def random_pool(seed=0, candidates=5, clips=40, classes=7, folds=3, levels=None, skill=2.0, labels=0.15):
@@ -44,6 +45,23 @@ def reference(pool, method, counts, clips=None):
     if not chosen.any():
         return 0.0
     return label_ranking_average_precision_score(truth, sums[chosen].astype(float), sample_weight=truth.sum(axis=1))
+
+
+def plain_clip_sums(pool, method, counts):
+    """The summed precisions of each clip [S, n] under each row of counts [S, N], every class compared."""
+    means = np.tensordot(np.asarray(counts, dtype=np.int64), fixed_point(pool, method).astype(np.int64), axes=1)
+    clips, classes = np.nonzero(pool.truth)
+    at_least = means[:, clips] >= means[:, clips, classes][:, :, None]
+    right = (at_least & pool.truth[clips]).sum(axis=2)
+    sums = np.zeros((pool.clips, len(means)), dtype=np.int64)
+    np.add.at(sums, clips, precision_table(pool.truth)[right, at_least.sum(axis=2) - right].T)
+    return sums.T
+
+
+def plain_subset_sums(pool, method, subsets):
+    """The summed precisions of each fold [K, S] under the equal mean of each subset of a plan, likewise."""
+    sums = plain_clip_sums(pool, method, members_of(subsets.masks(), len(pool)))
+    return np.stack([sums[:, pool.fold == fold].sum(axis=1) for fold in range(len(pool.folds))])
 
 
 def all_subsets(candidates, limits):

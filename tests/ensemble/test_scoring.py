@@ -1,4 +1,4 @@
-"""Every sum of precisions is scikit-learn's lwlrap of the same integers, on numba and on torch alike."""
+"""Every sum of precisions is scikit-learn's lwlrap of the same integers, and that of plain NumPy to the bit."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagging.ensemble.blend import Blend, weighted_mean
-from tagging.ensemble.on_torch import TorchSums
 from tagging.ensemble.pairs import PRECISION_ONE, undecided_pairs
 from tagging.ensemble.pool import METHODS, Pool
 from tagging.ensemble.scoring import Scorer
 from tagging.ensemble.subsets import Limits, members_of, plan
 from tagging.metrics import lwlrap, lwlrap_per_clip
-from tests.ensemble.pools import pools, random_pool, reference
+from tests.ensemble.pools import plain_clip_sums, plain_subset_sums, pools, random_pool, reference
 
 methods = pytest.mark.parametrize("method", METHODS)
 
@@ -35,13 +34,13 @@ def test_every_subset_is_scored_as_scikit_learn_does(method, pool, data):
 @methods
 @settings(max_examples=15, deadline=None)
 @given(pool=pools, data=st.data())
-def test_numba_and_torch_agree_to_the_bit(method, pool, data):
+def test_sums_are_those_of_plain_numpy_to_the_bit(method, pool, data):
     counts = data.draw(st.lists(st.integers(0, 50), min_size=len(pool), max_size=len(pool)).filter(any))
-    compiled, tensors = Scorer(pool, method, threads=2), TorchSums(pool, method, "cpu")
+    scorer = Scorer(pool, method, threads=2)
     rows = np.array([counts, [1] * len(pool)])
-    np.testing.assert_array_equal(compiled.clip_sums(rows), tensors.clip_sums(rows))
+    np.testing.assert_array_equal(scorer.clip_sums(rows), plain_clip_sums(pool, method, rows))
     subsets = plan(len(pool), Limits())
-    np.testing.assert_array_equal(compiled.subset_sums(subsets), tensors.subset_sums(subsets))
+    np.testing.assert_array_equal(scorer.subset_sums(subsets), plain_subset_sums(pool, method, subsets))
 
 
 @methods
@@ -49,7 +48,7 @@ def test_more_high_parts_than_a_block_holds(method):
     pool = random_pool(candidates=15, clips=12)
     subsets = plan(15, Limits())
     sums = Scorer(pool, method).subset_sums(subsets)
-    np.testing.assert_array_equal(sums, TorchSums(pool, method, "cpu").subset_sums(subsets))
+    np.testing.assert_array_equal(sums, plain_subset_sums(pool, method, subsets))
 
 
 @methods
@@ -113,5 +112,5 @@ def test_the_largest_sums_fit(method):
     assert undecided_pairs(doubtful, method).difference.shape == (62, 6)
     for one, of_one in ((pool, scorer), (doubtful, Scorer(doubtful, method))):
         sums = of_one.subset_sums(subsets)
-        np.testing.assert_array_equal(sums, TorchSums(one, method, "cpu").subset_sums(subsets))
+        np.testing.assert_array_equal(sums, plain_subset_sums(one, method, subsets))
         np.testing.assert_allclose([of_one.lwlrap(of_folds) for of_folds in sums.T], 1 / 3, atol=1e-12)

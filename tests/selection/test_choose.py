@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 
@@ -27,18 +25,18 @@ def random_pool(candidates: int) -> Pool:
 def test_by_the_cv_the_best_of_all_sizes_and_means_is_taken() -> None:
     pool = random_pool(5)
     choice = choose(pool, SelectionSettings())
-    assert list(choice.ways) == ["geometric", "arithmetic"]
-    assert choice.looked_at == 31 + 26  # a run alone is the same by both means
-    assert choice.taken.score == max(one.score for one in choice.by_size.values())
-    blend = choice.taken.blend
+    assert list(choice.selections) == ["geometric", "arithmetic"]
+    assert choice.subsets == 31 + 26  # a run alone is the same by both means
+    assert choice.chosen.score == max(one.score for one in choice.by_size.values())
+    blend = choice.chosen.blend
     mean = weighted_mean(list(pool.probabilities[list(blend.members)]), blend.weights, blend.method)
-    assert lwlrap(pool.truth, mean) == pytest.approx(choice.taken.score, abs=1e-9)
+    assert lwlrap(pool.truth, mean) == pytest.approx(choice.chosen.score, abs=1e-9)
 
 
 def test_by_the_nested_estimate_a_size_is_taken_and_its_best_subset() -> None:
     choice = choose(random_pool(5), SelectionSettings(by="nested"))
-    assert choice.key in choice.by_size
-    assert choice.taken.nested == max(one.nested for one in choice.by_size.values())
+    assert choice.name in choice.by_size
+    assert choice.chosen.nested == max(one.nested for one in choice.by_size.values())
 
 
 def test_a_run_alone_is_looked_at_once() -> None:
@@ -49,12 +47,12 @@ def test_a_run_alone_is_looked_at_once() -> None:
         f"arithmetic, size {size}" for size in (1, 2, 3)
     ]
     alone = choose(pool, SelectionSettings(limits=Limits(1, 1)))
-    assert (list(alone.by_size), alone.looked_at) == (["geometric, size 1"], 3)
+    assert (list(alone.by_size), alone.subsets) == (["geometric, size 1"], 3)
 
 
 def test_sizes_and_members_limit_what_is_looked_at() -> None:
     choice = choose(random_pool(5), SelectionSettings(methods=("arithmetic",), limits=Limits(2, 3, (4,))))
-    assert choice.looked_at == 4 + 6
+    assert choice.subsets == 4 + 6
     assert list(choice.by_size) == ["arithmetic, size 2", "arithmetic, size 3"]
     assert all(4 in one.blend.members for one in choice.by_size.values())
 
@@ -62,8 +60,8 @@ def test_sizes_and_members_limit_what_is_looked_at() -> None:
 @pytest.mark.parametrize(("search", "way"), [("greedy", "geometric, greedy"), ("weights", "geometric, weights")])
 def test_a_search_for_weights_is_a_way_of_its_own(search: str, way: str) -> None:
     choice = choose(random_pool(5), SelectionSettings(methods=("geometric",), search=search))  # type: ignore[arg-type]  # parametrised
-    assert list(choice.ways) == [choice.key] == [way]
-    assert sum(choice.taken.blend.weights) == pytest.approx(1)
+    assert list(choice.selections) == [choice.name] == [way]
+    assert sum(choice.chosen.blend.weights) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -84,15 +82,11 @@ def test_limits_that_leave_nothing_are_told(limits: Limits, problem: str) -> Non
     assert error.value.problems == (f"{problem}, or leave it out",)
 
 
-def test_too_many_subsets_are_refused_with_the_time_and_what_to_do() -> None:
+def test_too_many_subsets_are_refused_with_what_to_do() -> None:
     with pytest.raises(UserError) as error:
         choose(random_pool(30), SelectionSettings())
     how_many, advice = error.value.problems
-    assert re.fullmatch(
-        r"30 candidates have 1,073,741,823 subsets, which would take about [\d,]+ (s|minutes|hours|days) here; "
-        "at most 67,108,864 are looked at",
-        how_many,
-    )
+    assert how_many == "30 candidates have 1,073,741,823 subsets; at most 67,108,864 are enumerated"
     assert advice == "give --size 1..10, leave some out with --where or --runs, or take --search greedy"
     assert count_subsets(30, Limits(1, 10)) <= MOST_SUBSETS < count_subsets(30, Limits(1, 11))
 
@@ -101,6 +95,6 @@ def test_more_candidates_than_subsets_are_made_of_are_left_to_the_greedy_search(
     with pytest.raises(UserError) as error:
         choose(random_pool(70), SelectionSettings(limits=Limits(1, 2)))
     assert error.value.problems == (
-        "70 candidates are more than the 62 whose subsets are looked at; "
+        "70 candidates are more than the 62 that can be enumerated; "
         "leave some out with --where or --runs, or take --search greedy",
     )

@@ -34,7 +34,7 @@ def test_one_number_is_told_of_a_run_alone_and_nothing_against_itself(capsys: py
     show(found)
     expected = lwlrap(pool.truth, pool.probabilities[0])
     assert expected == (18 + 6 / 4) / 24
-    assert found.choice.taken.score == found.choice.taken.nested == found.alone[0] == pytest.approx(expected)
+    assert found.choice.chosen.score == found.choice.chosen.nested == found.alone[0] == pytest.approx(expected)
     low, high = found.interval.low, found.interval.high
     out, err = capsys.readouterr()
     assert out.endswith(
@@ -50,7 +50,7 @@ def test_the_gain_over_the_best_alone_is_of_the_scores_that_are_shown(capsys: py
     pool, settings = hair_apart(), SelectionSettings(methods=("geometric",), limits=Limits(1, 1, must=(1,)))
     found = report_on(runs(pool), pool, choose(pool, settings), settings)
     show(found)
-    gain = found.choice.taken.score - lwlrap(pool.truth, pool.probabilities[0])
+    gain = found.choice.chosen.score - lwlrap(pool.truth, pool.probabilities[0])
     assert found.gain.low < gain < found.gain.high < 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"against right alone {gain:.4f} (95 % {found.gain.low:.4f} to {found.gain.high:.4f})"
@@ -74,7 +74,7 @@ def test_it_is_told_among_how_many_the_cv_is_the_best(
     pool = Pool(["a", "b", "c"], list(0.3 * truth + 0.6 * random.random((3, *truth.shape))), truth, np.arange(24) % 3)
     found = report_on(runs(pool), pool, choose(pool, settings), settings)
     show(found)
-    blend = found.choice.taken.blend
+    blend = found.choice.chosen.blend
     of_size = {1: 3, 2: 3, 3: 1}[len(blend.members)]
     said = f"the CV is {among.format(of_size, blend.method, len(blend.members))}, scored on the clips it was"
     assert said in capsys.readouterr().out
@@ -88,11 +88,11 @@ def test_the_picture_of_sizes_begins_with_one_member_whatever_mean_is_taken() ->
     for methods in (("arithmetic", "geometric"), ("geometric", "arithmetic")):
         settings = SelectionSettings(methods=methods, limits=Limits(1, 3))
         choice = choose(pool, settings)
-        found = report_on(runs(pool), pool, replace(choice, key=methods[1]), settings)
+        found = report_on(runs(pool), pool, replace(choice, name=methods[1]), settings)
         (axes,) = record_of(found).figures["sizes"].axes
         assert axes.lines[0].get_xdata().tolist() == [1, 2, 3]
         assert axes.lines[0].get_ydata()[0] == pytest.approx(max(found.alone))
-        assert found.choice.taken.blend.method == methods[1]
+        assert found.choice.chosen.blend.method == methods[1]
         (gain,) = record_of(found).gain.splitlines()
         assert gain.startswith(f"against {pool.names[found.rival]} alone ")
 

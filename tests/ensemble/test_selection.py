@@ -1,4 +1,4 @@
-"""Scores of blends as they are written, against SciPy's mean and scikit-learn's score of it."""
+"""Scores of blends' float32 means, against SciPy's mean and scikit-learn's score of it."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from sklearn.metrics import label_ranking_average_precision_score
 from tagging.ensemble.blend import FLOOR, Blend
 from tagging.ensemble.pool import METHODS
 from tagging.ensemble.scoring import Scorer
-from tagging.ensemble.written import clip_sums, rescored
+from tagging.ensemble.selection import clip_sums, rescored
 from tests.ensemble.pools import random_pool
 
 

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from tagging.ensemble.blend import Blend
-from tagging.ensemble.coordinate import search_weights
 from tagging.ensemble.enumeration import enumerate_subsets
-from tagging.ensemble.greedy import greedy
 from tagging.ensemble.pool import METHODS
 from tagging.ensemble.scoring import Scorer
 from tagging.ensemble.subsets import Limits
+from tagging.ensemble.weights import greedy, search_weights
 from tests.ensemble.pools import random_pool, reference
 
 methods = pytest.mark.parametrize("method", METHODS)

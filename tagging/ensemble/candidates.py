@@ -1,4 +1,4 @@
-"""What the candidates are worth alone, and how alike they are."""
+"""What each candidate scores alone, and how alike candidates are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def scores(pool: Pool) -> NDArray[np.float64]:
 def correlation(pool: Pool) -> NDArray[np.float64]:
     """Return the rank correlation of each two candidates' probabilities [N, N], over all clips and classes.
 
-    Spearman's, with ties at their mean rank; NaN where a candidate says the same of everything.
+    Spearman's, with ties at their mean rank; NaN where a candidate's probabilities are all the same.
     """
     ranks = np.stack([rankdata(one) for one in pool.probabilities.reshape(len(pool), -1)])
     ranks -= ranks.mean(axis=1, keepdims=True)
