@@ -18,7 +18,7 @@ from tagging.config.load import numbers_digest
 from tagging.contract import Tag
 from tagging.data.dataset import Dataset
 from tagging.errors import UserError
-from tagging.report.description import Member
+from tagging.report.pages import Member
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tagging.errors import UserError
 from tagging.jobs.folded import Folded
 from tagging.jobs.runs_of_job import fold_scores
 from tagging.report import figures
-from tagging.report.description import Corrected, Rival, StartedFrom, Summary, TaughtBy, describe
+from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, TrainedSummary, describe
 from tagging.runs.finished import finished_folds
 from tagging.runs.result import Result
 from tagging.runs.stored import class_columns, read_predictions
@@ -122,9 +122,11 @@ def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store
     )
 
 
-def _page(prepared: Folded, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None) -> Summary:
+def _page(
+    prepared: Folded, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None
+) -> TrainedSummary:
     dataset = prepared.dataset
-    return Summary(
+    return TrainedSummary(
         run=parent.id[:8],  # several runs may share a name
         # a run that is continued under another name keeps its own
         experiment=parent.name,
@@ -158,9 +160,9 @@ def _corrected(prepared: Folded, metrics: Mapping[str, float]) -> Corrected | No
     return Corrected(metrics["cv_lwlrap_corrected"], int(changed.sum()), int(prepared.removed.sum()))
 
 
-def _started_from(parent: Run) -> StartedFrom | None:
+def _started_from(parent: Run) -> Linked | None:
     run, name = parent.tags.get(Tag.INIT_RUN), parent.tags.get(Tag.INIT_NAME)
-    return StartedFrom(name=name, link=f"#/runs/{run}") if run and name else None
+    return Linked(name=name, link=f"#/runs/{run}") if run and name else None
 
 
 def _taught_by(prepared: Folded, parent: Run) -> TaughtBy | None:

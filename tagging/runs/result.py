@@ -9,7 +9,7 @@ import numpy as np
 
 from tagging.contract import File, Metric, Tag
 from tagging.metrics import accuracy, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
-from tagging.report.description import worst_classes
+from tagging.report.pages import worst_classes
 from tagging.report.tables import per_class_table, per_clip_table
 from tagging.tracking.store import Run, Store
 

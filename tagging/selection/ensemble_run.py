@@ -15,7 +15,7 @@ from tagging.errors import UserError
 from tagging.jobs.runs_of_job import ending
 from tagging.metrics import lwlrap
 from tagging.progress import say
-from tagging.report.ensemble import EnsembleSummary, MemberRow, describe_ensemble
+from tagging.report.pages import EnsembleSummary, MemberRow, describe_ensemble
 from tagging.runs.finished import latest_run
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.members import Ensemble

@@ -19,7 +19,7 @@ from tagging.errors import UserError
 from tagging.jobs.base_runs import find_members, read_half, read_tiles, tiles_digest
 from tagging.jobs.folded import Folded, check_folds_to_run, digest
 from tagging.jobs.inputs import list_path
-from tagging.report.description import Member
+from tagging.report.pages import Member
 from tagging.report.wording import count
 from tagging.runs.stored import read_folds
 from tagging.tracking.store import Run, Store
