@@ -9,15 +9,12 @@ from collections.abc import Collection, Sequence
 import pandas as pd
 
 from tagging.contract import Tag
-from tagging.report.wording import count
+from tagging.report.pages import page
 from tagging.tracking.store import Run, Store
 from tune import figures
 from tune.promote import experiment_text
-from tune.records import TrialRecord, best, column, common_error, words
+from tune.records import TrialRecord, best, column, common_error, ranked, words
 from tune.study import front
-
-LONGEST_TEXT = 1500  # characters of values; MLflow cuts a description at 8000
-LONGEST_ERROR = 300
 
 
 def summarise_sweep(
@@ -82,59 +79,21 @@ def describe_sweep(
     sweep: Run, trials: Sequence[TrialRecord], objectives: Sequence[str] = ("lwlrap",), notes: str = ""
 ) -> str:
     """Return the sweep's description in Markdown, with the space's notes below its head."""
-    top = best(trials)
-    if top is None:
-        paragraphs = ["## No finished trial yet"]
-    else:
-        others = [trial for trial in trials if trial is not top and trial.state == "FINISHED"]
-        values = " ".join(f"{field}={words(value)}" for field, value in top.values.items())
-        paragraphs = [
-            f"## Best lwlrap {top.lwlrap:.4f} ({_link(sweep, top)} of {len(trials)})",
-            *_lead(sweep, top, others),
-            f"**Its values** `{_shortened(values)}`",
-            *(_front(sweep, trials, objectives) if len(objectives) > 1 else []),
-        ]
-    if notes:
-        paragraphs.insert(1, _shortened(notes))
-    states = [f"{len(group)} {figures.STATES[state][0]}" for state, group in figures.by_state(trials).items()]
-    paragraphs.append(f"**{count(len(trials), 'trial')}**" + (f": {', '.join(states)}" if states else ""))
-    if common := common_error(trials):
-        error, share = common
-        line = error.replace("`", "'")[:LONGEST_ERROR]
-        paragraphs.append(f"**Most common error** ({share}): `{line}`")
-    commands = [f"python -m tune search --resume {sweep.id[:8]}   # continue this sweep"]
-    if top is not None and not top.exchanges:
-        promote = f"python -m tune promote {sweep.id[:8]} --trial best --name my_experiment"
-        commands.insert(0, f"{promote}   # write experiments/my_experiment.yaml")
-    paragraphs += ["**How to continue**", "\n".join(["```", *commands, "```"])]
-    return "\n\n".join(paragraphs) + "\n"
-
-
-def _lead(sweep: Run, top: TrialRecord, others: list[TrialRecord]) -> list[str]:
-    second = best(others)
-    if second is None or second.lwlrap is None or top.lwlrap is None:
-        return []
-    median = statistics.median([trial.lwlrap for trial in (top, *others) if trial.lwlrap is not None])
-    return [
-        f"**It leads** the second, {_link(sweep, second)}, by {top.lwlrap - second.lwlrap:.4f} and the median of the "
-        f"finished ones by {top.lwlrap - median:.4f}. The best of many scores is flattered by the choice: "
-        "train it with another seed before you trust its lead"
-    ]
-
-
-def _front(sweep: Run, trials: Sequence[TrialRecord], objectives: Sequence[str]) -> list[str]:
-    rows = [
-        " | ".join([_link(sweep, trial), *(words(getattr(trial, name)) for name in objectives)])
-        for trial in front(trials, objectives)
-    ]
-    head = " | ".join(["", *objectives])
-    table = "\n".join(f"| {row} |" for row in [head, " | ".join(["---"] * (len(objectives) + 1)), *rows])
-    return [f"**The front**: none is better in {' and '.join(objectives)}", table]
-
-
-def _link(sweep: Run, trial: TrialRecord) -> str:
-    return f"[trial {trial.number}](#/experiments/{sweep.experiment_id}/runs/{trial.run_id})"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
+    scored = ranked(trials)
+    top = next(iter(scored), None)
+    return page(
+        "sweep",
+        run=sweep.id[:8],  # several sweeps may share a name
+        trials=trials,
+        top=top,
+        second=scored[1] if len(scored) > 1 else None,
+        median=statistics.median([trial.lwlrap or 0 for trial in scored]) if scored else None,
+        values=" ".join(f"{field}={words(value)}" for field, value in top.values.items()) if top else "",
+        front=front(trials, objectives) if top and len(objectives) > 1 else [],
+        objectives=objectives,
+        states=[f"{len(group)} {figures.STATES[state][0]}" for state, group in figures.by_state(trials).items()],
+        error=common_error(trials),
+        notes=notes,
+        words=words,
+        link=lambda trial: f"[trial {trial.number}](#/experiments/{sweep.experiment_id}/runs/{trial.run_id})",
+    )
