@@ -21,13 +21,12 @@ import torch
 from tagging import seeds
 from tagging.config import Experiment, load
 from tagging.inference.blend import mean_over_tiles
-from tagging.jobs import build
-from tagging.jobs.apply import predict_rows
-from tagging.jobs.fold import Stage, batches_of, stage
-from tagging.jobs.lessons import Half, Lessons
-from tagging.jobs.prepare import Prepared, prepare
+from tagging.jobs.build import predict_rows
+from tagging.jobs.experiment import ExperimentJob
+from tagging.jobs.prepare import prepare
+from tagging.jobs.teacher import SoftTargets, SplitProbabilities
 from tagging.metrics import lwlrap
-from tagging.training.loop import LoopSettings, train_step
+from tagging.training.loop import train_step
 
 STEPS = 120
 CHANCE_DEALS = 100
@@ -45,13 +44,13 @@ NOISY_ALONE = "sampling.curated=0 sampling.noisy=1"
 def main(shuffles: int, data: Path | None) -> None:
     """Print the teacher's and the students' distance from chance."""
     settings = [SETTINGS, *([] if data else [DEMO])]
-    prepared, noisy_alone = prepare(load("base", settings, data)), load("base", [*settings, NOISY_ALONE], data)
+    job, noisy_alone = prepare(load("base", settings, data)), load("base", [*settings, NOISY_ALONE], data)
     found = []
     for number in range(shuffles):
-        found.append(list(_distances(prepared, noisy_alone, number)))
+        found.append(list(_distances(job, noisy_alone, number)))
         print(f"shuffle {number}: " + "  ".join(f"{distance:+.4f}" for distance in found[-1]), flush=True)
     distances = np.array(found)
-    print(f"CV lwlrap above chance, {shuffles} shuffles of {len(prepared.folds)} clips, {prepared.num_folds} folds")
+    print(f"CV lwlrap above chance, {shuffles} shuffles of {len(job.folds)} clips, {job.num_folds} folds")
     names = ("teacher", "teacher.curated=1", "teacher.curated=0.5", "teacher.noisy=1, no curated clips drawn")
     for name, column in zip(names, distances.T, strict=True):
         _say(name, column)
@@ -61,51 +60,48 @@ def _say(name: str, values: np.ndarray) -> None:
     print(f"{name:<48} {values.mean():+.4f} ± {values.std(ddof=1) / np.sqrt(len(values)):.4f}")
 
 
-def _distances(prepared: Prepared, noisy_alone: Experiment, number: int) -> Iterator[float]:
+def _distances(job: ExperimentJob, noisy_alone: Experiment, number: int) -> Iterator[float]:
     """Return how far above chance teacher and students end after one shuffle."""
     rng = np.random.default_rng(seeds.derive(number, "labels"))
-    labels = prepared.dataset.curated.labels[rng.permutation(len(prepared.folds))]
-    experiment = prepared.experiment.model_copy(update={"seed": number})
-    shuffled = replace(prepared, experiment=experiment, corrected=labels)
+    labels = job.dataset.curated.labels[rng.permutation(len(job.folds))]
+    experiment = job.experiment.model_copy(update={"seed": number})
+    shuffled = replace(job, experiment=experiment, corrected=labels)
     curated, noisy = _train(shuffled)
     yield _above_chance(labels, curated, rng)
-    out_of_fold = dict.fromkeys(range(prepared.num_folds), curated)
+    out_of_fold = dict.fromkeys(range(job.num_folds), curated)
     students = (
         ("curated", 1.0, out_of_fold, experiment),
         ("curated", 0.5, out_of_fold, experiment),
         ("noisy", 1.0, noisy, noisy_alone),
     )
-    for half, share, said, settings in students:
-        lessons = Lessons("", (Half(prepared.rows[half], share, said),))
+    for split, share, by_fold, settings in students:
+        targets = SoftTargets("", (SplitProbabilities(job.rows[split], share, by_fold),))
         student = settings.model_copy(update={"seed": number + 1000})
-        yield _above_chance(labels, _train(replace(shuffled, experiment=student, lessons=lessons))[0], rng)
+        yield _above_chance(labels, _train(replace(shuffled, experiment=student, soft_targets=targets))[0], rng)
 
 
-def _train(prepared: Prepared) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+def _train(job: ExperimentJob) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """Return out-of-fold probabilities of the curated clips [N, C] and each fold's of the noisy ones [n, C]."""
-    shared = stage(prepared)
-    curated, noisy = np.zeros_like(prepared.corrected), {}
-    for fold in range(prepared.num_folds):
-        model = _fit(shared, fold)
-        held_out = np.flatnonzero(prepared.folds == fold)
-        curated[held_out] = _predict(shared, model, prepared.rows["curated"][held_out])
-        noisy[fold] = _predict(shared, model, prepared.rows["noisy"])
+    curated, noisy = np.zeros_like(job.corrected), {}
+    for fold in range(job.num_folds):
+        model = _fit(job, fold)
+        held_out = np.flatnonzero(job.folds == fold)
+        curated[held_out] = _predict(job, model, job.rows["curated"][held_out])
+        noisy[fold] = _predict(job, model, job.rows["noisy"])
     return curated, noisy
 
 
-def _fit(shared: Stage, fold: int) -> torch.nn.Module:
-    experiment, device = shared.prepared.experiment, shared.device
-    parts = build.parts_of(experiment, shared.targets.shape[1], fold, device)
-    loss, batches = build.loss_of(experiment), batches_of(shared, fold)
-    settings = LoopSettings(1, None, torch.float32, device, experiment.seed, fold)
-    parts.model.train()
+def _fit(job: ExperimentJob, fold: int) -> torch.nn.Module:
+    training = job.training(fold)
+    model, settings = training.parts.model, replace(training.settings, dtype=torch.float32)
+    model.train()
     for step in range(STEPS):
-        train_step(parts, parts.model, batches.batch(1, step), loss, settings)
-    return parts.model
+        train_step(training.parts, model, training.batches.batch(1, step), training.loss, settings)
+    return model
 
 
-def _predict(shared: Stage, model: torch.nn.Module, rows: np.ndarray) -> np.ndarray:
-    tiles = predict_rows(shared.prepared.experiment, model, shared.logmels, rows, shared.device, "predict")
+def _predict(job: ExperimentJob, model: torch.nn.Module, rows: np.ndarray) -> np.ndarray:
+    tiles = predict_rows(job.experiment, model, job.clips.logmels, rows, job.device, "predict")
     return mean_over_tiles(tiles.probabilities, tiles.clip, len(rows))
 
 

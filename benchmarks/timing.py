@@ -8,12 +8,12 @@ from collections.abc import Callable
 from threadpoolctl import threadpool_limits
 
 from tagging.config import load
-from tagging.jobs import build
+from tagging.jobs.device import device_of
 
 
 def use_one_core() -> None:
     """Give torch and NumPy one thread, and keep freed memory as a training does: for both sides of a benchmark."""
-    build.device_of(load("base", ["device=cpu", "threads=1"]))
+    device_of(load("base", ["device=cpu", "threads=1"]))
     threadpool_limits(1)
 
 

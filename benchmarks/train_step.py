@@ -15,7 +15,10 @@ from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.inference.predict import autocast_dtype
 from tagging.jobs import build
+from tagging.jobs.build import model_of
+from tagging.jobs.device import device_of
 from tagging.sources import CURATED
+from tagging.training import setup
 from tagging.training.batches import Batch, TrainingBatches
 from tagging.training.loop import LoopSettings, train_step
 from tagging.training.sampling import SourcePools
@@ -26,7 +29,7 @@ CLASSES, CLIPS, STEPS = 10, 400, 12
 def main(name: str) -> None:
     """Print milliseconds a step with and without the pipeline, step about, and the pipeline's share."""
     experiment = load(name)
-    device = build.device_of(experiment)
+    device = device_of(experiment)
     generator = torch.Generator().manual_seed(0)
     clips = [torch.rand(320, experiment.features.n_mels, generator=generator) * 80 - 80 for _ in range(CLIPS)]
     targets = torch.nn.functional.one_hot(torch.arange(CLIPS) % CLASSES, CLASSES).float()
@@ -42,8 +45,9 @@ def main(name: str) -> None:
         fold=0,
         device=device,
     )
-    parts = build.parts_of(experiment, CLASSES, 0, device)
-    loss = build.loss_of(experiment).to(device)
+    how = build.fold_settings(experiment)
+    parts = setup.parts_of(model_of(experiment, CLASSES, 0, device), how, device)
+    loss = setup.loss_of(how).to(device)
     dtype = autocast_dtype(experiment.training.precision, device)
     settings = LoopSettings(epochs=1, patience=None, dtype=dtype, device=device, seed=0, fold=0)
     parts.model.train()

@@ -6,15 +6,12 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm import tqdm
 
 from tagging.errors import plain
 from tagging.output import libraries_apart
-
-if TYPE_CHECKING:
-    from tagging.training.history import EpochRecord
 
 # a log file gets a line now and then, a terminal a bar that moves; neither gets one for a moment's work
 # without tqdm's rate, so that a fold's line fits 80 columns
@@ -101,10 +98,6 @@ class Bar:
     def note(self, text: str) -> None:
         """Show a few words beside the bar."""
         self._bar.set_postfix_str(text, refresh=False)
-
-    def describe(self, record: EpochRecord) -> None:
-        """Show the numbers of the newest epoch beside the bar."""
-        self.note(f"epoch {record.epoch}, lwlrap {record.val_lwlrap:.3f}")
 
 
 @contextmanager

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors.torch import save_file
 
 from tagging.config import Stacker
 from tagging.config.load import load, to_yaml
-from tagging.jobs.build import stacker_of
+from tagging.jobs.stacker_models import stacker_model
 from tagging.models.stacking import BoostedTrees
 from tagging.runs.stored import class_columns
 from tagging.tracking.store import Run, Store
@@ -61,8 +60,7 @@ def stacker(store: Store, kind: str, members: list[Run], folder: Path, classes: 
     store.log_json(run.id, {"members": entries}, "stacker.json")
     for fold in range(FOLDS):
         child = fold_of(store, run, fold)
-        torch.manual_seed(fold)
-        model = stacker_of(recipe, len(members) * classes, classes)
+        model = stacker_model(recipe, len(members) * classes, classes, fold)
         if isinstance(model, BoostedTrees):
             plant(model)
         save_file(model.state_dict(), folder / "model.safetensors")

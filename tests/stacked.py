@@ -12,7 +12,7 @@ from tagging.commands.train import train
 from tagging.config import Stacker, load
 from tagging.contract import File, split_path
 from tagging.jobs.inputs import read_labelled
-from tagging.jobs.stacking.prepare import PreparedStacker, prepare_stacker
+from tagging.jobs.stacker import StackerJob, prepare_stacker
 from tagging.tracking.store import Run, Store
 from tests.blends import fold_of
 
@@ -43,7 +43,7 @@ class Stacked:
         assert isinstance(stacker, Stacker)
         return stacker
 
-    def prepared(self, *overrides: str, data: Path | None = None) -> PreparedStacker:
+    def job(self, *overrides: str, data: Path | None = None) -> StackerJob:
         stacker = self.load(*overrides, data=data)
         return prepare_stacker(stacker, self.store, read_labelled(stacker).dataset)
 

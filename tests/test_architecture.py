@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "project.py": (set(), set()),
     "seeds.py": ({"torch"}, set()),
     "sources.py": (set(), set()),
-    "progress.py": ({"tqdm"}, {"output", "training"}),
+    "progress.py": ({"tqdm"}, {"output"}),
     "cli": (
         set(),
         {"config", "commands", "data", "ensemble", "jobs", "packing", "selection", "tracking"}

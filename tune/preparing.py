@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tagging.config import Experiment
-from tagging.jobs.prepare import Prepared, prepare
+from tagging.jobs.experiment import ExperimentJob
+from tagging.jobs.prepare import prepare
 
 # the sections that decide what is prepared; which folds are trained is the same for all trials of a sweep
 READ = ("data", "demo", "labels", "folds", "features", "sampling", "model")
@@ -19,9 +20,9 @@ class Preparing:
     """
 
     def __init__(self) -> None:
-        self._last: Prepared | None = None
+        self._last: ExperimentJob | None = None
 
-    def __call__(self, experiment: Experiment) -> Prepared:
+    def __call__(self, experiment: Experiment) -> ExperimentJob:
         """Return what `tagging.jobs.prepare.prepare` does, with its errors."""
         last = self._last
         if last and all(getattr(experiment, name) == getattr(last.experiment, name) for name in READ):

@@ -13,8 +13,8 @@ from ray import tune
 
 from tagging.contract import Kind, Metric, Tag
 from tagging.errors import UserError, is_disk_full
-from tagging.jobs.folded import Folded
-from tagging.jobs.job import Prepare, job_of
+from tagging.jobs.job import Job
+from tagging.jobs.prepare import Prepare, job_of
 from tagging.jobs.runs_of_job import fold_run, identity_tags, is_lost, log_inputs
 from tagging.runs.finished import fold_runs
 from tagging.tracking.epochs import EpochSender
@@ -37,21 +37,20 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
     """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
     store = Store.connect()
     job = job_of(trial_experiment(plan.space, values, plan.data), store, by=prepare)
-    prepared = job.prepared
     lock = f"{plan.sweep_id[:10]}-{number}"
     with own(lock, patience=UNTIL_FREE), ExitStack() as left:
-        run = _trial_run(plan, number, values, {**identity_tags(prepared), **job.tags, Tag.LOCK: lock}, prepared, store)
-        log_inputs(store, run, prepared)
-        job.begin(run)
+        run = _trial_run(plan, number, values, {**identity_tags(job), **job.tags, Tag.LOCK: lock}, job, store)
+        log_inputs(store, run, job)
+        job.begin(run, store)
         if job.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(job.device)  # of an earlier trial of this process
         in_population = plan.space.scheduler.kind == "pbt"
         scores = left.enter_context(_Scores(store, run, schedule(store, run) if in_population else ()))
         size = job.parameters() if "parameters" in plan.space.objectives else 0
-        draws = prepared.experiment.sampling.steps * prepared.experiment.sampling.batch_size  # of an epoch
+        draws = job.experiment.sampling.steps * job.experiment.sampling.batch_size  # of an epoch
         folds = fold_runs(store, run)
-        for place, fold in enumerate(prepared.folds_to_run):
-            scores.begin_after(place * prepared.experiment.training.epochs)
+        for place, fold in enumerate(job.folds_to_run):
+            scores.begin_after(place * job.experiment.training.epochs)
             before = folds.get(fold)
             if before is not None and before.status == "FINISHED":
                 scores.add_fold(fold, before.score(Metric.BEST_VAL), int(before.metrics.get("epochs", 0)))
@@ -62,24 +61,24 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
             folds[fold] = fold_run(store, run, fold, before)
             # a rung sees again all that was before a break; a population, which pauses its trials, the last of it
             heard = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
-            for record in job.fold_epochs(fold, folds[fold], run):
+            for record in job.fold_epochs(fold, folds[fold], run, store):
                 scores.add_epoch(fold, record.epoch, record.val_lwlrap, record.time_ms)
                 scores.seconds += draws / record.samples_per_s
                 if record.epoch >= heard:
                     yield scores.report()
-            if not prepared.predicting_epoch:  # fitted at once
+            if not job.predicting_epoch:  # fitted at once
                 fitted = store.get(folds[fold].id)
                 scores.add_fold(fold, fitted.score(Metric.BEST_VAL), 0)
                 scores.seconds += _trained_for(store, fitted, draws)
         from tagging.jobs.summary import summarise  # with Matplotlib, at the end of a trial
 
         finished = {fold: store.get(child.id) for fold, child in folds.items()}
-        summarise(prepared, run, finished, store)
+        summarise(job, run, finished, store)
         scores.close()
         numbers = {Metric.TRIAL_EPOCHS: scores.epochs, Metric.TRIAL_SECONDS: scores.seconds, "parameters": size}
         numbers[Metric.MEMORY_SHARE] = memory_share(job.device)
         store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
-        scores.begin_after(len(prepared.folds_to_run) * prepared.experiment.training.epochs)
+        scores.begin_after(len(job.folds_to_run) * job.experiment.training.epochs)
         yield {**scores.report(), "parameters": size, "whole": True, tune.result.DONE: True}
 
 
@@ -164,7 +163,7 @@ def _trial_run(
     number: int,
     values: Mapping[str, Any],
     identity: Mapping[str, object],
-    prepared: Folded,
+    job: Job,
     store: Store,
 ) -> Run:
     for run in store.children(plan.sweep_id, Kind.TRIAL):
@@ -177,4 +176,4 @@ def _trial_run(
         Tag.BASE: Path(plan.space.experiment).stem,
         **value_tags(plan.space, values),
     }
-    return store.start(prepared.dataset.name, Kind.TRIAL, f"{plan.sweep_name} {number}", tags, {}, plan.sweep_id)
+    return store.start(job.dataset.name, Kind.TRIAL, f"{plan.sweep_name} {number}", tags, {}, plan.sweep_id)

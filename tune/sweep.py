@@ -15,9 +15,9 @@ from tagging.config.problems import problems_of
 from tagging.config.tree import merge
 from tagging.contract import File, Kind, Tag
 from tagging.errors import UserError
-from tagging.jobs.folded import Folded
 from tagging.jobs.inputs import Labelled
-from tagging.jobs.job import job_of
+from tagging.jobs.job import Job
+from tagging.jobs.prepare import job_of
 from tagging.jobs.runs_of_job import ending
 from tagging.progress import say
 from tagging.report.wording import count
@@ -111,10 +111,10 @@ def _open() -> Store:
     return store
 
 
-def _prepared(store: Store, space: Space, data: Path | None, labelled: Labelled | None = None) -> Folded:
+def _prepared(store: Store, space: Space, data: Path | None, labelled: Labelled | None = None) -> Job:
     """Check the space and prepare what trials share, once: an experiment's log-mels are computed here."""
     check_space(space, data)
-    return job_of(some_trial(space, data), store, labelled).prepared
+    return job_of(some_trial(space, data), store, labelled)
 
 
 def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
@@ -140,7 +140,7 @@ def _finish(
     run: Run,
     space: Space,
     kept: Mapping[str, Any],
-    prepared: Folded,
+    prepared: Job,
     address: str,
 ) -> Run:
     """Run the missing trials, log what they amount to, and return the finished run."""

@@ -10,7 +10,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tagging.contract import Metric
 from tagging.errors import UserError
-from tagging.jobs.folded import Folded
+from tagging.jobs.job import Job
 from tagging.progress import say
 from tagging.signals import keeping_handlers
 from tagging.tracking.place import work_folder
@@ -32,7 +32,7 @@ from tune.warm_start import known_results
 WORKER_DEATHS = 2  # after which a trial is still restarted
 
 
-def run_all(store: Store, plan: SweepPlan, address: str, prepared: Folded, failures: AlikeFailures) -> None:
+def run_all(store: Store, plan: SweepPlan, address: str, prepared: Job, failures: AlikeFailures) -> None:
     """Run the missing trials of a sweep; with `gpu: auto` one by itself first, which measures the share of a GPU.
 
     `address` is that of a Ray cluster, empty for this machine.
@@ -56,7 +56,7 @@ def _run_trials(
     store: Store,
     plan: SweepPlan,
     address: str,
-    prepared: Folded,
+    prepared: Job,
     failures: AlikeFailures,
     gpu: float,
     trials: int,
@@ -98,7 +98,7 @@ def _run_trials(
 
 
 def _search(
-    store: Store, plan: SweepPlan, prepared: Folded, earlier: list[TrialRecord], trials: int, at_once: int
+    store: Store, plan: SweepPlan, prepared: Job, earlier: list[TrialRecord], trials: int, at_once: int
 ) -> tuple[dict[str, Any], tune.TuneConfig]:
     """Return Ray's param_space and its TuneConfig."""
     space = plan.space
@@ -120,7 +120,7 @@ def _search(
     return {"plan": plan, "number": tune.grid_search(list(population)), "values": values}, tune.TuneConfig(**how)
 
 
-def _scheduler(store: Store, plan: SweepPlan, prepared: Folded, earlier: list[TrialRecord]) -> TrialScheduler:
+def _scheduler(store: Store, plan: SweepPlan, prepared: Job, earlier: list[TrialRecord]) -> TrialScheduler:
     settings = plan.space.scheduler
     last = prepared.experiment.training.epochs * len(prepared.folds_to_run)
     if isinstance(settings, Stopping):

@@ -14,14 +14,14 @@ from tagging.errors import UserError
 from tagging.report.wording import count
 from tagging.runs.finished import finished_folds, meant_run
 from tagging.runs.predictions import mean_over_folds
-from tagging.runs.stored import class_columns, read_predictions
+from tagging.runs.stored import class_columns, read_members, read_predictions
 from tagging.tracking.files import REPLACE
 from tagging.tracking.store import Run, Store
 
 GRID = ("sampling.frames", "predict.tile_step", "features.sample_rate", "features.hop", "features.trim_db")
 
 
-def find_members(stacker: Stacker, dataset: str, store: Store) -> list[Run]:
+def find_base_runs(stacker: Stacker, dataset: str, store: Store) -> list[Run]:
     """Return the runs that `members` means, in its order; a name means a run of the data set before those of others.
 
     Raises UserError, all problems at once, for a member that is not there, not a finished experiment or trial with all
@@ -74,6 +74,19 @@ def _differences(runs: Sequence[Run]) -> list[str]:
     return problems
 
 
+def stored_base_runs(store: Store, run: Run) -> list[Run]:
+    """Return the runs that a stacker learned from, in the order of its inputs; UserError where one is gone."""
+    problems, runs = [], []
+    for member in read_members(store, run, File.STACKER)["members"]:
+        try:
+            runs.append(store.get(member["run"]))
+        except UserError as error:
+            problems += [f"{run.title} needs its member {member['name']}: {problem}" for problem in error.problems]
+    if problems:
+        raise UserError(*problems, "without its members a stacker predicts nothing new; train it on others")
+    return runs
+
+
 def read_tiles(runs: Sequence[Run], fnames: Sequence[str], store: Store) -> tuple[np.ndarray, np.ndarray]:
     """Return what members say of the tiles of clips out of fold: [T, members · C] float32, and each clip's tiles [N].
 
@@ -105,7 +118,7 @@ def _other_tiles(first: Run, run: Run, there: int, here: int) -> str:
     )
 
 
-def read_half(runs: Sequence[Run], half: str, store: Store, fold: int | None = None) -> pd.DataFrame | None:
+def read_split(runs: Sequence[Run], half: str, store: Store, fold: int | None = None) -> pd.DataFrame | None:
     """Return what members say of test or noisy clips: fname, then their classes one after another; None without.
 
     Of each the geometric mean over its folds, or its fold `fold` alone. The columns of probabilities are numbered.

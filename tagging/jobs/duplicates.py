@@ -1,4 +1,4 @@
-"""The same sound under several names: what it does to folds, halves and labels."""
+"""The same sound under several names: what it does to folds, splits and labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 5  # groups of clips a line
 
 @dataclass(frozen=True)
 class _Clip:
-    half: str
+    split: str
     fname: str
     fold: int | None  # of a curated clip
     labels: tuple[str, ...]
@@ -33,48 +33,48 @@ def with_content(curated: Clips, same: np.ndarray) -> Clips:
     return replace(curated, columns={**curated.columns, CONTENT: names})
 
 
-def twins(dataset: Dataset, same: dict[str, np.ndarray], folds: np.ndarray) -> list[str]:
-    """Warn of the same sound in two folds, in two halves, or with other labels; a line a kind, which names the clips.
+def duplicates(dataset: Dataset, same: dict[str, np.ndarray], folds: np.ndarray) -> list[str]:
+    """Warn of the same sound in two folds, in two splits, or with other labels; a line a kind, which names the clips.
 
-    `same` numbers the sounds of each half, curated, noisy and test, alike; `folds` [N] are the curated clips'.
+    `same` numbers the sounds of each split, curated, noisy and test, alike; `folds` [N] are the curated clips'.
     """
     groups: dict[int, list[_Clip]] = {}
-    for half, clips in (("curated", dataset.curated), ("noisy", dataset.noisy), ("test", dataset.test)):
-        for row, (number, fname) in enumerate(zip(same[half].tolist(), clips.fnames, strict=True)):
-            fold = int(folds[row]) if half == "curated" else None
+    for split, clips in (("curated", dataset.curated), ("noisy", dataset.noisy), ("test", dataset.test)):
+        for row, (number, fname) in enumerate(zip(same[split].tolist(), clips.fnames, strict=True)):
+            fold = int(folds[row]) if split == "curated" else None
             labels = tuple(dataset.classes[index] for index in np.flatnonzero(clips.labels[row]))
-            groups.setdefault(number, []).append(_Clip(half, fname, fold, labels))
+            groups.setdefault(number, []).append(_Clip(split, fname, fold, labels))
     several = [group for group in groups.values() if len(group) > 1]
-    return [*_in_two_folds(several), *_in_two_halves(several), *_with_other_labels(several)]
+    return [*_in_two_folds(several), *_in_two_splits(several), *_with_other_labels(several)]
 
 
 def _in_two_folds(groups: Sequence[list[_Clip]]) -> list[str]:
-    curated = [[clip for clip in group if clip.half == "curated"] for group in groups]
+    curated = [[clip for clip in group if clip.split == "curated"] for group in groups]
     crossing = [group for group in curated if len({clip.fold for clip in group}) > 1]
     said = "the same sound lies in several folds, which flatters the CV (folds.group=content keeps it in one)"
     return _line(said, crossing, lambda clip: f"{clip.fname} (fold {clip.fold})")
 
 
-def _in_two_halves(groups: Sequence[list[_Clip]]) -> list[str]:
+def _in_two_splits(groups: Sequence[list[_Clip]]) -> list[str]:
     lines = []
-    for half, other, does in (
+    for split, other, does in (
         ("curated", "noisy", "which flatters the CV where noisy clips are trained on"),
-        ("curated", "test", "which flatters scores of the test half"),
-        ("noisy", "test", "which flatters scores of the test half"),
+        ("curated", "test", "which flatters scores of the test split"),
+        ("noisy", "test", "which flatters scores of the test split"),
     ):
         crossing = [
-            [clip for clip in group if clip.half in (half, other)]
+            [clip for clip in group if clip.split in (split, other)]
             for group in groups
-            if {half, other} <= {clip.half for clip in group}
+            if {split, other} <= {clip.split for clip in group}
         ]
         lines += _line(
-            f"the same sound is {half} and {other}, {does}", crossing, lambda clip: f"{clip.fname} ({clip.half})"
+            f"the same sound is {split} and {other}, {does}", crossing, lambda clip: f"{clip.fname} ({clip.split})"
         )
     return lines
 
 
 def _with_other_labels(groups: Sequence[list[_Clip]]) -> list[str]:
-    labelled = [[clip for clip in group if clip.half != "test"] for group in groups]
+    labelled = [[clip for clip in group if clip.split != "test"] for group in groups]
     differing = [group for group in labelled if len({clip.labels for clip in group}) > 1]
     return _line("the same sound has other labels", differing, lambda clip: f"{clip.fname} ({','.join(clip.labels)})")
 

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from tagging.config import Experiment, flatten
+from tagging.config import AnyRecipe, Experiment, flatten
 from tagging.config.load import leaf_text
 from tagging.config.sections.models import TimmModel
 from tagging.contract import FROM_SOUND, File, Tag
 from tagging.errors import UserError
 from tagging.jobs.inputs import dataset_name
-from tagging.jobs.prepare import Prepared
+from tagging.jobs.job import Job
 from tagging.progress import warn
 from tagging.report.wording import count
 from tagging.runs.finished import finished_folds, named_run
@@ -23,26 +21,32 @@ from tagging.tracking.store import Run, Store
 
 
 @dataclass(frozen=True)
-class Origin:
+class InitialRun:
     """A run, its finished folds by number, and whose weights they predict with: best, last or ema."""
 
+    store: Store
     run: Run
     folds: Mapping[int, Run]
     which: str
 
     @property
+    def title(self) -> str:
+        """The run, as messages name it."""
+        return f"init.run: {self.run.title}"
+
+    @property
     def path(self) -> str:
-        """The file in each fold's run that holds the weights to predict with."""
+        """The file in each fold run that holds the weights to predict with."""
         from tagging.training.checkpoint import weights_file
 
         return weights_file(Path(File.CHECKPOINTS), self.which).as_posix()
 
-    def weights(self, fold: int, store: Store) -> Path:
+    def weights(self, fold: int) -> Path:
         """Return the weights that the run's fold of this number predicts with."""
-        return store.fetch(self.folds[fold].id, self.path)
+        return self.store.fetch(self.folds[fold].id, self.path)
 
 
-def find_origin(experiment: Experiment, store: Store) -> tuple[Experiment, Origin | None]:
+def find_initial_run(experiment: Experiment, store: Store) -> tuple[Experiment, InitialRun | None]:
     """Return the run that `init.run` means, and the experiment with its full id in that field.
 
     A name means a run of the experiment's own data set before those of others.
@@ -52,54 +56,42 @@ def find_origin(experiment: Experiment, store: Store) -> tuple[Experiment, Origi
         return experiment, None
     try:
         run = named_run(store, experiment.init.run, FROM_SOUND, dataset_name(experiment))
-        origin = Origin(run, finished_folds(store, run), stored_experiment(store, run).predict.weights)
+        initial = InitialRun(store, run, finished_folds(store, run), stored_experiment(store, run).predict.weights)
     except UserError as error:
         first, *rest = error.problems
         raise UserError(f"init.run: {first}", *rest) from None
     settled = experiment.init.model_copy(update={"run": run.id})
-    return experiment.model_copy(update={"init": settled}), origin
+    return experiment.model_copy(update={"init": settled}), initial
 
 
-def parentage(origin: Origin | None) -> dict[str, str]:
-    """Return the tags by which a run says whose weights it started from; empty where they are its own."""
-    return {Tag.INIT_RUN: origin.run.id, Tag.INIT_NAME: origin.run.name} if origin else {}
-
-
-def check_origin(origin: Origin, prepared: Prepared, store: Store) -> None:
-    """Stop where the run's weights do not fit, or would let a fold train on what it is tested with."""
-    run = origin.run
-    title = f"init.run: {run.title}"
-    lacking = [fold for fold in prepared.folds_to_run if fold not in origin.folds]
+def check_initial_run(initial: InitialRun, job: Job) -> None:
+    """Raise UserError where the run's weights do not fit, or would let a fold train on what it is tested with."""
+    lacking = [fold for fold in job.folds_to_run if fold not in initial.folds]
     if lacking:
         raise UserError(
-            f"{title} has no finished fold {lacking[0]}; it has {', '.join(map(str, sorted(origin.folds)))}: "
+            f"{initial.title} has no finished fold {lacking[0]}; it has {', '.join(map(str, sorted(initial.folds)))}: "
             "train that run's other folds first, or name those it has in training.folds"
         )
-    _check_classes(title, origin, prepared, store)
-    _check_fields(title, run, prepared.experiment)
-    _check_weights(title, origin, prepared, store)
-    _check_clips(title, read_folds(store, run), prepared)
+    _check_classes(initial, job)
+    # the weights fit their own log-mels alone
+    if other := _differing("features.", initial.run, job.experiment, leaving_out="features.precision"):
+        raise UserError(f"{initial.title} was trained on other log-mels: {other}; give the features of that run")
+    _check_weights(initial, job)
+    _check_clips(initial, job)
 
 
-def _check_classes(title: str, origin: Origin, prepared: Prepared, store: Store) -> None:
-    if origin.run.tags.get(Tag.DATA_CLASSES) == prepared.data_tags()[Tag.DATA_CLASSES]:
+def _check_classes(initial: InitialRun, job: Job) -> None:
+    if initial.run.tags.get(Tag.DATA_CLASSES) == job.data_tags()[Tag.DATA_CLASSES]:
         return
-    fold = origin.folds[prepared.folds_to_run[0]]
-    theirs = class_columns(read_predictions(store, fold, File.OOF))
+    fold = initial.folds[job.folds_to_run[0]]
+    theirs = class_columns(read_predictions(initial.store, fold, File.OOF))
     raise UserError(
-        f"{title} was trained on other classes {other_classes(theirs, prepared.dataset.classes)}; "
+        f"{initial.title} was trained on other classes {other_classes(theirs, job.dataset.classes)}; "
         "name a run on the same classes"
     )
 
 
-def _check_fields(title: str, run: Run, experiment: Experiment) -> None:
-    """Stop where the log-mels are others: the weights know theirs alone."""
-    other = _differing("features.", run, experiment, leaving_out="features.precision")
-    if other:
-        raise UserError(f"{title} was trained on other log-mels: {other}; give the features of that run")
-
-
-def _differing(sections: str | tuple[str, ...], run: Run, experiment: Experiment, leaving_out: str = "") -> str:
+def _differing(sections: str | tuple[str, ...], run: Run, experiment: AnyRecipe, leaving_out: str = "") -> str:
     ours = {path: leaf_text(value) for path, value in flatten(experiment).items()}
     return ", ".join(
         f"{path} is {run.params.get(path, 'not known')} in that run, {text} here"
@@ -108,50 +100,47 @@ def _differing(sections: str | tuple[str, ...], run: Run, experiment: Experiment
     )
 
 
-def _check_clips(title: str, theirs: pd.DataFrame, prepared: Prepared) -> None:
+def _check_clips(initial: InitialRun, job: Job) -> None:
     """Stop where a clip that is held out here was trained on there; warn where that cannot be known."""
+    theirs = read_folds(initial.store, initial.run)
     before = dict(zip(theirs["fname"], theirs["fold"], strict=True))
-    pairs = zip(prepared.dataset.curated.fnames, prepared.folds.tolist(), strict=True)
+    pairs = zip(job.dataset.curated.fnames, job.folds.tolist(), strict=True)
     leaking = [fname for fname, fold in pairs if before.get(fname, fold) != fold]
     if leaking:
         raise UserError(
-            f"{title} has {count(len(leaking), 'clip')} in another fold, such as {leaking[0]}: its weights were "
-            "trained on clips that are held out here; give the fields of `folds` that the run was trained with"
+            f"{initial.title} has {count(len(leaking), 'clip')} in another fold, such as {leaking[0]}: its weights "
+            "were trained on clips that are held out here; give the fields of `folds` that the run was trained with"
         )
-    unknown = [fname for fname in prepared.dataset.curated.fnames if fname not in before]
+    unknown = [fname for fname in job.dataset.curated.fnames if fname not in before]
     if unknown:
         warn(
-            f"{title} does not know {len(unknown)} of the {count(len(prepared.folds), 'curated clip')} here, such as "
-            f"{unknown[0]}: if it was trained on the same sound under other names, scores here are too good"
+            f"{initial.title} does not know {len(unknown)} of the {count(len(job.folds), 'curated clip')} here, such "
+            f"as {unknown[0]}: if it was trained on the same sound under other names, scores here are too good"
         )
 
 
-def _check_weights(title: str, origin: Origin, prepared: Prepared, store: Store) -> None:
-    """Stop where a fold's weights are not there, cannot be read, or are of another network."""
-    import torch
-
-    from tagging.jobs import build
+def _check_weights(initial: InitialRun, job: Job) -> None:
+    """Stop where a fold's weights are missing, cannot be read, or are of another network."""
     from tagging.training.checkpoint import fits
 
-    experiment = prepared.experiment
-    folds = prepared.folds_to_run
-    model = build.model_of(experiment, len(prepared.dataset.classes), folds[0], torch.device("cpu"), bare=True)
+    folds = job.folds_to_run
+    model = job.bare_model(folds[0])
     for fold in folds:
-        child = origin.folds[fold]
-        if not store.has_file(child.id, origin.path):
+        child = initial.folds[fold]
+        if not initial.store.has_file(child.id, initial.path):
             raise UserError(
-                f"{title} lacks the weights of fold {fold}: run {child.id} has no file {origin.path}; "
+                f"{initial.title} lacks the weights of fold {fold}: run {child.id} has no file {initial.path}; "
                 "bring it back from a copy, or train that run again"
             )
         try:
-            fit = fits(model, origin.weights(fold, store))
+            fit = fits(model, initial.weights(fold))
         except UserError as error:
-            raise UserError(f"{title}, fold {fold}: {error}") from None
+            raise UserError(f"{initial.title}, fold {fold}: {error}") from None
         if not fit:
-            raise UserError(f"{title} has another network: {_other_network(origin.run, experiment)}")
+            raise UserError(f"{initial.title} has another network: {_other_network(initial.run, job.experiment)}")
 
 
-def _other_network(run: Run, experiment: Experiment) -> str:
+def _other_network(run: Run, experiment: AnyRecipe) -> str:
     # some networks of timm are built for a size; the number of bands is known to be the same
     sections = ("model.", "sampling.frames") if isinstance(experiment.model, TimmModel) else "model."
     other = _differing(sections, run, experiment)

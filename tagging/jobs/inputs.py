@@ -51,7 +51,7 @@ def dataset_name(experiment: Recipe) -> str:
 
 @dataclass(frozen=True)
 class LabelLists:
-    """What the label lists say of all clips of the table, undecodable ones included."""
+    """The label lists, applied to all clips of the table, undecodable ones included."""
 
     paths: tuple[Path, ...]
     corrected: np.ndarray
@@ -63,7 +63,7 @@ class LabelLists:
 
 @dataclass(frozen=True)
 class Labelled:
-    """The clips of a data set, and what the label lists of an experiment say of them; a stacker reads its own later."""
+    """The clips of a data set, and the label lists of an experiment; a stacker reads its list later."""
 
     dataset: Dataset
     lists: LabelLists | None
@@ -86,25 +86,24 @@ def read_labelled(recipe: AnyRecipe) -> Labelled:
     return Labelled(dataset, read_lists(recipe, dataset) if isinstance(recipe, Experiment) else None)
 
 
-def read_lists(experiment: Experiment, dataset: Dataset) -> LabelLists:
-    """Read the lists that an experiment names, none to two; UserError, all problems at once, where one does not fit."""
+def read_lists(recipe: AnyRecipe, dataset: Dataset) -> LabelLists:
+    """Read the lists that a config names, none to two; UserError, all problems at once, where one does not fit."""
     curated, noisy, classes = dataset.curated, dataset.noisy, dataset.classes
     corrected, removed = curated.labels, np.zeros(len(curated), dtype=bool)
     trusted = dropped = np.zeros(len(noisy), dtype=bool)
-    paths: list[Path] = []
+    corrections = recipe.labels.corrections
+    selection = recipe.labels.noisy_selection if isinstance(recipe, Experiment) else ""
     warnings: list[str] = []
     problems: list[str] = []
-    if given := experiment.labels.corrections:
-        path = list_path(given, dataset.folder)
-        paths.append(path)
+    if corrections:
+        path = list_path(corrections, dataset.folder)
         try:
             corrected, removed, notes = apply_corrections(curated, classes, read_label_list(path), path)
             warnings += notes
         except UserError as error:
             problems += error.problems
-    if given := experiment.labels.noisy_selection:
-        path = list_path(given, dataset.folder)
-        paths.append(path)
+    if selection:
+        path = list_path(selection, dataset.folder)
         try:
             trusted, dropped, notes = select_noisy(noisy, classes, read_label_list(path), path)
             warnings += notes
@@ -112,7 +111,8 @@ def read_lists(experiment: Experiment, dataset: Dataset) -> LabelLists:
             problems += error.problems
     if problems:
         raise UserError(*problems)
-    return LabelLists(tuple(paths), corrected, removed, trusted, dropped, tuple(warnings))
+    paths = tuple(list_path(given, dataset.folder) for given in (corrections, selection) if given)
+    return LabelLists(paths, corrected, removed, trusted, dropped, tuple(warnings))
 
 
 def list_path(given: str, folder: Path) -> Path:

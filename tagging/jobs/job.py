@@ -1,190 +1,263 @@
-"""What is trained, seen alike: an experiment or a stacker, prepared and asked for the epochs of a fold.
+"""What an experiment and a stacker have in common: labelled clips, cut into folds, and how a fold run is trained.
 
-Imports torch, and what trains, once a fold is trained: what was trained before is found without.
+Imports torch once a fold is trained: a finished run is found without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Protocol
+import hashlib
+import json
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from tagging.config import AnyRecipe, Experiment, Stacker
-from tagging.jobs.folded import Folded
-from tagging.jobs.initial_run import check_origin, find_origin, parentage
-from tagging.jobs.inputs import Labelled, read_labelled
-from tagging.jobs.prepare import Prepared, prepare
-from tagging.jobs.stacking.prepare import log_stacker, prepare_stacker
-from tagging.jobs.teacher import attend, find_teacher, teacher_tags
-from tagging.progress import say, warn
-from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
+import numpy as np
+import pandas as pd
+
+from tagging import RECIPE_VERSION
+from tagging.config import AnyRecipe
+from tagging.config.load import numbers_digest
+from tagging.contract import File, Metric, Tag, split_path
+from tagging.data.dataset import Dataset
+from tagging.errors import UserError, is_disk_full
+from tagging.metrics import lwlrap
+from tagging.progress import Bar, say
+from tagging.report.pages import Member
+from tagging.tracking.epochs import EpochSender
+from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
-    from tagging.jobs.fold import Stage
-    from tagging.jobs.stacking.fold import StackerStage
+    from tagging.training.checkpoint import Checkpoints
     from tagging.training.history import EpochRecord
+    from tagging.training.loop import FoldTraining
 
-Prepare = Callable[[Experiment], Prepared]
 
+@dataclass(frozen=True)
+class Job(ABC):
+    """An experiment or a stacker to be trained: its config, and the clips, labels and folds that its fold runs share.
 
-class Job(Protocol):
-    """Something to train: `prepared`, and `tags` that say what it came from."""
+    `corrected` [N, C] are the curated targets after label lists, `removed` [N] marks curated clips they leave out of
+    training; `folds` [N] is each curated clip's fold.
+    """
+
+    kind: ClassVar[str]  # of the run
+    tables: ClassVar[tuple[str, ...]]  # of out-of-fold predictions
+    learns_from: ClassVar[str]  # as messages name it
+
+    experiment: AnyRecipe
+    dataset: Dataset
+    corrected: np.ndarray
+    removed: np.ndarray
+    folds: np.ndarray
+    label_lists: tuple[Path, ...]
+    warnings: tuple[str, ...]
 
     @property
-    def prepared(self) -> Folded:
-        """What its folds share."""
+    def num_folds(self) -> int:
+        """The number of folds."""
+        return int(self.folds.max()) + 1
 
     @property
+    def folds_to_run(self) -> list[int]:
+        """The folds the config asks for, all of them by default."""
+        return sorted(set(self.experiment.training.folds)) or list(range(self.num_folds))
+
+    @property
+    @abstractmethod
+    def predicting_epoch(self) -> str:
+        """Whose weights predict: best, last or ema; empty where a fold is not trained epoch by epoch."""
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """The base runs of a stacker; none of an experiment."""
+        return ()
+
+    @property
+    @abstractmethod
     def tags(self) -> dict[str, str]:
-        """Tags of its run beside those of all runs."""
+        """Tags of its run beside those of all runs: which runs it learns from, and whether labels leak by them."""
 
-    @property
+    def data_tags(self) -> dict[str, str]:
+        """Return the digests by which runs are found to be comparable."""
+        fnames = self.dataset.curated.fnames
+        return {
+            Tag.DATA_CLASSES: digest(self.dataset.classes),
+            Tag.DATA_CLIPS: digest(sorted(fnames)),
+            Tag.DATA_FOLDS: digest(sorted(f"{fname}\t{fold}" for fname, fold in zip(fnames, self.folds, strict=True))),
+        }
+
+    def identity(self) -> dict[str, str]:
+        """Return the tags of what is computed, on which data."""
+        return {Tag.FINGERPRINT: self.fingerprint(), **self.data_tags()}
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of all that decides the numbers: config, classes, labels, folds and what they come from."""
+        rows = json.dumps([self.dataset.classes, self._label_rows()])
+        parts = [str(RECIPE_VERSION), numbers_digest(self.experiment), rows, *self._sources()]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @abstractmethod
+    def _sources(self) -> list[str]:
+        """Return the digests of what is learned from."""
+
+    def _label_rows(self) -> list[list[str]]:
+        """Return (source, fname, labels, fold) of every training clip after label lists."""
+        rows = zip(self.dataset.curated.fnames, self.corrected, self.removed, self.folds, strict=True)
+        return [["curated", name, "removed" if gone else bits(own), str(fold)] for name, own, gone, fold in rows]
+
+    def check_folds_to_run(self) -> None:
+        """Raise UserError where the config asks for a fold that does not exist, or label lists leave one empty."""
+        wrong = [fold for fold in self.folds_to_run if fold >= self.num_folds]
+        if wrong:
+            raise UserError(
+                f"training.folds asks for fold {wrong[0]}; allowed: 0 to {self.num_folds - 1}, or [] for all"
+            )
+        problems = []
+        for fold in self.folds_to_run:
+            for mask, what in ((self.folds == fold, "validate on"), (self.folds != fold, "train on")):
+                if not (mask & ~self.removed).any():
+                    problems.append(
+                        f"fold {fold} has no curated clip left to {what}: labels.corrections removes them all"
+                    )
+        if problems:
+            raise UserError(*problems)
+
+    @cached_property
     def device(self) -> torch.device:
-        """Where it is trained; what its folds share lies there from then on."""
+        """Where it is trained."""
+        from tagging.jobs.device import device_of
+
+        return device_of(self.experiment)
+
+    @abstractmethod
+    def bare_model(self, fold: int) -> nn.Module:
+        """Return a fold's network on the CPU, whose weights are loaded next."""
 
     def parameters(self) -> int:
         """Return the number of a fold's weights; 0 where they are not a network's."""
+        return sum(part.numel() for part in self.bare_model(0).parameters())
 
-    def begin(self, run: Run) -> None:
-        """Say and log what no other kind of run has, before the first fold."""
+    @abstractmethod
+    def begin(self, run: Run, store: Store) -> None:
+        """Log and print what no other kind of run has, before the first fold."""
 
-    def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
-        """Train fold `fold` in `run`, yield each epoch, and log what it predicts."""
+    def fold_epochs(self, fold: int, run: Run, parent: Run, store: Store) -> Iterator[EpochRecord]:
+        """Train fold `fold` in `run` from its last checkpoint on, yield each epoch, and log what the fold predicts.
 
+        Interrupted, or closed by the caller, it leaves its checkpoint in the work folder; interrupted, also in the run.
+        """
+        from tagging.training.checkpoint import Checkpoints, load_weights, weights_of
+        from tagging.training.loop import epochs
 
-def check_machine(recipe: AnyRecipe) -> None:
-    """Stop where the machine or a library cannot do what is asked for; torch is asked only where that can be."""
-    anywhere = recipe.device in ("auto", "cpu")
-    if anywhere and not (isinstance(recipe, Experiment) and (recipe.training.compile or recipe.model.kind == "timm")):
-        return
-    from tagging.jobs.build import check_compile, check_model, device_of
+        work, started = work_folder() / run.id, time.monotonic()
+        checkpoints = Checkpoints(work)
+        history: list[EpochRecord] = []
+        with ending_early(store.impatient(), run, checkpoints), EpochSender(store, run.id, work) as sender:
+            training = self.training(fold)
+            steps, number = training.batches.steps * training.settings.epochs, len(self.folds_to_run)
+            place = self.folds_to_run.index(fold) + 1
+            with Bar(f"fold {fold} ({place} of {number})", "step", steps, steps * (number - place)) as bar:
+                for record in epochs(training, checkpoints, bar.update):
+                    history.append(record)
+                    sender.log_epoch(record.as_dict())
+                    bar.note(f"epoch {record.epoch}, lwlrap {record.val_lwlrap:.3f}")
+                    yield record
+            sender.close([record.as_dict() for record in history])
+            _upload_checkpoints(store, run.id, checkpoints)
+            load_weights(training.parts.model, weights_of(checkpoints, self.predicting_epoch))
+            score = self.predict_fold(training.parts.model, fold, run, parent, store)
+            best = max(history, key=lambda record: (record.val_lwlrap, -record.epoch))
+            numbers = {"best_epoch": best.epoch, Metric.BEST_VAL: best.val_lwlrap, "epochs": len(history)}
+            store.log_metrics(run.id, numbers)
+            store.finish(run.id, "FINISHED")
+        shutil.rmtree(work, ignore_errors=True)
+        say(f"fold {fold}: lwlrap {score:.4f} ({len(history)} epochs, {time.monotonic() - started:.0f} s)")
 
-    device = device_of(recipe)
-    if isinstance(recipe, Experiment):
-        check_compile(recipe, device)
-        check_model(recipe)
+    @abstractmethod
+    def training(self, fold: int) -> FoldTraining:
+        """Return what the epochs of a fold train, on what, and how."""
 
+    def predict_fold(self, model: nn.Module, fold: int, run: Run, parent: Run, store: Store) -> float:
+        """Predict the held-out clips, the test set and the noisy clips as asked; return the fold's lwlrap.
 
-def job_of(recipe: AnyRecipe, store: Store, labelled: Labelled | None = None, by: Prepare | None = None) -> Job:
-    """Prepare an experiment or a stacker; `labelled` where its tables are read already, `by` another way to prepare.
+        Out-of-fold tables stay with the fold run `run` until all folds are there; test and noisy predictions go to
+        the parent at once. The lwlrap is that against the original labels.
+        """
+        curated, classes = self.dataset.curated, self.dataset.classes
+        held_out = np.flatnonzero(self.folds == fold)
+        oof, tables = self._held_out(model, fold, held_out)
+        fnames = [curated.fnames[row] for row in held_out]
+        store.log_table(run.id, prediction_table(fnames, oof, classes, fold=fold), File.OOF)
+        for path, table in tables.items():
+            store.log_table(run.id, table, path)
+        for split, names, probabilities in self._other_splits(model, fold, store):
+            table = prediction_table(names, probabilities, classes, fold=fold)
+            store.log_table(parent.id, table, split_path(split, fold))
+        score = lwlrap(curated.labels[held_out], oof)
+        store.log_metrics(run.id, {Metric.FOLD_LWLRAP: score})
+        return score
 
-    Raises UserError for bad input.
-    """
-    if isinstance(recipe, Stacker):
-        return StackerJob(recipe, store, labelled or read_labelled(recipe))
-    return ExperimentJob(recipe, store, by or partial(prepare, labelled=labelled))
+    @abstractmethod
+    def stored_model(self, fold: int, run: Run, store: Store) -> nn.Module:
+        """Return the network of a finished fold run, with the weights it predicts with, on the device."""
 
+    @abstractmethod
+    def _held_out(self, model: nn.Module, fold: int, clips: np.ndarray) -> tuple[np.ndarray, dict[str, pd.DataFrame]]:
+        """Return the probabilities [n, C] of curated clips `clips` [n], and further tables of the fold run by path."""
 
-def _weights(model: torch.nn.Module) -> int:
-    return sum(part.numel() for part in model.parameters())
-
-
-class ExperimentJob:
-    """An experiment, the run whose weights it starts from and the one it learns from, where there are such."""
-
-    def __init__(self, experiment: Experiment, store: Store, prepare: Prepare) -> None:
-        self._store = store
-        experiment, self._origin = find_origin(experiment, store)
-        experiment, self._teacher = find_teacher(experiment, store)
-        prepared = prepare(experiment)
-        if self._origin:
-            check_origin(self._origin, prepared, store)
-        self.prepared = attend(self._teacher, prepared, store)
-        sources = [*([self._origin.run] if self._origin else []), *([self._teacher] if self._teacher else [])]
-        self._leaks = leaks(sources, experiment.teacher.curated)
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Whose weights it started from, who taught it, and whether labels leak by that."""
-        return {**parentage(self._origin), **teacher_tags(self._teacher), **leak_tags(self._leaks)}
-
-    @property
-    def device(self) -> torch.device:
-        """Where it is trained."""
-        return self._stage.device
-
-    def parameters(self) -> int:
-        """Return the number of a fold's weights."""
-        import torch
-
-        from tagging.jobs.build import model_of
-
-        classes = len(self.prepared.dataset.classes)
-        return _weights(model_of(self.prepared.experiment, classes, 0, torch.device("cpu"), bare=True))
-
-    def begin(self, run: Run) -> None:
-        """Say whose weights it starts from, who teaches it, and what leaks by that."""
-        if self._origin:
-            start = self._origin.run
-            say(f"the weights start from those of {start.title} of data set {start.dataset}")
-        if self._teacher:
-            teacher = self._teacher
-            say(f"the targets hold what {teacher.title} of data set {teacher.dataset} says")
-        self._tell_precision(run)
-        warn_of_leaks(self._leaks)
-
-    def _tell_precision(self, run: Run) -> None:
-        import torch
-
-        from tagging.inference.predict import autocast_dtype
-
-        wanted = self.prepared.experiment.training.precision
-        if wanted == "bf16" and autocast_dtype(wanted, self.device) is torch.float32:
-            name = "processor" if self.device.type == "cpu" else "GPU"
-            warn(f"this {name} has no instructions for bf16 and would imitate it slowly: computing in float32")
-            self._store.set_tags(run.id, {"autocast": "float32"})
-
-    def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
-        """Train a fold as `fold.fold_epochs` does."""
-        from tagging.jobs.fold import fold_epochs
-
-        start = self._origin.weights(fold, self._store) if self._origin else None
-        return fold_epochs(self._stage, fold, run, parent, self._store, start)
-
-    @cached_property
-    def _stage(self) -> Stage:
-        from tagging.jobs.fold import stage
-
-        return stage(self.prepared)
+    @abstractmethod
+    def _other_splits(
+        self, model: nn.Module, fold: int, store: Store
+    ) -> Iterator[tuple[str, Sequence[str], np.ndarray]]:
+        """Yield test and noisy clips, where there are any to predict: name of the split, fnames, probabilities."""
 
 
-class StackerJob:
-    """A stacker and its members."""
+@contextmanager
+def ending_early(store: Store, run: Run, checkpoints: Checkpoints) -> Iterator[None]:
+    """End a fold run that does not come to its end as KILLED or FAILED, with all it has so far."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(UserError):  # the store itself may be what failed
+            store.log_epochs(run.id, [record.as_dict() for record in checkpoints.history()])
+            stopped = isinstance(error, (KeyboardInterrupt, GeneratorExit))
+            store.finish(run.id, "KILLED" if stopped else "FAILED")
+            # a full disk has room for the store alone; who closes the epochs decides what becomes of them
+            if not is_disk_full(error) and not isinstance(error, GeneratorExit):
+                _upload_checkpoints(store, run.id, checkpoints)
+        raise
 
-    def __init__(self, stacker: Stacker, store: Store, labelled: Labelled) -> None:
-        self._store = store
-        self.prepared = prepare_stacker(stacker, store, labelled.dataset)
-        self._leaks = leaks(self.prepared.runs)
-        self.tags = leak_tags(self._leaks)
 
-    @property
-    def device(self) -> torch.device:
-        """Where it is trained."""
-        return self._stage.device
+def _upload_checkpoints(store: Store, run_id: str, checkpoints: Checkpoints) -> None:
+    """Store the newest and the best checkpoint with the run."""
+    for name, folder in (("best", checkpoints.best()), ("last", checkpoints.last())):
+        if folder is not None:
+            store.log_folder(run_id, folder, f"{File.CHECKPOINTS}/{name}")
 
-    def parameters(self) -> int:
-        """Return the number of a fold's weights; 0 for trees."""
-        from tagging.jobs.build import stacker_of
 
-        stacker = self.prepared.experiment
-        return _weights(stacker_of(stacker, self.prepared.tiles.shape[1], len(self.prepared.dataset.classes)))
+def prediction_table(
+    fnames: Sequence[str], probabilities: np.ndarray, classes: Sequence[str], **columns: int | np.ndarray
+) -> pd.DataFrame:
+    """Return fname, further columns and one float32 column a class, of probabilities [n, C]."""
+    head = pd.DataFrame({"fname": list(fnames), **columns})
+    return pd.concat([head, pd.DataFrame(probabilities, columns=list(classes))], axis=1)
 
-    def begin(self, run: Run) -> None:
-        """Log the members, and say what leaks by them."""
-        log_stacker(self._store, run, self.prepared)
-        warn_of_leaks(self._leaks)
 
-    def fold_epochs(self, fold: int, run: Run, parent: Run) -> Iterator[EpochRecord]:
-        """Train a fold as `stacker_fold_epochs` does."""
-        from tagging.jobs.stacking.fold import stacker_fold_epochs
+def bits(labels: np.ndarray) -> str:
+    """Return the numbers of the classes that a clip's labels [C] name."""
+    return ",".join(map(str, np.flatnonzero(labels)))
 
-        return stacker_fold_epochs(self._stage, fold, run, parent, self._store)
 
-    @cached_property
-    def _stage(self) -> StackerStage:
-        from tagging.jobs.stacking.fold import stacker_stage
-
-        return stacker_stage(self.prepared)
+def digest(lines: Sequence[str]) -> str:
+    """Return the first 12 hex digits of the sha256 over some lines."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

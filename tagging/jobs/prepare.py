@@ -1,17 +1,16 @@
-"""From an experiment to everything its folds share: clips, labels, folds, log-mels and the fingerprint."""
+"""From a config to a job: clips, labels, folds and log-mels are read, and the runs found that it learns from."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from tagging import project
-from tagging.config import Experiment
-from tagging.contract import LEFT_OUT, Kind
+from tagging.config import AnyRecipe, Experiment, Stacker
+from tagging.contract import LEFT_OUT
 from tagging.data.audio import read_sound
 from tagging.data.dataset import Clips, Dataset
 from tagging.data.folds import absent_classes, assign_folds, uneven
@@ -19,87 +18,38 @@ from tagging.errors import UserError
 from tagging.features.bands import warn_of_bands
 from tagging.features.same_sound import same_sound
 from tagging.features.store import FeatureStore, open_store
-from tagging.jobs.duplicates import CONTENT, twins, with_content
-from tagging.jobs.folded import Folded, bits, check_folds_to_run
+from tagging.jobs.duplicates import CONTENT, duplicates, with_content
+from tagging.jobs.experiment import ExperimentJob
+from tagging.jobs.initial_run import check_initial_run, find_initial_run
 from tagging.jobs.inputs import Labelled, LabelLists, front_end_of, initial_weights, read_labelled
-from tagging.jobs.lessons import Lessons
+from tagging.jobs.job import Job
+from tagging.jobs.stacker import prepare_stacker
+from tagging.jobs.teacher import find_teacher, soft_targets
 from tagging.progress import decoding_bar
 from tagging.report.wording import count
+from tagging.tracking.store import Store
 
-if TYPE_CHECKING:
-    from tagging.training.sampling import SourceRows
+Prepare = Callable[[Experiment], ExperimentJob]
 
 
-@dataclass(frozen=True)
-class Prepared(Folded):
-    """Everything the folds of an experiment share.
+def job_of(recipe: AnyRecipe, store: Store, labelled: Labelled | None = None, by: Prepare | None = None) -> Job:
+    """Prepare an experiment or a stacker to be trained, and find the runs it learns from.
 
-    The log-mels of the store lie in the order curated, noisy, test; `trusted` and `dropped` mark noisy clips.
+    `labelled`: its tables, where they are read already; `by`: another way to prepare an experiment's clips.
+    Raises UserError for bad input.
     """
-
-    kind: ClassVar[str] = Kind.EXPERIMENT
-    tables: ClassVar[tuple[str, ...]] = ("oof", "oof_tiles")
-
-    experiment: Experiment
-    features: FeatureStore
-    rows: dict[str, np.ndarray]  # curated, noisy, test -> indices into the store
-    trusted: np.ndarray
-    dropped: np.ndarray
-    weights: str  # sha256 of the file the network's weights start from, "" without one
-    lessons: Lessons | None = None  # what a teacher says of the clips
-
-    @property
-    def predicting_epoch(self) -> str:
-        """Whose weights predict: best, last or ema."""
-        return self.experiment.predict.weights
-
-    @property
-    def noisy_pool(self) -> np.ndarray:
-        """The mask of noisy clips that noisy draws come from."""
-        return self.trusted if self.experiment.sampling.noisy_pool == "trusted" else ~self.dropped
-
-    @property
-    def source_rows(self) -> SourceRows:
-        """What each row of the store is to training."""
-        from tagging.training.sampling import SourceRows  # with torch
-
-        return SourceRows(
-            curated=self.rows["curated"],
-            noisy=self.rows["noisy"],
-            folds=self.folds,
-            removed=self.removed,
-            noisy_pool=self.noisy_pool,
-            trusted=self.trusted,
-        )
-
-    def identity(self) -> dict[str, str]:
-        """Return the tags that say what is computed, on which data."""
-        own = {
-            "weights.sha256": self.weights,
-            "teacher.sha256": self.lessons.digest if self.lessons else "",
-        }
-        return {**super().identity(), **{tag: value for tag, value in own.items() if value}}
-
-    def _sources(self) -> list[str]:
-        """Return the digests of the sound, of the initial weights, and of what a teacher says."""
-        return [
-            "".join(self.features.content),
-            *([self.weights] if self.weights else []),
-            *([f"teacher {self.lessons.digest}"] if self.lessons else []),
-        ]
-
-    def _label_rows(self) -> list[list[str]]:
-        noisy = zip(self.dataset.noisy.fnames, self.dataset.noisy.labels, self.trusted, self.dropped, strict=True)
-        return [
-            *super()._label_rows(),
-            *(
-                ["trusted" if trust else "dropped" if drop else "noisy", fname, bits(labels), ""]
-                for fname, labels, trust, drop in noisy
-            ),
-        ]
+    if isinstance(recipe, Stacker):
+        return prepare_stacker(recipe, store, (labelled or read_labelled(recipe)).dataset)
+    experiment, initial = find_initial_run(recipe, store)
+    experiment, teacher = find_teacher(experiment, store)
+    job = by(experiment) if by else prepare(experiment, labelled=labelled)
+    if initial:
+        check_initial_run(initial, job)
+    targets = soft_targets(teacher, experiment.teacher, job, job.rows, store) if teacher else None
+    return replace(job, initial=initial, teacher=teacher, soft_targets=targets)
 
 
-def prepare(experiment: Experiment, weights: str | None = None, labelled: Labelled | None = None) -> Prepared:
+def prepare(experiment: Experiment, weights: str | None = None, labelled: Labelled | None = None) -> ExperimentJob:
     """Read the data set and lists, unless they are `labelled` already, cut folds, and build or map the log-mels.
 
     `weights` is the digest of the file of initial weights where that need not be there any more.
@@ -125,7 +75,7 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
     same = {name: sounds[some] for name, some in rows.items()}
     folds = _folds(experiment, dataset.curated, same["curated"])
     trained_on = np.where(lists.removed[:, None], 0, lists.corrected)[curated]
-    prepared = Prepared(
+    job = ExperimentJob(
         experiment=experiment,
         dataset=dataset,
         features=features,
@@ -142,7 +92,7 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
             *left_out,
             *lists.warnings,
             *_sound_notes(dataset, features, rows),
-            *twins(dataset, same, folds),
+            *duplicates(dataset, same, folds),
             *warn_of_bands(features, front_end_of(experiment.features).settings),
             *_idle_selection(experiment, lists),
             *absent_classes(folds, trained_on, dataset.classes),
@@ -150,9 +100,9 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
             *_single_class(dataset),
         ),
     )
-    _check_sources(prepared)
-    check_folds_to_run(prepared)
-    return prepared
+    _check_sources(job)
+    job.check_folds_to_run()
+    return job
 
 
 def _weights_digest(experiment: Experiment) -> str:
@@ -239,15 +189,15 @@ def _few(fnames: Sequence[str]) -> str:
     return shown if len(fnames) <= 5 else f"{shown} and {len(fnames) - 5} more"
 
 
-def _check_sources(prepared: Prepared) -> None:
-    sampling = prepared.experiment.sampling
+def _check_sources(job: ExperimentJob) -> None:
+    sampling = job.experiment.sampling
     problems = []
-    if sampling.noisy and not prepared.noisy_pool.any():
+    if sampling.noisy and not job.noisy_pool.any():
         problems.append(
-            f"sampling.noisy is {sampling.noisy:g}, but {_lack_of_noise(prepared)}; "
+            f"sampling.noisy is {sampling.noisy:g}, but {_lack_of_noise(job)}; "
             "give --set sampling.curated=1 sampling.noisy=0"
         )
-    if sampling.trusted and not prepared.trusted.any():
+    if sampling.trusted and not job.trusted.any():
         problems.append(
             f"sampling.trusted is {sampling.trusted:g}, but no noisy clip is trusted; "
             "name a list in labels.noisy_selection, or give --set sampling.trusted=0"
@@ -256,9 +206,9 @@ def _check_sources(prepared: Prepared) -> None:
         raise UserError(*problems)
 
 
-def _lack_of_noise(prepared: Prepared) -> str:
-    if not len(prepared.dataset.noisy):
-        return f"{prepared.dataset.name} has no noisy clips"
-    if prepared.dropped.all():
-        return f"labels.noisy_selection drops all {len(prepared.dropped)}"
+def _lack_of_noise(job: ExperimentJob) -> str:
+    if not len(job.dataset.noisy):
+        return f"{job.dataset.name} has no noisy clips"
+    if job.dropped.all():
+        return f"labels.noisy_selection drops all {len(job.dropped)}"
     return "no noisy clip is trusted"

@@ -13,7 +13,7 @@ from tagging.config import flatten, told_apart
 from tagging.config.load import leaf_text, to_yaml
 from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
-from tagging.jobs.folded import Folded
+from tagging.jobs.job import Job
 from tagging.masking import showable
 from tagging.runs.result import fold_metrics
 from tagging.tracking.place import work_folder
@@ -23,7 +23,7 @@ from tagging.tracking.store import Run, Store
 LONGEST_TAG = 4000  # characters; the first tell most
 
 
-def identity_tags(prepared: Folded) -> dict[str, object]:
+def identity_tags(prepared: Job) -> dict[str, object]:
     """Return the tags that say what a training computes, on which data, by which code."""
     return {
         **prepared.identity(),
@@ -33,7 +33,7 @@ def identity_tags(prepared: Folded) -> dict[str, object]:
     }
 
 
-def log_inputs(store: Store, run: Run, prepared: Folded) -> None:
+def log_inputs(store: Store, run: Run, prepared: Job) -> None:
     """Log what the run is made of; done anew when a run is continued, since a kill may have come between."""
     # which folds a start asks for is no part of the run: a later one may bring the rest
     everything = prepared.experiment.training.model_copy(update={"folds": ()})

@@ -12,7 +12,7 @@ import pandas as pd
 from tagging.config import Experiment
 from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
-from tagging.jobs.folded import Folded
+from tagging.jobs.job import Job
 from tagging.jobs.runs_of_job import fold_scores
 from tagging.report import figures
 from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, TrainedSummary, describe
@@ -23,7 +23,7 @@ from tagging.tracking.store import Run, Store
 from tagging.training.history import EpochRecord
 
 
-def summarise(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
+def summarise(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
     """Log the results of the finished folds together and return the metrics.
 
     `cv_lwlrap`, the tables and the tag that makes a candidate need all folds; before that only the
@@ -77,14 +77,14 @@ def _history(store: Store, fold: Run) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def _pooled(prepared: Folded, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
+def _pooled(prepared: Job, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
     """Join the folds' parts in the order of the curated clips."""
     joined = pd.concat([_part(prepared, fold, folds[fold], store, table) for fold in sorted(folds)], ignore_index=True)
     order = {fname: row for row, fname in enumerate(prepared.dataset.curated.fnames)}
     return joined.iloc[np.argsort(joined["fname"].map(order), kind="stable")].reset_index(drop=True)
 
 
-def _part(prepared: Folded, fold: int, run: Run, store: Store, table: str) -> pd.DataFrame:
+def _part(prepared: Job, fold: int, run: Run, store: Store, table: str) -> pd.DataFrame:
     """Return what a fold says of the clips that it holds out; UserError where its file is of others."""
     path = f"predictions/{table}.parquet"
     part = read_predictions(store, run, path, tiles=table == "oof_tiles")
@@ -94,7 +94,7 @@ def _part(prepared: Folded, fold: int, run: Run, store: Store, table: str) -> pd
     return part
 
 
-def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
+def _rival(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
     """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
     kinds = dict.fromkeys((Kind.EXPERIMENT, prepared.kind))  # what learns from others is no rival of an experiment
     same = {Tag.CANDIDATE: "yes", **prepared.data_tags()}
@@ -123,7 +123,7 @@ def _rival(prepared: Folded, parent: Run, folds: Mapping[int, Run], store: Store
 
 
 def _page(
-    prepared: Folded, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None
+    prepared: Job, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None
 ) -> TrainedSummary:
     dataset = prepared.dataset
     return TrainedSummary(
@@ -153,7 +153,7 @@ def _page(
     )
 
 
-def _corrected(prepared: Folded, metrics: Mapping[str, float]) -> Corrected | None:
+def _corrected(prepared: Job, metrics: Mapping[str, float]) -> Corrected | None:
     if not prepared.experiment.labels.corrections:
         return None
     changed = (prepared.corrected != prepared.dataset.curated.labels).any(axis=1) & ~prepared.removed
@@ -165,7 +165,7 @@ def _started_from(parent: Run) -> Linked | None:
     return Linked(name=name, link=f"#/runs/{run}") if run and name else None
 
 
-def _taught_by(prepared: Folded, parent: Run) -> TaughtBy | None:
+def _taught_by(prepared: Job, parent: Run) -> TaughtBy | None:
     run, name = parent.tags.get(Tag.TEACHER_RUN), parent.tags.get(Tag.TEACHER_NAME)
     if not (run and name and isinstance(prepared.experiment, Experiment)):
         return None

@@ -3,22 +3,59 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tagging.config import Experiment
-from tagging.contract import WITH_PREDICTIONS, File, Tag, split_path
+from tagging.config.sections.training import Teacher
+from tagging.contract import WITH_PREDICTIONS, File, split_path
 from tagging.errors import UserError
 from tagging.jobs.inputs import dataset_name
-from tagging.jobs.lessons import Half, Lessons
-from tagging.jobs.prepare import Prepared
+from tagging.jobs.job import Job
 from tagging.progress import warn
 from tagging.report.wording import count
 from tagging.runs.finished import check_lost, named_run
 from tagging.runs.stored import class_columns, other_classes, read_predictions
 from tagging.tracking.store import Run, Store
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SplitProbabilities:
+    """A teacher's probabilities of n clips: their `rows` [n] in the store, its `share` of targets, [n, C] by fold."""
+
+    rows: np.ndarray
+    share: float
+    by_fold: Mapping[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class SoftTargets:
+    """A teacher's probabilities of curated and noisy clips; `digest`, a sha256, stands for all of them."""
+
+    digest: str
+    splits: tuple[SplitProbabilities, ...]
+
+    def mixed_into(self, labels: Tensor, fold: int) -> Tensor:
+        """Return the targets [rows of the store, C] of a fold's training: (1 - share) · label + share · probability.
+
+        labels [rows of the store, C] in 0..1; rows without a teacher's probabilities keep them. Soft targets as in
+        Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015, at temperature 1.
+        """
+        import torch  # here: most of what is asked of a teacher needs none
+
+        targets = labels.clone()
+        for split in self.splits:
+            rows = torch.from_numpy(split.rows).to(labels.device)
+            probabilities = torch.from_numpy(split.by_fold[fold]).to(labels.device)
+            targets[rows] = torch.lerp(labels[rows], probabilities, split.share)
+        return targets
 
 
 def find_teacher(experiment: Experiment, store: Store) -> tuple[Experiment, Run | None]:
@@ -46,47 +83,43 @@ def find_teacher(experiment: Experiment, store: Store) -> tuple[Experiment, Run 
     return experiment.model_copy(update={"teacher": settled}), run
 
 
-def teacher_tags(teacher: Run | None) -> dict[str, str]:
-    """Return the tags by which a run says whom it learnt from; empty without a teacher."""
-    return {Tag.TEACHER_RUN: teacher.id, Tag.TEACHER_NAME: teacher.name} if teacher else {}
-
-
-def attend(teacher: Run | None, prepared: Prepared, store: Store) -> Prepared:
-    """Return what the folds share with the teacher's probabilities among it.
+def soft_targets(teacher: Run, shares: Teacher, job: Job, rows: Mapping[str, np.ndarray], store: Store) -> SoftTargets:
+    """Return the teacher's probabilities of the clips that its `shares` ask for; `rows` of a split in the store.
 
     Raises UserError, with all problems at once, where the teacher has other classes, clips or folds, has not predicted
-    the clips that it is to speak of, or says what is no probability.
+    some of the clips, or its tables hold no probabilities.
     """
-    if teacher is None:
-        return prepared
     title = f"teacher.run: {teacher.title}"
     if not store.has_file(teacher.id, File.OOF):
         raise UserError(f"{title} has no out-of-fold probabilities; a run has them once all its folds are trained")
     oof = read_predictions(store, teacher, File.OOF)
-    problems = _misfits(title, oof, prepared)
+    problems = _misfits(title, oof, job)
     if problems:
         raise UserError(*problems)
-    shares = prepared.experiment.teacher
-    halves = []
+    splits = []
     if shares.curated:
-        said = _aligned(f"{title} in {File.OOF}", oof, prepared.dataset.curated.fnames, prepared)
-        by_fold = dict.fromkeys(range(prepared.num_folds), said)
-        halves.append(Half(prepared.rows["curated"], shares.curated, by_fold))
+        aligned = _aligned(f"{title} in {File.OOF}", oof, job.dataset.curated.fnames, job)
+        by_fold = dict.fromkeys(range(job.num_folds), aligned)
+        splits.append(SplitProbabilities(rows["curated"], shares.curated, by_fold))
     if shares.noisy:
-        halves.append(Half(prepared.rows["noisy"], shares.noisy, _noisy(title, teacher, prepared, store)))
-    return replace(prepared, lessons=Lessons(_digest(halves), tuple(halves)))
+        splits.append(SplitProbabilities(rows["noisy"], shares.noisy, _noisy(title, teacher, shares.noisy, job, store)))
+    digest = hashlib.sha256()
+    for split in splits:
+        for probabilities in split.by_fold.values():
+            digest.update(probabilities.tobytes())
+    return SoftTargets(digest.hexdigest(), tuple(splits))
 
 
-def _misfits(title: str, oof: pd.DataFrame, prepared: Prepared) -> list[str]:
-    """Say where the teacher knows other classes, clips or folds: its words would be of something else, or leak."""
+def _misfits(title: str, oof: pd.DataFrame, job: Job) -> list[str]:
+    """Return a message for each of classes, clips and folds that differ: probabilities would not fit, or leak."""
     problems = []
-    theirs, ours = class_columns(oof), prepared.dataset.classes
+    theirs, ours = class_columns(oof), job.dataset.classes
     if set(theirs) != set(ours):
         problems.append(
             f"{title} was trained on other classes {other_classes(theirs, ours)}; name a run on the same classes"
         )
     before = dict(zip(oof["fname"], oof["fold"], strict=True))
-    now = dict(zip(prepared.dataset.curated.fnames, prepared.folds.tolist(), strict=True))
+    now = dict(zip(job.dataset.curated.fnames, job.folds.tolist(), strict=True))
     only = [
         f"{count(len(some), 'clip')} only {place}, such as {min(some)}"
         for place, some in (("there", before.keys() - now.keys()), ("here", now.keys() - before.keys()))
@@ -97,20 +130,18 @@ def _misfits(title: str, oof: pd.DataFrame, prepared: Prepared) -> list[str]:
     moved = [fname for fname, fold in now.items() if before.get(fname, fold) != fold]
     if moved:
         problems.append(
-            f"{title} has {count(len(moved), 'clip')} in another fold, such as {moved[0]}: what it says was learnt "
-            "from clips that are held out here; give the fields of `folds` that the run was trained with"
+            f"{title} has {count(len(moved), 'clip')} in another fold, such as {moved[0]}: its probabilities were "
+            "learnt from clips that are held out here; give the fields of `folds` that the run was trained with"
         )
     return problems
 
 
-def _noisy(title: str, teacher: Run, prepared: Prepared, store: Store) -> dict[int, np.ndarray]:
-    """Return what the teacher's fold of each number says of the noisy clips: it never saw that fold's curated clips."""
-    paths = {fold: split_path("noisy", fold) for fold in range(prepared.num_folds)}
-    fnames = prepared.dataset.noisy.fnames
+def _noisy(title: str, teacher: Run, share: float, job: Job, store: Store) -> dict[int, np.ndarray]:
+    """Return each teacher fold's probabilities of the noisy clips: it never saw the curated clips of that fold."""
+    paths = {fold: split_path("noisy", fold) for fold in range(job.num_folds)}
+    fnames = job.dataset.noisy.fnames
     if not fnames:
-        raise UserError(
-            f"teacher.noisy is {prepared.experiment.teacher.noisy:g}, but {prepared.dataset.name} has no noisy clips"
-        )
+        raise UserError(f"teacher.noisy is {share:g}, but {job.dataset.name} has no noisy clips")
     missing = [path for path in paths.values() if not store.has_file(teacher.id, path)]
     if missing:
         raise UserError(
@@ -118,23 +149,15 @@ def _noisy(title: str, teacher: Run, prepared: Prepared, store: Store) -> dict[i
             "ensemble or stacker, with --set predict.noisy=true, or give teacher.noisy=0"
         )
     return {
-        fold: _aligned(f"{title} in {path}", read_predictions(store, teacher, path), fnames, prepared)
+        fold: _aligned(f"{title} in {path}", read_predictions(store, teacher, path), fnames, job)
         for fold, path in paths.items()
     }
 
 
-def _aligned(title: str, table: pd.DataFrame, fnames: tuple[str, ...], prepared: Prepared) -> np.ndarray:
-    """Return a table's probabilities [n, C] of these clips, in our order of clips and classes."""
+def _aligned(title: str, table: pd.DataFrame, fnames: tuple[str, ...], job: Job) -> np.ndarray:
+    """Return a table's probabilities [n, C] of clips `fnames`, in the job's order of classes."""
     table = table.set_index("fname")
     lacking = [fname for fname in fnames if fname not in table.index]
     if lacking:
-        raise UserError(f"{title} says nothing of {count(len(lacking), 'clip')}, such as {lacking[0]}")
-    return np.ascontiguousarray(table.loc[list(fnames), list(prepared.dataset.classes)].to_numpy(np.float32))
-
-
-def _digest(halves: list[Half]) -> str:
-    found = hashlib.sha256()
-    for half in halves:
-        for said in half.said.values():
-            found.update(said.tobytes())
-    return found.hexdigest()
+        raise UserError(f"{title} has no probabilities of {count(len(lacking), 'clip')}, such as {lacking[0]}")
+    return np.ascontiguousarray(table.loc[list(fnames), list(job.dataset.classes)].to_numpy(np.float32))

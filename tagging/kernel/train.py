@@ -24,8 +24,7 @@ from tagging.predicting.new_sound import list_clips
 from tagging.report.wording import span
 from tagging.training import setup
 from tagging.training.history import EpochRecord, best_epoch
-from tagging.training.loop import epochs
-from tagging.training.parts import Parts
+from tagging.training.loop import Parts, epochs
 from tagging.training.setup import TrainingClips
 
 
@@ -68,19 +67,13 @@ def train_fold(
     settings, device = how.settings, clips.device
     torch.manual_seed(seeds.derive(settings.seed, fold, "weights"))
     model = registry.placed(registry.build(network.kind, num_classes, **network.arguments), device)
-    kept = Kept(how.weights)
-    screen = Screen(label((network.name, fold)), settings.epochs)
-    for _ in epochs(
-        setup.parts_of(model, settings, device),
-        setup.batches_of(settings, clips, fold),
-        setup.loss_of(settings).to(device),
-        setup.validation_of(settings, clips, fold),
-        setup.loop_settings(settings, fold, device),
-        kept,
-        screen,
-        screen,
-    ):
-        pass
+    kept, began = Kept(how.weights), time.monotonic()
+    for record in epochs(setup.fold_training(model, settings, clips, fold), kept, lambda _: None):
+        print(
+            f"{label((network.name, fold))}, epoch {record.epoch} of {settings.epochs}: loss {record.train_loss:.4f}, "
+            f"lwlrap {record.val_lwlrap:.4f} ({span(time.monotonic() - began)})",
+            flush=True,
+        )
     return kept.state
 
 
@@ -101,25 +94,3 @@ class Kept:
             return
         model = parts.ema.module if self._which == "ema" and parts.ema is not None else parts.model
         self.state = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
-
-
-class Screen:
-    """Prints a line an epoch."""
-
-    def __init__(self, title: str, epochs: int) -> None:
-        self._title, self._epochs = title, epochs
-        self._began = time.monotonic()
-
-    def log_epoch(self, record: dict[str, float]) -> None:
-        """Print nothing: `describe` does."""
-
-    def update(self, steps: int) -> None:
-        """Print nothing: a step is too short."""
-
-    def describe(self, record: EpochRecord) -> None:
-        """Print the numbers of an epoch."""
-        print(
-            f"{self._title}, epoch {record.epoch} of {self._epochs}: loss {record.train_loss:.4f}, "
-            f"lwlrap {record.val_lwlrap:.4f} ({span(time.monotonic() - self._began)})",
-            flush=True,
-        )

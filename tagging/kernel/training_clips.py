@@ -18,8 +18,7 @@ from tagging.errors import UserError
 from tagging.features.store import open_store
 from tagging.kernel.plan import Network, Plan
 from tagging.training.sampling import SourceRows
-from tagging.training.settings import FoldSettings
-from tagging.training.setup import TrainingClips
+from tagging.training.setup import FoldSettings, TrainingClips
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from tagging.config.sections.models import TimmModel
 from tagging.contract import File, Metric
 from tagging.data.label_lists import read_label_list
 from tagging.errors import UserError
-from tagging.jobs.build import fold_settings, model_of, network_arguments, stacker_arguments, stacker_of
+from tagging.jobs.base_runs import stored_base_runs
+from tagging.jobs.build import fold_settings, model_of, network_arguments
 from tagging.jobs.inputs import front_end_of
-from tagging.jobs.stacking.predict import stacker_members, stored_stacker
+from tagging.jobs.stacker_models import stacker_arguments, stacker_model, stored_stacker
 from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
 from tagging.kernel.training_clips import NetworkTraining, TrainingPlan
 from tagging.kernel.weights import write_weights
@@ -130,13 +131,13 @@ class _Collected:
             raise UserError(f"{run.title} is a stacker; {_UNTRAINED}")
         stacker = stored_stacker(self._store, run)
         classes = len(classes_of(self._store, run))
-        model = stacker_of(stacker, len(stacker.members) * classes, classes)
+        model = stacker_model(stacker, len(stacker.members) * classes, classes, 0)
         return Stacked(
             name=run.title,
             kind=stacker.model.kind,
             arguments=stacker_arguments(stacker.model),
             folds=self._weights(run, "best", model),
-            members=tuple(self._member(one, worth) for one in stacker_members(self._store, run)),
+            members=tuple(self._member(one, worth) for one in stored_base_runs(self._store, run)),
         )
 
     def _network(self, run: Run) -> Network:

@@ -14,7 +14,7 @@ from tagging.contract import LEFT_OUT
 from tagging.data.findings import limited
 from tagging.errors import UserError, printable
 from tagging.features.settings import FrontEnd
-from tagging.jobs.build import device_of
+from tagging.jobs.device import device_of
 from tagging.jobs.inputs import front_end_of
 from tagging.predicting.tagger import (
     Tagger,

@@ -14,9 +14,10 @@ from tagging.errors import UserError
 from tagging.features.settings import FrontEnd
 from tagging.features.table import LogMels
 from tagging.inference.blend import geometric_mean, mean_over_tiles
-from tagging.jobs import build
-from tagging.jobs.apply import predict_rows, restore_model
-from tagging.jobs.stacking.predict import predict_stacker, stacker_members
+from tagging.jobs.base_runs import stored_base_runs
+from tagging.jobs.build import predict_rows, restore_model
+from tagging.jobs.device import device_of
+from tagging.jobs.stacker_models import predict_stacker
 from tagging.predicting.new_sound import Sound, read_sounds
 from tagging.progress import decoding_bar
 from tagging.report.wording import count
@@ -67,7 +68,7 @@ def with_members(store: Store, run: Run) -> list[Run]:
     if run.kind == "ensemble":
         members = read_ensemble(store, run).runs
     elif run.predicts_as == "stacker":
-        members = stacker_members(store, run)
+        members = stored_base_runs(store, run)
     found = {below.id: below for member in members for below in with_members(store, member)}
     return [*found.values(), run]
 
@@ -109,7 +110,7 @@ def _network(tagger: Tagger, run: Run) -> np.ndarray:
     store, folds = tagger.store, finished_folds(tagger.store, run)
     check_checkpoints([run])
     experiment = same_experiment(store, run, tagger.overrides)
-    device, num_classes = build.device_of(experiment), len(classes_of(store, run))
+    device, num_classes = device_of(experiment), len(classes_of(store, run))
     logmels = tagger.logmels_of(experiment)
     rows = np.arange(len(logmels))
     probabilities = []
@@ -121,7 +122,7 @@ def _network(tagger: Tagger, run: Run) -> np.ndarray:
 
 
 def _stacker(tagger: Tagger, run: Run) -> np.ndarray:
-    return predict_stacker(tagger.store, run, [tagger.blended(member) for member in stacker_members(tagger.store, run)])
+    return predict_stacker(tagger.store, run, [tagger.blended(base) for base in stored_base_runs(tagger.store, run)])
 
 
 def _ensemble(tagger: Tagger, run: Run) -> np.ndarray:

@@ -13,7 +13,6 @@ from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.jobs.base_runs import GRID
 from tagging.jobs.inputs import data_folder, dataset_name, read_lists
-from tagging.jobs.stacking.prepare import corrected_by
 from tagging.kernel.main import check_writable
 
 SAME_CLIPS = ("data.", "demo.", "folds.")  # the sections that all members have in common
@@ -76,10 +75,7 @@ def _unfit_lists(recipes: Mapping[str, AnyRecipe], dataset: Dataset) -> list[str
     problems: dict[str, list[str]] = {}
     for name, recipe in recipes.items():
         try:
-            if isinstance(recipe, Stacker):
-                corrected_by(recipe.labels.corrections, dataset)
-            else:
-                read_lists(recipe, dataset)
+            read_lists(recipe, dataset)
         except UserError as error:
             for problem in error.problems:
                 problems.setdefault(problem, []).append(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ class Batch:
     sources: Tensor
 
 
+@dataclass(frozen=True)
 class TrainingBatches:
     """Makes the batches of one fold on `device`.
 
@@ -34,56 +36,51 @@ class TrainingBatches:
     as many batches as `draws_per_epoch` fills, the last one in full.
     """
 
-    def __init__(
-        self,
-        logmels: LogMels,
-        targets: Tensor,
-        pools: SourcePools,
-        views: ViewSettings,
-        mixes: MixSettings,
-        batch_size: int,
-        draws_per_epoch: int,
-        seed: int,
-        fold: int,
-        device: torch.device | str,
-    ) -> None:
-        self.steps = -(-draws_per_epoch // batch_size)
-        self._logmels = logmels
-        self._lengths = logmels.lengths.cpu()
-        self._targets = targets
-        self._pools = pools
-        self._views = views
-        self._mixes = mixes
-        self.batch_size = batch_size
-        self._seed, self._fold = seed, fold
-        self._device = device
-        self._deltas = Deltas()
+    logmels: LogMels
+    targets: Tensor
+    pools: SourcePools
+    views: ViewSettings
+    mixes: MixSettings
+    batch_size: int
+    draws_per_epoch: int
+    seed: int
+    fold: int
+    device: torch.device | str
+
+    @property
+    def steps(self) -> int:
+        """The number of batches in an epoch."""
+        return -(-self.draws_per_epoch // self.batch_size)
+
+    @cached_property
+    def _lengths(self) -> Tensor:
+        return self.logmels.lengths.cpu()
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Make batch `step` of `epoch`: the same one whenever it is asked for."""
-        generator = seeds.generator(self._seed, self._fold, epoch, step, "batch")
-        rows, sources = self._pools.draw(self.batch_size, generator)
-        mixes = draw_mixes(self.batch_size, self._mixes, generator)
+        generator = seeds.generator(self.seed, self.fold, epoch, step, "batch")
+        rows, sources = self.pools.draw(self.batch_size, generator)
+        mixes = draw_mixes(self.batch_size, self.mixes, generator)
         # only a mixed row has a partner, which has an augmentation of its own
-        partners = self._pools.partners(sources[mixes.rows], generator)
+        partners = self.pools.partners(sources[mixes.rows], generator)
         clips = torch.cat([rows, partners])
-        views = draw_views(self._lengths[clips], self._views, self._logmels.n_mels, generator)
+        views = draw_views(self._lengths[clips], self.views, self.logmels.n_mels, generator)
         return self._apply(
-            clips.to(self._device),
-            sources.to(self._device),
-            views.to(self._device),
-            mixes.to(self._device),
+            clips.to(self.device),
+            sources.to(self.device),
+            views.to(self.device),
+            mixes.to(self.device),
         )
 
     def _apply(self, clips: Tensor, sources: Tensor, views: ViewDraws, mixes: MixDraws) -> Batch:
         size = [self.batch_size, len(mixes.rows)]
-        looks, partners = apply_views(self._logmels, clips, views, self._views).split(size)
+        looks, partners = apply_views(self.logmels, clips, views, self.views).split(size)
         # linear in the view, MixUp comes before the derivatives: a third of the work, and none for its partners
-        inputs = self._deltas(mixup_(looks, partners, mixes))
-        partner_inputs = self._deltas(partners.index_select(0, mixes.concat))
-        targets, partner_targets = self._targets[clips].split(size)
+        inputs = Deltas()(mixup_(looks, partners, mixes))
+        partner_inputs = Deltas()(partners.index_select(0, mixes.concat))
+        targets, partner_targets = self.targets[clips].split(size)
         return Batch(
             inputs=sigmoid_concat_(inputs, partner_inputs, mixes),
-            targets=mix_targets(targets, partner_targets, mixes, self._mixes.labels),
+            targets=mix_targets(targets, partner_targets, mixes, self.mixes.labels),
             sources=sources,
         )

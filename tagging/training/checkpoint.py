@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from tagging.errors import UserError, room_in
 from tagging.training.history import EpochRecord, best_epoch
-from tagging.training.parts import Parts
+from tagging.training.loop import Parts
 
 T = TypeVar("T")
 _MEND = "bring the file back from a copy, or train its run again"

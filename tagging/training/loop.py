@@ -10,34 +10,43 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel
 
 from tagging import seeds
 from tagging.errors import UserError
 from tagging.training.batches import Batch
 from tagging.training.history import EpochRecord, HeldOut, should_stop
 from tagging.training.losses import SourceLoss
-from tagging.training.parts import Parts
 
 # Steps between two looks at the loss: each look waits for the device.
 LOSS_CHECK_STEPS = 32
 
 
+@dataclass
+class Parts:
+    """The network of a fold, and what moves its weights; `ema` is their running average where there is one."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: LRScheduler | None
+    scaler: torch.amp.GradScaler
+    ema: AveragedModel | None
+
+
 class Batches(Protocol):
     """The batches of one fold: so many `steps` an epoch, so many rows each."""
 
-    steps: int
-    batch_size: int
+    @property
+    def steps(self) -> int:
+        """The number of batches in an epoch."""
+
+    @property
+    def batch_size(self) -> int:
+        """The number of rows in a batch."""
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Make batch `step` of `epoch`: the same one whenever it is asked for."""
-
-
-class Tracker(Protocol):
-    """What the loop tells of itself; it must not block and must not raise."""
-
-    def log_epoch(self, record: dict[str, float]) -> None:
-        """Take the numbers of one epoch."""
 
 
 class Keeper(Protocol):
@@ -48,16 +57,6 @@ class Keeper(Protocol):
 
     def save(self, parts: Parts, history: Sequence[EpochRecord]) -> None:
         """Keep the newest epoch, the last of `history`."""
-
-
-class Progress(Protocol):
-    """A progress bar over the steps of all epochs."""
-
-    def update(self, steps: int) -> object:
-        """Move on by some steps."""
-
-    def describe(self, record: EpochRecord) -> None:
-        """Show the numbers of the newest epoch."""
 
 
 class NonFiniteLoss(UserError):
@@ -84,51 +83,47 @@ class LoopSettings:
 Evaluate = Callable[[nn.Module], HeldOut]
 
 
-def epochs(
-    parts: Parts,
-    batches: Batches,
-    loss: SourceLoss,
-    evaluate: Evaluate,
-    settings: LoopSettings,
-    checkpoints: Keeper,
-    tracker: Tracker,
-    progress: Progress,
-) -> Iterator[EpochRecord]:
+@dataclass(frozen=True)
+class FoldTraining:
+    """What the epochs of a fold train, on which batches, and how."""
+
+    parts: Parts
+    batches: Batches
+    loss: SourceLoss
+    evaluate: Evaluate
+    settings: LoopSettings
+
+
+def epochs(training: FoldTraining, checkpoints: Keeper, progress: Callable[[int], object]) -> Iterator[EpochRecord]:
     """Train a fold to its end, from its last checkpoint on where there is one, epoch by epoch.
 
-    Yields the records of all epochs, those before a break first and at once; each stands in the checkpoint
-    by then. The same arguments give the same records, broken off and continued or not. Raises
-    NonFiniteLoss with epoch, step and learning rate.
+    Yields the records of all epochs, those of an earlier start first and at once; each stands in the checkpoint by
+    then. `progress` takes the number of steps done since its last call. The same arguments give the same records,
+    interrupted and continued or not. Raises NonFiniteLoss with epoch, step and learning rate.
     """
+    parts, batches, settings = training.parts, training.batches, training.settings
     history = checkpoints.resume(parts)
-    for record in history:
-        tracker.log_epoch(record.as_dict())
     yield from list(history)
-    progress.update(len(history) * batches.steps)
+    progress(len(history) * batches.steps)
     forward = torch.compile(parts.model) if settings.compile else parts.model
     while len(history) < settings.epochs and not should_stop(history, settings.patience):
-        record = _epoch(len(history) + 1, parts, forward, batches, loss, evaluate, settings, progress)
+        record = _epoch(len(history) + 1, training, forward, progress)
         history.append(record)
         if isinstance(parts.scheduler, ReduceLROnPlateau):
             parts.scheduler.step(record.val_lwlrap)
         elif parts.scheduler is not None and not isinstance(parts.scheduler, OneCycleLR):
             parts.scheduler.step()
         checkpoints.save(parts, history)
-        tracker.log_epoch(record.as_dict())
-        progress.describe(record)
         yield record
 
 
 def _epoch(
     epoch: int,
-    parts: Parts,
+    training: FoldTraining,
     forward: Callable[[Tensor], Sequence[Tensor]],
-    batches: Batches,
-    loss: SourceLoss,
-    evaluate: Evaluate,
-    settings: LoopSettings,
-    progress: Progress,
+    progress: Callable[[int], object],
 ) -> EpochRecord:
+    parts, batches, settings = training.parts, training.batches, training.settings
     lr = parts.optimizer.param_groups[0]["lr"]
     started = time.perf_counter()
     parts.model.train()
@@ -136,14 +131,14 @@ def _epoch(
     for step in range(batches.steps):
         # dropout draws from the global generator of the device
         torch.manual_seed(seeds.derive(settings.seed, settings.fold, epoch, step, "dropout"))
-        losses.append(train_step(parts, forward, batches.batch(epoch, step), loss, settings))
-        progress.update(1)
+        losses.append(train_step(parts, forward, batches.batch(epoch, step), training.loss, settings))
+        progress(1)
         if len(losses) % LOSS_CHECK_STEPS == 0 or len(losses) == batches.steps:
             _check_finite(losses, epoch, lr)
     train_loss = float(torch.stack(losses).double().mean())
     # counted before validation, so that it measures training alone
     samples_per_s = batches.steps * batches.batch_size / (time.perf_counter() - started)
-    held_out = evaluate(parts.model)
+    held_out = training.evaluate(parts.model)
     return EpochRecord(
         epoch=epoch,
         time_ms=int(time.time() * 1000),
@@ -151,7 +146,7 @@ def _epoch(
         **held_out._asdict(),
         lr=lr,
         samples_per_s=samples_per_s,
-        val_lwlrap_ema=evaluate(parts.ema.module).val_lwlrap if parts.ema is not None else None,
+        val_lwlrap_ema=training.evaluate(parts.ema.module).val_lwlrap if parts.ema is not None else None,
     )
 
 

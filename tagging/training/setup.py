@@ -12,15 +12,57 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LRScheduler, OneCycleLR, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from tagging.augment.mixers import MixSettings
+from tagging.augment.views import ViewSettings
 from tagging.features.table import LogMels
 from tagging.inference.predict import autocast_dtype
 from tagging.training.batches import TrainingBatches
-from tagging.training.loop import LoopSettings
+from tagging.training.loop import FoldTraining, LoopSettings, Parts
 from tagging.training.losses import LOSSES, SourceLoss, Term
-from tagging.training.parts import Parts
 from tagging.training.sampling import SourcePools, SourceRows
-from tagging.training.settings import FoldSettings, LossSettings
 from tagging.training.validation import Validation
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """The loss of one source: its `kind` in losses.LOSSES and its arguments; the rest as losses.Term has it."""
+
+    kind: str
+    arguments: dict[str, float]
+    weight: float
+    keep_below: float
+
+
+@dataclass(frozen=True)
+class FoldSettings:
+    """How each fold of an experiment is trained.
+
+    `shares` maps a source to its probability; `losses` stand in the order of sources.NAMES, `head_weights` in that of
+    the network's outputs. `optimizer` holds Adam's arguments, `scheduler` a kind and its arguments. `patience` is in
+    epochs, None for no end. A validation looks at `validation_batch` clips at once. `precision` is that of autocast.
+    """
+
+    seed: int
+    views: ViewSettings
+    mixes: MixSettings
+    shares: dict[int, float]
+    batch_size: int
+    draws_per_epoch: int
+    losses: tuple[LossSettings, ...]
+    head_weights: tuple[float, ...]
+    optimizer: dict[str, Any]
+    scheduler: dict[str, Any]
+    ema_decay: float
+    epochs: int
+    patience: int | None
+    precision: str
+    compile: bool
+    validation_batch: int
+
+    @property
+    def steps(self) -> int:
+        """The number of batches in an epoch."""
+        return -(-self.draws_per_epoch // self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -31,6 +73,31 @@ class TrainingClips:
     targets: Tensor
     rows: SourceRows
     device: torch.device
+
+
+def fold_training(
+    model: nn.Module, settings: FoldSettings, clips: TrainingClips, fold: int, targets: Tensor | None = None
+) -> FoldTraining:
+    """Return what the epochs of a fold need around a network that lies on the device.
+
+    `targets` [rows of the log-mels, C]: what is learned where that is not the clips' own targets, which the held-out
+    clips are validated with in any case.
+    """
+    return FoldTraining(
+        parts=parts_of(model, settings, clips.device),
+        batches=batches_of(settings, clips, fold, clips.targets if targets is None else targets),
+        loss=loss_of(settings).to(clips.device),
+        evaluate=validation_of(settings, clips, fold),
+        settings=LoopSettings(
+            epochs=settings.epochs,
+            patience=settings.patience,
+            dtype=autocast_dtype(settings.precision, clips.device),
+            device=clips.device,
+            seed=settings.seed,
+            fold=fold,
+            compile=settings.compile,
+        ),
+    )
 
 
 def parts_of(model: nn.Module, settings: FoldSettings, device: torch.device) -> Parts:
@@ -85,12 +152,12 @@ def _term(loss: LossSettings, keep_all: bool) -> Term:
     return Term(partial(LOSSES[loss.kind], **loss.arguments), loss.weight, 1.0 if keep_all else loss.keep_below)
 
 
-def batches_of(settings: FoldSettings, clips: TrainingClips, fold: int) -> TrainingBatches:
+def batches_of(settings: FoldSettings, clips: TrainingClips, fold: int, targets: Tensor) -> TrainingBatches:
     """Return the maker of a fold's batches."""
     pools = {source: torch.from_numpy(pool) for source, pool in clips.rows.pools(fold).items()}
     return TrainingBatches(
         logmels=clips.logmels,
-        targets=clips.targets,
+        targets=targets,
         pools=SourcePools(pools, settings.shares),
         views=settings.views,
         mixes=settings.mixes,
@@ -114,17 +181,4 @@ def validation_of(settings: FoldSettings, clips: TrainingClips, fold: int) -> Va
         batch_size=settings.validation_batch,
         device=clips.device,
         dtype=autocast_dtype(settings.precision, clips.device),
-    )
-
-
-def loop_settings(settings: FoldSettings, fold: int, device: torch.device) -> LoopSettings:
-    """Return how long a fold trains, and how."""
-    return LoopSettings(
-        epochs=settings.epochs,
-        patience=settings.patience,
-        dtype=autocast_dtype(settings.precision, device),
-        device=device,
-        seed=settings.seed,
-        fold=fold,
-        compile=settings.compile,
     )

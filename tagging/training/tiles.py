@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -84,6 +85,7 @@ def picked_tiles(draws: TileDraws) -> Tensor:
     return draws.start[slot[chosen]] + rank[chosen]
 
 
+@dataclass(frozen=True)
 class TileBatches:
     """Makes the batches of one fold of a stacker.
 
@@ -91,35 +93,35 @@ class TileBatches:
     with replacement, come from. An epoch has as many batches as `draws_per_epoch` fills, the last one in full.
     """
 
-    def __init__(
-        self,
-        tiles: ClipTiles,
-        targets: Tensor,
-        clips: Tensor,
-        crop_prob: float,
-        subset_prob: float,
-        batch_size: int,
-        draws_per_epoch: int,
-        seed: int,
-        fold: int,
-    ) -> None:
-        self.steps = -(-draws_per_epoch // batch_size)
-        self.batch_size = batch_size
-        self._tiles, self._targets, self._clips = tiles, targets, clips
-        self._first = tiles.lengths.cumsum(0) - tiles.lengths
-        self._probs = (crop_prob, subset_prob)
-        self._seed, self._fold = seed, fold
+    tiles: ClipTiles
+    targets: Tensor
+    clips: Tensor
+    crop_prob: float
+    subset_prob: float
+    batch_size: int
+    draws_per_epoch: int
+    seed: int
+    fold: int
+
+    @property
+    def steps(self) -> int:
+        """The number of batches in an epoch."""
+        return -(-self.draws_per_epoch // self.batch_size)
+
+    @cached_property
+    def _first(self) -> Tensor:
+        return self.tiles.lengths.cumsum(0) - self.tiles.lengths
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Make batch `step` of `epoch`: the same one whenever it is asked for."""
-        generator = seeds.generator(self._seed, self._fold, epoch, step, "batch")
+        generator = seeds.generator(self.seed, self.fold, epoch, step, "batch")
         place = torch.rand(self.batch_size, generator=generator, dtype=torch.float64)
-        clips = self._clips[(place * len(self._clips)).long()]
-        draws = draw_tiles(self._tiles.lengths[clips], *self._probs, generator)
+        clips = self.clips[(place * len(self.clips)).long()]
+        draws = draw_tiles(self.tiles.lengths[clips], self.crop_prob, self.subset_prob, generator)
         rows = torch.repeat_interleave(self._first[clips], draws.size) + picked_tiles(draws)
-        targets = self._targets[clips.to(self._targets.device)]
+        targets = self.targets[clips.to(self.targets.device)]
         sources = torch.full((self.batch_size,), CURATED, device=targets.device)
-        return Batch(self._tiles.means(rows, draws.size), targets, sources)
+        return Batch(self.tiles.means(rows, draws.size), targets, sources)
 
 
 @dataclass(frozen=True)

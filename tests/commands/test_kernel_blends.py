@@ -9,7 +9,7 @@ import pandas as pd
 from tagging.commands import kernel
 from tagging.ensemble.blend import weighted_mean
 from tagging.inference.blend import geometric_mean
-from tagging.jobs.stacking.predict import predict_stacker
+from tagging.jobs.stacker_models import predict_stacker
 from tagging.models.stacking import STACKERS
 from tests.blends import FOLDS, ensemble, probabilities, rotated, stacker
 from tests.kernel.alone import run_alone

@@ -11,8 +11,7 @@ import pytest
 
 from tagging.contract import File, split_path
 from tagging.errors import UserError
-from tagging.jobs.base_runs import read_half
-from tagging.jobs.stacking.predict import stacker_members
+from tagging.jobs.base_runs import read_split, stored_base_runs
 from tagging.tracking.store import Run
 from tests.stacked import Stacked
 
@@ -28,7 +27,7 @@ def made(stacked: Stacked) -> Iterator[list[Run]]:
 
 def problems(stacked: Stacked, *overrides: str, data: Path | None = None) -> list[str]:
     with pytest.raises(UserError) as caught:
-        stacked.prepared(*overrides, data=data)
+        stacked.job(*overrides, data=data)
     return list(caught.value.problems)
 
 
@@ -131,7 +130,7 @@ def test_predictions_that_are_not_finite_are_named(stacked: Stacked, made: list[
 
 def test_tiles_may_lie_in_any_order(stacked: Stacked, made: list[Run]) -> None:
     made.append(stacked.member("shuffled", stacked.tiles("other").sample(frac=1, random_state=0)))
-    assert np.array_equal(stacked.prepared("members=[tiny, shuffled]").tiles, stacked.prepared().tiles)
+    assert np.array_equal(stacked.job("members=[tiny, shuffled]").tiles, stacked.job().tiles)
 
 
 def test_other_test_clips_are_named_and_none_are_borne(stacked: Stacked, made: list[Run]) -> None:
@@ -144,8 +143,8 @@ def test_other_test_clips_are_named_and_none_are_borne(stacked: Stacked, made: l
         "--again"
     ]
     stacked.store.drop_folder(made[0].id, "predictions/test")
-    assert stacked.prepared("members=[tiny, fewer]").test is None
-    assert read_half([stacked.run("tiny"), made[0]], "noisy", stacked.store, 0) is None
+    assert stacked.job("members=[tiny, fewer]").test is None
+    assert read_split([stacked.run("tiny"), made[0]], "noisy", stacked.store, 0) is None
 
 
 def test_a_lost_file_and_a_gate_without_units_are_named(stacked: Stacked, made: list[Run]) -> None:
@@ -181,7 +180,7 @@ def test_a_member_that_was_deleted_is_named_where_it_is_needed(stacked: Stacked,
     stacked.store.log_json(made[0].id, {"members": [{"run": member.id, "name": "gone"}]}, File.STACKER)
     stacked.store.connection.client.delete_run(member.id)
     with pytest.raises(UserError) as caught:
-        stacker_members(stacked.store, made[0])
+        stored_base_runs(stacked.store, made[0])
     assert str(caught.value) == (
         f"{title(made[0])} needs its member gone: run {member.id} is deleted; bring it back with `mlflow runs restore "
         f"--run-id {member.id}`\nwithout its members a stacker predicts nothing new; train it on others"

@@ -12,8 +12,9 @@ import soundfile
 from tagging.config import load
 from tagging.data.dataset import Dataset
 from tagging.errors import UserError
-from tagging.jobs.duplicates import twins
-from tagging.jobs.prepare import Prepared, prepare
+from tagging.jobs.duplicates import duplicates
+from tagging.jobs.experiment import ExperimentJob
+from tagging.jobs.prepare import prepare
 from tests.data.build import make_clips, write_text
 from tests.stand_in import stand_in
 
@@ -24,11 +25,11 @@ SMALL = (
 FOLDS = {"0.wav": 0, "copy.wav": 1, "1.wav": 0, "1.flac": 0, "2.wav": 1, "3.wav": 1, "4.wav": 0, "5.wav": 1}
 
 
-def prepared(folder: Path, *overrides: str) -> Prepared:
+def prepared(folder: Path, *overrides: str) -> ExperimentJob:
     return prepare(load("base", [f"data.folder={folder}", *SMALL.split(), *overrides]))
 
 
-def said(those: Prepared) -> list[str]:
+def said(those: ExperimentJob) -> list[str]:
     return [line for line in those.warnings if line.startswith("the same sound")]
 
 
@@ -74,7 +75,7 @@ def test_the_same_sound_in_two_halves_is_named() -> None:
     curated, noisy, test = make_clips([[1, 0]] * 9), make_clips([[1, 0]]), make_clips([[0, 0]])
     dataset = Dataset("mine", Path("/mine"), ("Air", "Dog"), curated, noisy, test, ())
     same = {"curated": np.array([0, 1, 1, 1, 1, 1, 1, 1, 8]), "noisy": np.array([0]), "test": np.array([8])}
-    assert twins(dataset, same, np.array([0, 0, 1, 1, 1, 1, 1, 1, 0])) == [
+    assert duplicates(dataset, same, np.array([0, 0, 1, 1, 1, 1, 1, 1, 0])) == [
         "the same sound lies in several folds, which flatters the CV (folds.group=content keeps it in one): "
         "1.wav (fold 0) = 2.wav (fold 1) = 3.wav (fold 1) = 4.wav (fold 1) = 5.wav (fold 1) = 2 more",
         "the same sound is curated and noisy, which flatters the CV where noisy clips are trained on: "

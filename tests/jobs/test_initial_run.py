@@ -16,8 +16,9 @@ from tagging.config import Experiment, flatten
 from tagging.config.load import leaf_text
 from tagging.errors import UserError
 from tagging.jobs.build import model_of
-from tagging.jobs.initial_run import Origin, check_origin, find_origin
-from tagging.jobs.prepare import Prepared, prepare
+from tagging.jobs.experiment import ExperimentJob
+from tagging.jobs.initial_run import InitialRun, check_initial_run, find_initial_run
+from tagging.jobs.prepare import prepare
 from tagging.tracking.store import Store
 from tests.project import Project, copy_database
 from tests.trainings import Inside, Trained, the_run
@@ -58,7 +59,7 @@ def test_folds_start_from_the_weights_of_the_same_fold(tuned: Project, store_of:
         for name, weights in before.items():
             if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
                 assert (after[name] - weights).abs().max() < 1e-8, name
-    # a second time it is found, though the name now means the tuned run: the id of its own origin decides
+    # a second time it is found, though the name now means the tuned run: the id of its own initial run decides
     again = tuned.run(
         "train",
         "tiny",
@@ -83,7 +84,7 @@ def test_an_unknown_run_stops(tuned: Project) -> None:
 
 def refused(inside: Inside, run: str) -> str:
     with pytest.raises(UserError) as caught:
-        find_origin(inside.tiny(f"init.run={run}"), inside.store)
+        find_initial_run(inside.tiny(f"init.run={run}"), inside.store)
     return str(caught.value)
 
 
@@ -93,9 +94,9 @@ def test_a_name_means_a_run_of_the_same_data_set_first(inside: Inside) -> None:
     for name in ("tiny", "far"):
         run = store.start("elsewhere", "experiment", name, {}, {})
         store.finish(run.id, "FINISHED")
-    experiment, origin = find_origin(inside.tiny("init.run=tiny"), store)
-    assert origin is not None
-    assert (origin.run, experiment.init.run) == (source, source.id)
+    experiment, initial = find_initial_run(inside.tiny("init.run=tiny"), store)
+    assert initial is not None
+    assert (initial.run, experiment.init.run) == (source, source.id)
     far = store.search({"mlflow.runName": "far"})[0]
     assert refused(inside, "far") == f"init.run: run far ({far.id}) has no finished fold; train it first"
 
@@ -117,74 +118,72 @@ def test_a_run_that_is_not_finished_stops(inside: Inside) -> None:
     )
 
 
-def settled(inside: Inside, *overrides: str) -> tuple[Origin, Prepared]:
-    experiment, origin = find_origin(inside.tiny("init.run=tiny", *overrides), inside.store)
-    assert origin is not None
-    return origin, prepare(experiment)
+def settled(inside: Inside, *overrides: str) -> tuple[InitialRun, ExperimentJob]:
+    experiment, initial = find_initial_run(inside.tiny("init.run=tiny", *overrides), inside.store)
+    assert initial is not None
+    return initial, prepare(experiment)
 
 
-def unfit(origin: Origin, prepared: Prepared, store: Store) -> str:
+def unfit(initial: InitialRun, job: ExperimentJob) -> str:
     with pytest.raises(UserError) as caught:
-        check_origin(origin, prepared, store)
+        check_initial_run(initial, job)
     return str(caught.value)
 
 
 def test_clips_that_the_run_does_not_know_are_warned_of(inside: Inside, capsys: pytest.CaptureFixture[str]) -> None:
-    origin, prepared = settled(inside)
-    check_origin(origin, prepared, inside.store)
+    initial, job = settled(inside)
+    check_initial_run(initial, job)
     assert capsys.readouterr().err == ""
-    curated = prepared.dataset.curated
+    curated = job.dataset.curated
     fnames = ("new_1.wav", *curated.fnames[1:-1], "new_2.wav")
-    dataset = replace(prepared.dataset, curated=replace(curated, fnames=fnames))
-    check_origin(origin, replace(prepared, dataset=dataset), inside.store)
+    dataset = replace(job.dataset, curated=replace(curated, fnames=fnames))
+    check_initial_run(initial, replace(job, dataset=dataset))
     assert capsys.readouterr().err == (
-        f"warning: init.run: tiny ({origin.run.id[:8]}) does not know 2 of the 36 curated clips here, such as "
+        f"warning: init.run: tiny ({initial.run.id[:8]}) does not know 2 of the 36 curated clips here, such as "
         "new_1.wav: if it was trained on the same sound under other names, scores here are too good\n"
     )
 
 
 def test_weights_that_are_damaged_or_gone_stop_whatever_their_fold(inside: Inside) -> None:
-    origin, prepared = settled(inside)
-    title = f"init.run: tiny ({origin.run.id[:8]})"
-    path = origin.weights(2, inside.store)
+    initial, job = settled(inside)
+    title = f"init.run: tiny ({initial.run.id[:8]})"
+    path = initial.weights(2)
     path.write_bytes(path.read_bytes()[:-1])
-    assert unfit(origin, prepared, inside.store) == (
+    assert unfit(initial, job) == (
         f"{title}, fold 2: {path}: the weights are damaged (Error while deserializing header: incomplete metadata, "
         "file not fully covered); bring the file back from a copy, or train its run again"
     )
     path.unlink()
-    assert unfit(origin, prepared, inside.store) == (
-        f"{title} lacks the weights of fold 2: run {origin.folds[2].id} has no file "
+    assert unfit(initial, job) == (
+        f"{title} lacks the weights of fold 2: run {initial.folds[2].id} has no file "
         "checkpoints/best/model.safetensors; bring it back from a copy, or train that run again"
     )
-    one_fold = prepared.experiment.training.model_copy(update={"folds": (0, 1)})
-    experiment = prepared.experiment.model_copy(update={"training": one_fold})
-    check_origin(origin, replace(prepared, experiment=experiment), inside.store)
+    one_fold = job.experiment.training.model_copy(update={"folds": (0, 1)})
+    experiment = job.experiment.model_copy(update={"training": one_fold})
+    check_initial_run(initial, replace(job, experiment=experiment))
 
 
 def test_another_network_is_named_by_what_differs(inside: Inside) -> None:
-    origin, prepared = settled(inside)
-    title = f"init.run: tiny ({origin.run.id[:8]}) has another network"
+    initial, job = settled(inside)
+    title = f"init.run: tiny ({initial.run.id[:8]}) has another network"
     small, large = (
         inside.tiny(f"init.run=tiny model.kind=timm model.name=test_vit sampling.frames={frames}")
         for frames in (64, 128)
     )
-    classes = len(prepared.dataset.classes)
-    for fold in origin.folds:
+    classes = len(job.dataset.classes)
+    for fold in initial.folds:
         model = model_of(small, classes, fold, torch.device("cpu"))
-        save_file(
-            {key: value.contiguous() for key, value in model.state_dict().items()}, origin.weights(fold, inside.store)
-        )
+        save_file({key: value.contiguous() for key, value in model.state_dict().items()}, initial.weights(fold))
 
-    def trained_as(experiment: Experiment) -> Origin:
+    def trained_as(experiment: Experiment) -> InitialRun:
         params = {path: leaf_text(value) for path, value in flatten(experiment).items()}
-        return replace(origin, run=replace(origin.run, params=params))
+        return replace(initial, run=replace(initial.run, params=params))
 
-    check_origin(trained_as(small), replace(prepared, experiment=small), inside.store)
-    assert unfit(trained_as(small), replace(prepared, experiment=large), inside.store) == (
+    check_initial_run(trained_as(small), replace(job, experiment=small))
+    assert unfit(trained_as(small), replace(job, experiment=large)) == (
         f"{title}: sampling.frames is 64 in that run, 128 here; give the fields of that run"
     )
-    assert unfit(trained_as(large), replace(prepared, experiment=large), inside.store) == (
+    assert unfit(trained_as(large), replace(job, experiment=large)) == (
         f"{title}: its fields are the same, its weights are not; train that run again with this version of the code"
     )
 
@@ -244,7 +243,7 @@ def test_a_fold_that_the_run_lacks_stops(tuned: Project, store_of: Connect) -> N
     )
 
 
-def test_predicting_anew_does_not_need_the_origin(tuned: Project, store_of: Connect) -> None:
+def test_predicting_anew_does_not_need_the_initial_run(tuned: Project, store_of: Connect) -> None:
     store = store_of(tuned)
     source = the_run(store)
     train(tuned, "name=heir")

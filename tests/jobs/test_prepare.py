@@ -12,20 +12,21 @@ import pytest
 
 from tagging.config import load
 from tagging.errors import UserError
-from tagging.jobs.prepare import Prepared, prepare
+from tagging.jobs.experiment import ExperimentJob
+from tagging.jobs.prepare import prepare
 from tests.project import read_csv
 from tests.trainings import Inside
 
 
 @pytest.mark.parametrize(("pool", "expected"), [("all", [True, True, False]), ("trusted", [False, True, False])])
 def test_noisy_draws_come_from_what_is_not_dropped_or_from_trusted_clips_alone(pool: str, expected: list[bool]) -> None:
-    nothing = dict.fromkeys(field.name for field in dataclasses.fields(Prepared))
+    nothing = dict.fromkeys(field.name for field in dataclasses.fields(ExperimentJob))
     own = {
         "experiment": load("base", [f"sampling.noisy_pool={pool}"]),
         "trusted": np.array([False, True, False]),
         "dropped": np.array([False, False, True]),
     }
-    assert Prepared(**{**nothing, **own}).noisy_pool.tolist() == expected
+    assert ExperimentJob(**{**nothing, **own}).noisy_pool.tolist() == expected
 
 
 @pytest.fixture

@@ -13,14 +13,16 @@ import torch
 from safetensors.torch import load_file
 from scipy.stats import rankdata
 from sklearn.metrics import label_ranking_average_precision_score
+from torch import nn
 
 from tagging.config import flatten
 from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
+from tagging.jobs.again import predict_again
+from tagging.jobs.base_runs import stored_base_runs
 from tagging.jobs.runs_of_job import fold_run
-from tagging.jobs.stacking.fold import StackerStage, stacker_fold_epochs, stacker_plan, stacker_stage
-from tagging.jobs.stacking.models import Predictor, fit, predictor_of
-from tagging.jobs.stacking.predict import predict_stacker, predict_stacker_again, stacker_members
+from tagging.jobs.stacker import StackerJob
+from tagging.jobs.stacker_models import predict_stacker, predict_with
 from tagging.metrics import lwlrap
 from tagging.models.stacking import FCNet
 from tagging.tracking.place import work_folder
@@ -29,7 +31,6 @@ from tagging.training.checkpoint import Checkpoints
 from tagging.training.loop import epochs
 from tests.project import read_csv
 from tests.stacked import MEMBERS, Stacked
-from tests.training.parts import Listener
 
 PARENT_FILES = {
     "config.yaml",
@@ -86,7 +87,7 @@ def test_its_run_is_as_an_experiments(stacked: Stacked) -> None:
     assert json.loads(run.params["members"]) == [member.id for member in members]
     listed = [{"run": member.id, "name": member.name} for member in members]
     assert json.loads(store.read_text(run.id, "stacker.json")) == {"members": listed}
-    assert [member.id for member in stacker_members(store, run)] == [member.id for member in members]
+    assert [member.id for member in stored_base_runs(store, run)] == [member.id for member in members]
     assert set(store.list_files(run.id)) - {"code/git.diff"} == PARENT_FILES
     assert {*run.metrics} == {
         *("cv_lwlrap", "cv_lwlrap_corrected", "fold_lwlrap_mean", "fold_lwlrap_std", "best_epoch_gain")
@@ -127,16 +128,15 @@ def test_a_fold_predicts_from_what_it_may_know(stacked: Stacked) -> None:
         fold = int(child.tags["fold"])
         model = FCNet(2 * 10, 10, 8, 4, 0.2)
         model.load_state_dict(load_file(store.fetch(child.id, "checkpoints/best/model.safetensors")))
-        predict = predictor_of(model)
         oof = store.read_table(child.id, "predictions/oof.parquet")
         assert set(oof["fold"]) == {fold}
-        own = predict(inputs_of(stacked, list(oof["fname"])).astype(np.float32))
+        own = predict_with(model, inputs_of(stacked, list(oof["fname"])).astype(np.float32))
         np.testing.assert_allclose(values(oof), own, atol=1e-5)
         for half, folds in (("test", range(3)), ("noisy", [fold])):
             paths = [f"predictions/{half}/fold_{number}.parquet" for number in folds]
             members = [blended(stacked, stacked.run(name), paths) for name in MEMBERS]
             there = store.read_table(run.id, f"predictions/{half}/fold_{fold}.parquet")
-            np.testing.assert_allclose(values(there), predict(np.concatenate(members, axis=1)), atol=1e-6)
+            np.testing.assert_allclose(values(there), predict_with(model, np.concatenate(members, axis=1)), atol=1e-6)
 
 
 def test_what_is_finished_is_not_trained_twice(stacked: Stacked, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,10 +145,10 @@ def test_what_is_finished_is_not_trained_twice(stacked: Stacked, capsys: pytest.
     said = capsys.readouterr().out
     assert f"trained before, under the name stacked: run {run.id}; --again would train it anew" in said
     by_id = f"members=[{stacked.run('tiny').id[:8]}, other]"
-    first = stacked.prepared().fingerprint()
-    assert stacked.prepared(by_id).fingerprint() == first
+    first = stacked.job().fingerprint()
+    assert stacked.job(by_id).fingerprint() == first
     for change in ("members=[other, tiny]", "members=[tiny]", "seed=1", "model.dropout=0.1"):
-        assert stacked.prepared(change).fingerprint() != first
+        assert stacked.job(change).fingerprint() != first
 
 
 @pytest.mark.parametrize("model", RIVALS)
@@ -175,7 +175,7 @@ def check_predictions(stacked: Stacked, run: Run) -> None:
     """Compare what a finished run makes of its members' words on the test clips with what it wrote of them."""
     store = stacked.store
     paths = store.list_files(run.id, "predictions/test")
-    said = [blended(stacked, member, paths) for member in stacker_members(store, run)]
+    said = [blended(stacked, member, paths) for member in stored_base_runs(store, run)]
     again = predict_stacker(store, run, said)
     assert (again.shape, again.dtype) == ((3, 8, 10), np.float32)
     for fold, probabilities in enumerate(again):
@@ -183,13 +183,13 @@ def check_predictions(stacked: Stacked, run: Run) -> None:
         np.testing.assert_allclose(probabilities, there, atol=1e-7)
     with pytest.raises(UserError, match=r": stacker.json lists 1 member, but it was trained on 2; bring"):
         predict_stacker(store, run, said[:1])
-    assert predict_stacker_again(store, run) == pytest.approx(run.metrics, abs=1e-9)
+    assert predict_again(store, run) == pytest.approx(run.metrics, abs=1e-9)
 
 
 def test_a_stacker_keeps_its_numbers_where_others_would_come_out(stacked: Stacked) -> None:
     run = stacked.run("stacked")
     with pytest.raises(UserError) as caught:
-        predict_stacker_again(stacked.store, run, ["model.dropout=0.5"])
+        predict_again(stacked.store, run, ["model.dropout=0.5"])
     assert str(caught.value) == (
         "labels, members' predictions or settings are not those stacked was trained with, and it keeps its numbers; "
         "give the same data, and no --set that changes numbers"
@@ -200,33 +200,28 @@ def test_a_stacker_keeps_its_numbers_where_others_would_come_out(stacked: Stacke
     assert str(caught.value) == f"tiny ({tiny.id[:8]}) is no stacker, but of kind experiment"
 
 
-def predictor(shared: StackerStage, fold: int, folder: Path) -> Predictor:
-    """Return what a fold predicts with when it has learned, after its last epoch where it has epochs."""
-    if shared.prepared.experiment.model.kind != "fcnet":
-        return predictor_of(fit(shared.prepared.experiment, shared.examples(), fold))
-    plan, listener = stacker_plan(shared, fold, lambda _: 0.0), Listener()
-    parts = (plan.parts, plan.batches, plan.loss, plan.validate, plan.settings)
-    assert len(list(epochs(*parts, Checkpoints(folder), listener, listener))) == plan.settings.epochs
-    return predictor_of(plan.parts.model)
-
-
-def with_other(shared: StackerStage, **changes: np.ndarray) -> StackerStage:
-    return stacker_stage(replace(shared.prepared, **changes))
+def learned(job: StackerJob, fold: int, folder: Path) -> nn.Module:
+    """Return a fold's model when it has learned, after its last epoch where it has epochs."""
+    if not job.predicting_epoch:
+        return job.fitted(fold)
+    training = job.training(fold)
+    assert len(list(epochs(training, Checkpoints(folder), lambda _: None))) == training.settings.epochs
+    return training.parts.model
 
 
 @pytest.mark.parametrize("model", ["model.kind=fcnet", *RIVALS])
 def test_a_fold_learns_nothing_from_the_clips_it_holds_out(stacked: Stacked, tmp_path: Path, model: str) -> None:
-    shared = stacker_stage(stacked.prepared(model))
-    prepared, held_out = shared.prepared, shared.prepared.folds == 1
-    asked = shared.means.numpy()[held_out]
-    said = predictor(shared, 1, tmp_path / "first")(asked)
-    tiles, labels = prepared.tiles.copy(), prepared.corrected.copy()
-    tiles[np.repeat(held_out, prepared.lengths)] = 0.5
+    job = stacked.job(model)
+    held_out = job.folds == 1
+    inputs = job.means.numpy()[held_out]
+    first = predict_with(learned(job, 1, tmp_path / "first"), inputs)
+    tiles, labels = job.tiles.copy(), job.corrected.copy()
+    tiles[np.repeat(held_out, job.lengths)] = 0.5
     labels[held_out] = 1 - labels[held_out]
-    blind = with_other(shared, tiles=tiles, corrected=labels)
-    assert np.array_equal(predictor(blind, 1, tmp_path / "blind")(asked), said)
-    others = with_other(shared, corrected=1 - labels)
-    assert not np.array_equal(predictor(others, 1, tmp_path / "others")(asked), said)
+    blind = replace(job, tiles=tiles, corrected=labels)
+    assert np.array_equal(predict_with(learned(blind, 1, tmp_path / "blind"), inputs), first)
+    others = replace(job, corrected=1 - labels)
+    assert not np.array_equal(predict_with(learned(others, 1, tmp_path / "others"), inputs), first)
 
 
 LEARNS_BY_HEART = {
@@ -241,25 +236,25 @@ LEARNS_BY_HEART = {
 def test_shuffled_labels_leave_chance_out_of_fold_though_they_are_learned(
     stacked: Stacked, tmp_path: Path, kind: str
 ) -> None:
-    prepared = stacked.prepared(LEARNS_BY_HEART[kind])
+    job = stacked.job(LEARNS_BY_HEART[kind])
     # what hardly trained members say, spread over 0 to 1 as those of trained ones, in the same order
-    spread = rankdata(prepared.tiles, axis=0) / len(prepared.tiles)
-    shared = stacker_stage(replace(prepared, tiles=spread.astype(np.float32)))
-    folds, labels, inputs = shared.prepared.folds, shared.prepared.corrected, shared.means.numpy()
-    found, chance, learned = [], [], []
+    spread = rankdata(job.tiles, axis=0) / len(job.tiles)
+    job = replace(job, tiles=spread.astype(np.float32))
+    folds, labels, inputs = job.folds, job.corrected, job.means.numpy()
+    found, chance, fitting = [], [], []
     for shuffle in range(3):
         generator = np.random.default_rng(shuffle)
         wrong = labels[generator.permutation(len(labels))]
         scores = np.zeros_like(labels)
         for fold in range(3):
-            predict = predictor(with_other(shared, corrected=wrong), fold, tmp_path / f"{shuffle}_{fold}")
-            scores[folds == fold] = predict(inputs[folds == fold])
-            learned.append(lwlrap(wrong[folds != fold], predict(inputs[folds != fold])))
+            model = learned(replace(job, corrected=wrong), fold, tmp_path / f"{shuffle}_{fold}")
+            scores[folds == fold] = predict_with(model, inputs[folds == fold])
+            fitting.append(lwlrap(wrong[folds != fold], predict_with(model, inputs[folds != fold])))
         found.append(lwlrap(wrong, scores))
         chance += [lwlrap(labels[generator.permutation(len(labels))], scores) for _ in range(50)]
     margin = 3 * np.std(chance) / np.sqrt(len(found))
     assert np.mean(found) < np.mean(chance) + margin
-    assert np.mean(learned) > np.mean(chance) + 0.2 + margin
+    assert np.mean(fitting) > np.mean(chance) + 0.2 + margin
 
 
 def test_killed_and_continued_equals_not_killed(stacked: Stacked) -> None:
@@ -267,11 +262,11 @@ def test_killed_and_continued_equals_not_killed(stacked: Stacked) -> None:
     store, whole = stacked.store, stacked.run("stacked")
     parent = store.start("demo", "stacker", "broken", {}, {})
     child = fold_run(store, parent, 0, None)
-    begun = stacker_fold_epochs(stacker_stage(stacked.prepared()), 0, child, parent, store)
+    begun = stacked.job().fold_epochs(0, child, parent, store)
     first = next(begun)
     begun.close()
     torch.rand(100)  # the global generator has moved on meanwhile
-    rest = list(stacker_fold_epochs(stacker_stage(stacked.prepared()), 0, child, parent, store))
+    rest = list(stacked.job().fold_epochs(0, child, parent, store))
     assert rest[0] == first
     other = store.children(whole.id)[0]
     for run in (child, other):
@@ -287,14 +282,12 @@ def test_removed_clips_are_neither_learned_nor_validated_on(stacked: Stacked) ->
     fnames = read_csv(stacked.demo / "train_curated.csv")["fname"]
     path = stacked.folder / "list.json"
     path.write_text(json.dumps({fnames[0]: "remove", fnames[1]: "Beeps"}))
-    shared = stacker_stage(stacked.prepared(f"labels.corrections={path}"))
-    prepared = shared.prepared
-    assert prepared.label_lists == (path,)
-    assert np.flatnonzero(prepared.removed).tolist() == [0]
+    job = stacked.job(f"labels.corrections={path}")
+    assert job.label_lists == (path,)
+    assert np.flatnonzero(job.removed).tolist() == [0]
     for fold in range(3):
-        learned, held_out = (set(shared.rows(fold, held_out=flag).tolist()) for flag in (False, True))
-        assert learned | held_out == set(range(1, 36))
-        assert not learned & held_out
-        assert len(shared.examples().without(fold)[0]) == len(learned)
-    classes = prepared.dataset.classes
-    assert prepared.corrected[1].tolist() == [float(name == "Beeps") for name in classes]
+        trained_on, held_out = (set(job.clips(fold, held_out=flag).tolist()) for flag in (False, True))
+        assert trained_on | held_out == set(range(1, 36))
+        assert not trained_on & held_out
+    classes = job.dataset.classes
+    assert job.corrected[1].tolist() == [float(name == "Beeps") for name in classes]

@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from tagging.errors import UserError
-from tagging.jobs.fold import batches_of, stage, validation_of
-from tagging.jobs.prepare import Prepared, prepare
-from tagging.jobs.teacher import attend, find_teacher, teacher_tags
+from tagging.jobs.experiment import ExperimentJob
+from tagging.jobs.prepare import job_of
+from tagging.jobs.teacher import soft_targets
 from tagging.tracking.store import Run, Store
+from tagging.training.batches import TrainingBatches
+from tagging.training.validation import Validation
 from tests.project import Project
 from tests.trainings import Inside, the_run
 
@@ -23,9 +25,10 @@ Connect = Callable[[Project], Store]
 SHARES = "teacher.run=tiny teacher.curated=0.25 teacher.noisy=0.75"
 
 
-def taught(inside: Inside, *overrides: str) -> Prepared:
-    experiment, teacher = find_teacher(inside.tiny(*overrides), inside.store)
-    return attend(teacher, prepare(experiment), inside.store)
+def taught(inside: Inside, *overrides: str) -> ExperimentJob:
+    job = job_of(inside.tiny(*overrides), inside.store)
+    assert isinstance(job, ExperimentJob)
+    return job
 
 
 def refused(inside: Inside, *overrides: str) -> list[str]:
@@ -44,22 +47,24 @@ def said(inside: Inside, path: str, fnames: tuple[str, ...], classes: tuple[str,
 
 
 def test_a_folds_targets_are_those_of_its_own_teacher_alone(inside: Inside) -> None:
-    prepared = taught(inside, SHARES)
-    data, rows = prepared.dataset, prepared.rows
+    job = taught(inside, SHARES)
+    data, rows = job.dataset, job.rows
     out_of_fold = said(inside, "predictions/oof.parquet", data.curated.fnames, data.classes)
-    shared = stage(prepared)
     for fold in range(3):
-        targets = batches_of(shared, fold)._targets.numpy()
+        training = job.training(fold)
+        assert isinstance(training.batches, TrainingBatches)
+        assert isinstance(training.evaluate, Validation)
+        targets = training.batches.targets.numpy()
         noisy = said(inside, f"predictions/noisy/fold_{fold}.parquet", data.noisy.fnames, data.classes)
         np.testing.assert_allclose(targets[rows["curated"]], 0.75 * data.curated.labels + 0.25 * out_of_fold, atol=1e-6)
         np.testing.assert_allclose(targets[rows["noisy"]], 0.25 * data.noisy.labels + 0.75 * noisy, atol=1e-6)
         # what is held out is looked at with its labels
-        held_out = prepared.folds == fold
-        assert np.array_equal(validation_of(shared, fold).targets.numpy(), data.curated.labels[held_out])
+        held_out = job.folds == fold
+        assert np.array_equal(training.evaluate.targets.numpy(), data.curated.labels[held_out])
 
 
 def test_batches_without_a_share_are_those_without_a_teacher_to_the_bit(inside: Inside) -> None:
-    plain, off = (batches_of(stage(taught(inside, *texts)), 1) for texts in ((), ("teacher.run=tiny",)))
+    plain, off = (taught(inside, *texts).training(1).batches for texts in ((), ("teacher.run=tiny",)))
     for step in range(3):
         one, other = plain.batch(1, step), off.batch(1, step)
         assert torch.equal(one.inputs, other.inputs)
@@ -89,7 +94,7 @@ def change(inside: Inside, path: str, how: Callable[[pd.DataFrame], pd.DataFrame
 
 
 def test_a_teacher_without_a_share_is_warned_of(inside: Inside, capsys: pytest.CaptureFixture[str]) -> None:
-    assert taught(inside, "teacher.run=tiny").lessons is None
+    assert taught(inside, "teacher.run=tiny").soft_targets is None
     assert capsys.readouterr().err == (
         "warning: teacher.run is given, but teacher.curated and teacher.noisy are 0: nothing is learnt from it\n"
     )
@@ -97,8 +102,11 @@ def test_a_teacher_without_a_share_is_warned_of(inside: Inside, capsys: pytest.C
 
 def test_a_student_says_whom_it_learnt_from(inside: Inside) -> None:
     source = the_run(inside.store)
-    assert teacher_tags(source) == {"teacher.run": source.id, "teacher.name": "tiny"}
-    assert teacher_tags(None) == {}
+    assert taught(inside, "teacher.run=tiny teacher.noisy=0.5").tags == {
+        "teacher.run": source.id,
+        "teacher.name": "tiny",
+    }
+    assert taught(inside).tags == {}
 
 
 def test_a_run_that_is_not_there_or_no_teacher_stops(inside: Inside) -> None:
@@ -135,29 +143,28 @@ def test_noisy_clips_that_were_not_predicted_say_how_to_get_there(inside: Inside
         "predictions/noisy/fold_2.parquet; train it, or the members of an ensemble or stacker, with --set "
         "predict.noisy=true, or give teacher.noisy=0"
     ]
-    assert taught(inside, "teacher.run=tiny teacher.curated=0.5").lessons is not None
+    assert taught(inside, "teacher.run=tiny teacher.curated=0.5").soft_targets is not None
 
 
 def test_other_classes_clips_and_folds_are_named_at_once(inside: Inside) -> None:
     source = the_run(inside.store)
-    experiment, teacher = find_teacher(inside.tiny(SHARES), inside.store)
-    prepared = prepare(experiment)
-    curated, classes = prepared.dataset.curated, prepared.dataset.classes
+    job = taught(inside, SHARES)
+    curated, classes = job.dataset.curated, job.dataset.classes
     fnames = ("0new.wav", *curated.fnames[1:])
     other = replace(
-        prepared,
-        dataset=replace(prepared.dataset, curated=replace(curated, fnames=fnames), classes=("Moo", *classes[1:])),
-        folds=np.where(np.arange(36) == 5, (prepared.folds + 1) % 3, prepared.folds),
+        job,
+        dataset=replace(job.dataset, curated=replace(curated, fnames=fnames), classes=("Moo", *classes[1:])),
+        folds=np.where(np.arange(36) == 5, (job.folds + 1) % 3, job.folds),
     )
     with pytest.raises(UserError) as caught:
-        attend(teacher, other, inside.store)
+        soft_targets(source, job.experiment.teacher, other, job.rows, inside.store)
     assert caught.value.problems == (
         f"{title(source)} was trained on other classes (only there {classes[0]}; only here Moo); "
         "name a run on the same classes",
         f"{title(source)} was trained on other curated clips (1 clip only there, such as {curated.fnames[0]}; 1 clip "
         "only here, such as 0new.wav); name a run on the same clips",
-        f"{title(source)} has 1 clip in another fold, such as {curated.fnames[5]}: what it says was learnt from clips "
-        "that are held out here; give the fields of `folds` that the run was trained with",
+        f"{title(source)} has 1 clip in another fold, such as {curated.fnames[5]}: its probabilities were learnt from "
+        "clips that are held out here; give the fields of `folds` that the run was trained with",
     )
 
 
@@ -166,13 +173,13 @@ def test_tables_with_gaps_or_without_sense_are_refused(inside: Inside) -> None:
     table = inside.store.read_table(source.id, path)
     column = table.columns[4]
     change(inside, path, lambda table: table.assign(**{column: [np.nan, 1.5, *table[column][2:]]}))
-    noisy = prepare(inside.tiny()).dataset.noisy.fnames
+    noisy = taught(inside).dataset.noisy.fnames
     assert refused(inside, SHARES) == [
         f"{source.title}: {path} cannot be used: values of 2 rows are no probabilities, first those of "
         f"{table['fname'][0]}; `python -m tagging predict --run {source.id[:8]}` makes it anew"
     ]
     change(inside, path, lambda _: table[2:])
-    assert refused(inside, SHARES) == [f"{title(source)} in {path} says nothing of 2 clips, such as {noisy[0]}"]
+    assert refused(inside, SHARES) == [f"{title(source)} in {path} has no probabilities of 2 clips, such as {noisy[0]}"]
 
 
 def train(project: Project, *overrides: str) -> str:
@@ -185,7 +192,7 @@ def test_a_trained_student_names_its_teacher_and_is_predicted_anew_without_it(
     store = store_of(moved)
     source = the_run(store)
     out = train(moved, "name=student", SHARES)
-    assert f"\nthe targets hold what tiny ({source.id[:8]}) of data set demo says\n" in out
+    assert f"\nthe targets hold probabilities of tiny ({source.id[:8]}) of data set demo\n" in out
     student = the_run(store, "student")
     assert (student.params["teacher.run"], student.tags["teacher.run"]) == (source.id, source.id)
     assert student.tags["ensemble"] == "exclude"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tagging.config import load
-from tagging.jobs.fold import Stage, stage
+from tagging.jobs.experiment import ExperimentJob
 from tests.members.facts import FACTS, Facts
 from tests.members.standin import prepare_standin, write_standin
 
@@ -19,7 +19,7 @@ class Member:
 
     name: str
     folder: Path
-    stage: Stage
+    job: ExperimentJob
     facts: Facts
 
 
@@ -35,5 +35,5 @@ def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module", params=FACTS)
 def member(request: pytest.FixtureRequest, standin: Path) -> Member:
     """Prepare each member in turn."""
-    prepared = prepare_standin(load(request.param, ["device=cpu"], data=standin))
-    return Member(request.param, standin, stage(prepared), FACTS[request.param])
+    job = prepare_standin(load(request.param, ["device=cpu"], data=standin))
+    return Member(request.param, standin, job, FACTS[request.param])

@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tagging.config import load
-from tagging.jobs.fold import stage
 from tests.members.standin import prepare_standin, write_standin
 from tests.members.steps import two_steps
 from tests.memory import peak
@@ -23,7 +22,7 @@ def main(member: str) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "fsdkaggle2019"
         write_standin(folder)
-        seen = two_steps(stage(prepare_standin(load(member, ["device=cpu"], data=folder))))
+        seen = two_steps(prepare_standin(load(member, ["device=cpu"], data=folder)))
     print(json.dumps({**asdict(seen), "peak_gb": peak() / 1e9}))
 
 

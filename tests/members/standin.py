@@ -20,7 +20,8 @@ from tagging.features.files import DTYPES, Progress, StoreFiles
 from tagging.features.journal import ClipRecord
 from tagging.features.reading import Decode
 from tagging.features.settings import LogMelSettings
-from tagging.jobs.prepare import Prepared, prepare
+from tagging.jobs.experiment import ExperimentJob
+from tagging.jobs.prepare import prepare
 from tests.shared import SHARED
 from tests.stand_in import stand_in
 
@@ -46,7 +47,7 @@ def write_standin(folder: Path) -> None:
     (folder / SUBMISSION).write_text(",".join(["fname", *sorted(classes)]) + "\n")
 
 
-def prepare_standin(experiment: Experiment) -> Prepared:
+def prepare_standin(experiment: Experiment) -> ExperimentJob:
     """Prepare an experiment on a stand-in; the store lies beside its folder, and is written where it is missing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tagging.features.build.build", write_logmels)

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tagging.inference.predict import autocast_dtype
-from tagging.jobs import build
-from tagging.jobs.fold import Stage, batches_of
-from tagging.training.loop import LoopSettings, train_step
+from tagging.jobs.experiment import ExperimentJob
+from tagging.training.loop import train_step
 
 FOLD, EPOCH, STEPS = 0, 1, 2
 
@@ -32,14 +30,10 @@ class TwoSteps:
     finite_gradients: bool  # every parameter has one, and it is finite
 
 
-def two_steps(shared: Stage) -> TwoSteps:
+def two_steps(job: ExperimentJob) -> TwoSteps:
     """Train the first two steps of fold 0 with the member's own network, batches, loss and optimizer."""
-    experiment = shared.prepared.experiment
-    parts = build.parts_of(experiment, len(shared.prepared.dataset.classes), FOLD, shared.device)
-    loss = build.loss_of(experiment).to(shared.device)
-    dtype = autocast_dtype(experiment.training.precision, shared.device)
-    settings = LoopSettings(1, None, dtype, shared.device, experiment.seed, FOLD)
-    maker = batches_of(shared, FOLD)
+    training = job.training(FOLD)
+    parts, maker = training.parts, training.batches
     outputs: list[list[tuple[int, ...]]] = []
 
     def forward(inputs: Tensor) -> Sequence[Tensor]:
@@ -52,7 +46,7 @@ def two_steps(shared: Stage) -> TwoSteps:
     for step in range(STEPS):
         started = time.perf_counter()
         batches.append(maker.batch(EPOCH, step))
-        losses.append(float(train_step(parts, forward, batches[-1], loss, settings)))
+        losses.append(float(train_step(parts, forward, batches[-1], training.loss, training.settings)))
         seconds.append(time.perf_counter() - started)
     parameters = list(parts.model.parameters())
     return TwoSteps(

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from tagging.config import load
-from tagging.jobs.fold import batches_of, stage
 from tagging.jobs.prepare import prepare
 from tagging.sources import TRUSTED
 from tagging.tracking.store import Store
@@ -62,7 +61,7 @@ def test_a_member_trains_on_trusted_noisy_clips(tmp_path: Path, monkeypatch: pyt
     for fold in range(2):
         trusted = [noisy.fnames[row - first] for row in prepared.source_rows.pools(fold)[TRUSTED]]
         assert trusted == [fname for fname, said in selection.items() if said != "remove"]
-        maker = batches_of(stage(prepared), fold)
+        maker = prepared.training(fold).batches
         sources = torch.cat([maker.batch(1, step).sources for step in range(maker.steps)])
         assert 0.25 < (sources == TRUSTED).float().mean() < 0.6  # of 64 draws, 0.42 on average
 

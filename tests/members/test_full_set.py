@@ -13,8 +13,7 @@ import torch
 
 from tagging import seeds
 from tagging.config import load
-from tagging.jobs.fold import batches_of, stage, validation_of
-from tagging.jobs.prepare import Prepared
+from tagging.jobs.experiment import ExperimentJob
 from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.training.sampling import SourcePools
 from tests.config.test_members import FACTS as CONFIGURED
@@ -33,7 +32,7 @@ def test_there_are_facts_of_every_member() -> None:
 
 
 def test_the_label_lists_change_what_they_should(member: Member) -> None:
-    prepared = member.stage.prepared
+    prepared = member.job
     relabelled = (prepared.corrected != prepared.dataset.curated.labels).any(axis=1)
     assert (len(prepared.dataset.curated), len(prepared.dataset.noisy)) == (CLIPS, NOISY_CLIPS)
     assert (int(prepared.removed.sum()), int(relabelled.sum())) == (member.facts.removed, member.facts.relabelled)
@@ -43,24 +42,24 @@ def test_the_label_lists_change_what_they_should(member: Member) -> None:
 
 
 def test_the_folds_are_those_of_the_winning_solution(member: Member) -> None:
-    digits = "".join(map(str, member.stage.prepared.folds))
+    digits = "".join(map(str, member.job.folds))
     assert hashlib.sha1(digits.encode()).hexdigest() == "d3710d0d91435afdba5022d1956b6ae7650abd4c"
 
 
 def test_every_fold_trains_and_validates_on_as_many_clips_as_published(member: Member) -> None:
     facts = member.facts
     left = CLIPS - facts.removed
-    pools = [member.stage.prepared.source_rows.pools(k) for k in range(FOLDS)]
+    pools = [member.job.source_rows.pools(k) for k in range(FOLDS)]
     sizes = [{source: len(rows) for source, rows in pool.items()} for pool in pools]
     assert sizes == [
         {CURATED: left - held_out, NOISY: facts.noisy, TRUSTED: facts.trusted} for held_out in facts.validated
     ]
-    assert tuple(len(validation_of(member.stage, k).clips) for k in range(FOLDS)) == facts.validated
+    assert tuple(len(member.job.clips.rows.held_out(k)) for k in range(FOLDS)) == facts.validated
 
 
 def test_an_epoch_draws_each_source_as_often_as_published(member: Member) -> None:
-    prepared = member.stage.prepared
-    assert batches_of(member.stage, FOLD).steps == DRAWS // BATCH
+    prepared = member.job
+    assert member.job.training(FOLD).batches.steps == DRAWS // BATCH
     _, sources = draw(prepared, DRAWS // BATCH)
     assert len(sources) == DRAWS
     counts = np.bincount(sources, minlength=3).tolist()
@@ -70,7 +69,7 @@ def test_an_epoch_draws_each_source_as_often_as_published(member: Member) -> Non
 
 
 def test_no_clip_is_drawn_that_its_source_must_not_have(member: Member) -> None:
-    prepared = member.stage.prepared
+    prepared = member.job
     allowed = fnames_by_source(member)
     # the store holds the curated clips first, then the noisy ones
     fnames = np.array([*prepared.dataset.curated.fnames, *prepared.dataset.noisy.fnames])
@@ -83,8 +82,8 @@ def test_no_clip_is_drawn_that_its_source_must_not_have(member: Member) -> None:
 def test_two_steps_of_a_small_network(member: Member) -> None:
     overrides = ["device=cpu", "model.base_size=4", f"sampling.batch_size={FEW}"]
     # which prepare does not read
-    prepared = replace(member.stage.prepared, experiment=load(member.name, overrides, data=member.folder))
-    seen = two_steps(stage(prepared))
+    prepared = replace(member.job, experiment=load(member.name, overrides, data=member.folder))
+    seen = two_steps(prepared)
     assert seen.steps_an_epoch == DRAWS // FEW
     assert seen.inputs == [(FEW, 3, 128, 256)] * STEPS
     assert seen.targets == [(FEW, CLASSES)] * STEPS
@@ -95,7 +94,7 @@ def test_two_steps_of_a_small_network(member: Member) -> None:
     assert np.concatenate(seen.sources).tolist() == sources.tolist()  # so `draw` draws as a training does
 
 
-def draw(prepared: Prepared, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def draw(prepared: ExperimentJob, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows and sources of the first draws of fold 0, without making the batches."""
     sampling = prepared.experiment.sampling
     pools = SourcePools(
@@ -112,7 +111,7 @@ def draw(prepared: Prepared, steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 def fnames_by_source(member: Member) -> dict[int, set[str]]:
     """Return the clips that fold 0 may draw, read from the label lists themselves."""
-    prepared = member.stage.prepared
+    prepared = member.job
     labels, data = prepared.experiment.labels, prepared.dataset
     _, removed = said_of(member.folder / labels.corrections)
     trusted, dropped = said_of(member.folder / labels.noisy_selection) if labels.noisy_selection else (set(), set())

@@ -8,7 +8,7 @@ import torch
 from scipy.special import expit, logit
 
 from tagging.config.sections.stacking import BoostingModel, FCNetModel, LogisticModel, StackerModel
-from tagging.jobs.build import stacker_arguments
+from tagging.jobs.stacker_models import stacker_arguments
 from tagging.models.stacking import STACKERS, FCNet, LogisticRegression
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tagging.commands.show_runs import show_runs
 from tagging.config import load
-from tagging.jobs.job import job_of
+from tagging.jobs.prepare import job_of
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.members import ensemble_of
 from tagging.runs.predictions import read_out_of_fold
@@ -49,7 +49,7 @@ def leaky_member(stacked: Stacked) -> Iterator[Run]:
 
 def test_without_a_leak_there_is_no_tag_and_no_word(inside: Inside, capsys: Capture) -> None:
     job = job_of(inside.tiny("init.run=tiny teacher.run=tiny teacher.noisy=0.5"), inside.store)
-    job.begin(the_run(inside.store))
+    job.begin(the_run(inside.store), inside.store)
     assert not job.tags.keys() & MARKS.keys()
     assert capsys.readouterr().err == ""
 
@@ -57,7 +57,7 @@ def test_without_a_leak_there_is_no_tag_and_no_word(inside: Inside, capsys: Capt
 def test_a_share_in_the_targets_of_curated_clips_leaks(inside: Inside, capsys: Capture) -> None:
     job = job_of(inside.tiny("teacher.run=tiny teacher.curated=0.5"), inside.store)
     source = the_run(inside.store)
-    job.begin(source)
+    job.begin(source, inside.store)
     assert job.tags == {"teacher.run": source.id, "teacher.name": "tiny", **MARKS}
     assert capsys.readouterr().err == (
         "warning: teacher.curated is 0.5, and out-of-fold probabilities come from networks that saw other folds: " + END
@@ -67,7 +67,7 @@ def test_a_share_in_the_targets_of_curated_clips_leaks(inside: Inside, capsys: C
 @pytest.mark.parametrize("fields", ["init.run=tiny", "teacher.run=tiny teacher.noisy=0.5"])
 def test_weights_and_words_hand_it_on(inside: Inside, leaky: Run, fields: str, capsys: Capture) -> None:
     job = job_of(inside.tiny(fields), inside.store)
-    job.begin(leaky)
+    job.begin(leaky, inside.store)
     assert MARKS.items() <= job.tags.items()
     assert capsys.readouterr().err == handed_on(leaky)
 

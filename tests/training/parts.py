@@ -12,12 +12,13 @@ from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.inference.predict import autocast_dtype
 from tagging.jobs import build
+from tagging.jobs.build import model_of
 from tagging.sources import CURATED, NOISY, TRUSTED
+from tagging.training import setup
 from tagging.training.batches import TrainingBatches
 from tagging.training.checkpoint import Checkpoints
 from tagging.training.history import EpochRecord
-from tagging.training.loop import LoopSettings, epochs
-from tagging.training.parts import Parts
+from tagging.training.loop import FoldTraining, LoopSettings, epochs
 from tagging.training.sampling import SourcePools
 from tagging.training.validation import Validation
 
@@ -27,53 +28,30 @@ OVERRIDES = (
 )
 
 
-class Listener:
-    """A tracker and progress bar that only remember."""
-
-    def __init__(self) -> None:
-        self.records: list[dict[str, float]] = []
-        self.steps = 0
-
-    def log_epoch(self, record: dict[str, float]) -> None:
-        self.records.append(record)
-
-    def update(self, steps: int) -> None:
-        self.steps += steps
-
-    def describe(self, record: EpochRecord) -> None:
-        pass
-
-
 class Training:
     """One fold over synthetic clips, put together by the real builders."""
 
     def __init__(self, folder: Path, *overrides: str, epochs: int = 4, patience: int | None = None) -> None:
         self.experiment = load("base", [f"{OVERRIDES} training.precision=float32", *overrides])
         logmels, targets = clips()
-        self.parts: Parts = build.parts_of(self.experiment, 3, 0, CPU)
+        how = build.fold_settings(self.experiment)
         views, mixes = build.view_settings(self.experiment), build.mix_settings(self.experiment)
+        self.parts = setup.parts_of(model_of(self.experiment, 3, 0, CPU), how, CPU)
         self.batches = batches(logmels, targets, views, mixes)
-        self.loss = build.loss_of(self.experiment)
+        self.loss = setup.loss_of(how)
         dtype = autocast_dtype(self.experiment.training.precision, CPU)
         held_out = torch.arange(24, 30)
         self.validate = Validation(logmels, held_out, targets[held_out], self.loss, 32, 4, CPU, dtype)
         self.settings = LoopSettings(epochs, patience, dtype, CPU, seed=1, fold=0)
         self.checkpoints = Checkpoints(folder)
-        self.listener = Listener()
+        self.steps = 0
 
     def fit(self) -> list[EpochRecord]:
-        return list(
-            epochs(
-                self.parts,
-                self.batches,
-                self.loss,
-                self.validate,
-                self.settings,
-                self.checkpoints,
-                self.listener,
-                self.listener,
-            )
-        )
+        training = FoldTraining(self.parts, self.batches, self.loss, self.validate, self.settings)
+        return list(epochs(training, self.checkpoints, self.count))
+
+    def count(self, steps: int) -> None:
+        self.steps += steps
 
 
 def clips() -> tuple[LogMels, torch.Tensor]:

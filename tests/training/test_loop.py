@@ -39,8 +39,7 @@ def test_it_learns(tmp_path: Path) -> None:
     assert history[-1].train_loss < history[0].train_loss
     assert max(record.val_lwlrap for record in history) > 0.8
     assert [record.epoch for record in history] == list(range(1, 13))
-    assert training.listener.records == [record.as_dict() for record in history]
-    assert training.listener.steps == 12 * 3
+    assert training.steps == 12 * 3
 
 
 @pytest.mark.parametrize("kind", LOSSES)
@@ -64,7 +63,7 @@ def test_continued_equals_not_broken_off_to_the_last_bit(tmp_path: Path, broken_
     assert numbers(history) == numbers(expected)
     assert equal(weights(continued), weights(whole))
     assert len({record.lr for record in history}) > 1  # the scheduler was at work
-    assert continued.listener.records == [record.as_dict() for record in history]
+    assert continued.steps == whole.steps
 
 
 def test_a_finished_fold_is_not_trained_on(tmp_path: Path) -> None:

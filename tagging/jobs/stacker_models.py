@@ -1,0 +1,118 @@
+"""A stacker's models: built, fitted where they have no epochs, brought back from a run, and asked for probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tagging import seeds
+from tagging.config import Stacker
+from tagging.config.sections.stacking import BoostingModel, LogisticModel, StackerModel
+from tagging.contract import File
+from tagging.ensemble.rivals import fit_boosting, fit_logistic
+from tagging.errors import UserError
+from tagging.inference.blend import check_finite
+from tagging.jobs.build import adam_of
+from tagging.jobs.device import device_of
+from tagging.models.stacking import STACKERS
+from tagging.report.wording import count
+from tagging.runs.finished import finished_folds
+from tagging.runs.stored import stored_recipe
+from tagging.tracking.files import REPLACE
+from tagging.tracking.store import Run, Store
+from tagging.training import setup
+from tagging.training.checkpoint import load_weights
+from tagging.training.loop import Parts
+
+WEIGHTS = "checkpoints/best/model.safetensors"  # of a fold run
+
+
+def stacker_model(stacker: Stacker, inputs: int, num_classes: int, fold: int) -> nn.Module:
+    """Return a fold's model, its initial weights drawn from (seed, fold)."""
+    torch.manual_seed(seeds.derive(stacker.seed, fold, "weights"))
+    return STACKERS[stacker.model.kind](inputs, num_classes, **stacker_arguments(stacker.model))
+
+
+def stacker_arguments(section: StackerModel) -> dict[str, Any]:
+    """Return the arguments of a stacker's network beside its inputs and classes; the others say how it is fitted."""
+    return section.model_dump(exclude={"kind", "c", "min_leaf", "rate"})
+
+
+def stacker_parts(stacker: Stacker, model: nn.Module, device: torch.device) -> Parts:
+    """Return everything that the epochs of a stacker change around its network, which lies on the device."""
+    optimizer = torch.optim.Adam(model.parameters(), **adam_of(stacker.optimizer))
+    steps = stacker.training.epochs * stacker.sampling.steps
+    scheduler = setup.scheduler_of(optimizer, stacker.scheduler.model_dump(), steps)
+    return Parts(model, optimizer, scheduler, torch.amp.GradScaler(device.type, enabled=False), ema=None)
+
+
+def fit(stacker: Stacker, inputs: np.ndarray, targets: np.ndarray, fold: int) -> nn.Module:
+    """Fit a fold's model by scikit-learn on `inputs` [n, F] and `targets` [n, C] 0/1; returns a network on the CPU."""
+    model = stacker_model(stacker, inputs.shape[1], targets.shape[1], fold)
+    model.load_state_dict({name: torch.from_numpy(part) for name, part in _fitted(stacker, inputs, targets, fold)})
+    return model
+
+
+def _fitted(stacker: Stacker, inputs: np.ndarray, targets: np.ndarray, fold: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the name and the values of each part of the network's state."""
+    section = stacker.model
+    if isinstance(section, LogisticModel):
+        weights = fit_logistic(inputs, targets, section.c)
+        yield from (("mean", weights.mean), ("scale", weights.scale))
+        yield from (("linear.weight", weights.weight), ("linear.bias", weights.bias))
+    else:
+        assert isinstance(section, BoostingModel)
+        seed = seeds.derive(stacker.seed, fold, "boosting") % 2**32
+        trees = fit_boosting(inputs, targets, section.rounds, section.leaves, section.min_leaf, section.rate, seed)
+        yield from vars(trees).items()
+
+
+def predict_with(model: nn.Module, inputs: np.ndarray) -> np.ndarray:
+    """Return a stacker's probabilities [n, C] float32 from those of its base runs [n, F], on its weights' device."""
+    device = next(iter(model.state_dict().values())).device
+    model.eval()
+    with torch.inference_mode():
+        probabilities: np.ndarray = torch.sigmoid(model(torch.from_numpy(inputs).to(device))[0]).cpu().numpy()
+    check_finite(probabilities, "the stacker's output", "train it with --again")
+    return probabilities
+
+
+def restore_stacker(
+    stacker: Stacker, num_classes: int, fold: int, run: Run, device: torch.device, store: Store
+) -> nn.Module:
+    """Return the model of a finished fold run."""
+    model = stacker_model(stacker, len(stacker.members) * num_classes, num_classes, fold)
+    with store.reading(run.id, WEIGHTS) as local:
+        load_weights(model, local)
+    return model.to(device)
+
+
+def predict_stacker(store: Store, run: Run, base_runs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the probabilities of each fold of a stacker for new clips: [K, n, C] float32, by number of the fold.
+
+    `base_runs`: of each, in the order of `stored_base_runs`, [n, C] in 0..1, the geometric mean over its folds of the
+    mean over tiles. Raises UserError where it was trained on another number of base runs, or lacks folds or weights.
+    """
+    stacker = stored_stacker(store, run)
+    if len(base_runs) != len(stacker.members):
+        listed = count(len(base_runs), "member")
+        raise UserError(
+            f"{run.title}: {File.STACKER} lists {listed}, but it was trained on {len(stacker.members)}; {REPLACE}"
+        )
+    inputs, classes = np.concatenate(base_runs, axis=1).astype(np.float32), base_runs[0].shape[1]
+    device, folds = device_of(stacker), finished_folds(store, run)
+    models = [restore_stacker(stacker, classes, fold, folds[fold], device, store) for fold in sorted(folds)]
+    return np.stack([predict_with(model, inputs) for model in models])
+
+
+def stored_stacker(store: Store, run: Run, overrides: Sequence[str] = (), data: Path | None = None) -> Stacker:
+    """Return what a stacker was trained by, as `stored_recipe` does; UserError for a run of another kind."""
+    stacker = stored_recipe(store, run, overrides, data)
+    if not isinstance(stacker, Stacker):
+        raise UserError(f"{run.title} is no stacker, but of kind {run.kind}")
+    return stacker
