@@ -57,7 +57,10 @@ def _sound_folder(root: Path, table: Table) -> Path:
         nearly = [folder for folder in (root, *folders) if _nearly_holds(folder, fnames)]
         holding = [root] if root in nearly else nearly
     if len(holding) > 1:
-        raise UserError(_say_several(table, holding))
+        raise UserError(
+            f"{table.path}: its files are found in several folders, {quoted(map(str, holding))}; keep the sound "
+            "beside the table or in one subfolder"
+        )
     if holding:
         return holding[0]
     # nothing matches: the messages about missing files name the likeliest place
@@ -78,10 +81,3 @@ def _nearly_holds(folder: Path, fnames: Sequence[str]) -> bool:
     except UserError:
         return False
     return any(found.match(fname).file for fname in fnames[:_TRIED])
-
-
-def _say_several(table: Table, folders: Sequence[Path]) -> str:
-    return (
-        f"{table.path}: its files are found in several folders, {quoted(str(folder) for folder in folders)}; "
-        "keep the sound beside the table or in one subfolder"
-    )

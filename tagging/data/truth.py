@@ -50,7 +50,14 @@ def read_truth(
     table = _read(path, ("fname", "labels", *([group] if group else [])), findings)
     column = group or (USAGE if USAGE in table.columns else "")
     fnames = table.columns["fname"]
-    labels = _labels(table, classes, findings)
+    labels, unknown = encode_labels(table.columns["labels"], classes)
+
+    def say(found: tuple[int, str]) -> str:
+        row, label = found
+        allowed = f"labels must be among the {len(classes)} classes that are predicted"
+        return f"{table.where(row)}: {say_unknown(label, table.columns['labels'][row], classes, allowed)}"
+
+    findings.problems += limited(unknown, say, f"labels to mend in {table.path.name}")
     _check_clips(table, predicted, findings)
     groups = _groups(table, column, findings) if column else {}
     findings.stop_if_any()
@@ -72,19 +79,6 @@ def _read(path: Path, required: Sequence[str], findings: Findings) -> Table:
         return read_table(path, required)
     except UserError as error:
         raise UserError(*findings.problems, *error.problems) from None
-
-
-def _labels(table: Table, classes: Sequence[str], findings: Findings) -> np.ndarray:
-    fields = table.columns["labels"]
-    labels, unknown = encode_labels(fields, classes)
-
-    def say(found: tuple[int, str]) -> str:
-        row, label = found
-        allowed = f"labels must be among the {len(classes)} classes that are predicted"
-        return f"{table.where(row)}: {say_unknown(label, fields[row], classes, allowed)}"
-
-    findings.problems += limited(unknown, say, f"labels to mend in {table.path.name}")
-    return labels
 
 
 def _check_clips(table: Table, predicted: Mapping[str, Sequence[str]], findings: Findings) -> None:

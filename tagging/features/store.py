@@ -53,7 +53,9 @@ class FeatureStore:
 
     @property
     def frames(self) -> np.ndarray:
-        """Frames [total, M] of all clips one after another, mapped from the disk; ValueError where there is none."""
+        """The frames [total, M] of all clips one after another, mapped from the disk."""
+        if not self.nbytes:  # an empty file cannot be mapped
+            return np.empty((0, self.n_mels), self.dtype)
         return np.memmap(StoreFiles(self.folder).frames, self.dtype, "r").reshape(-1, self.n_mels)
 
     @cached_property
@@ -61,7 +63,7 @@ class FeatureStore:
         """The log-mels, mapped from the disk."""
         from tagging.features.table import LogMels  # with torch
 
-        return LogMels.mapped(StoreFiles(self.folder).frames, self.n_mels, self.dtype, self.lengths, self.minima)
+        return LogMels.mapped(self.frames, self.lengths, self.minima)
 
 
 def open_store(

@@ -107,11 +107,13 @@ class LogMels:
         return self.frames[start : start + int(self.lengths[index])]
 
     @classmethod
-    def mapped(cls, path: Path, n_mels: int, dtype: np.dtype, lengths: np.ndarray, minima: np.ndarray) -> LogMels:
-        """Map a file of clips one after another, of `lengths` [N] int64 frames and `minima` [N] float32 dB."""
+    def mapped(cls, frames: np.ndarray, lengths: np.ndarray, minima: np.ndarray) -> LogMels:
+        """Return a table of `frames` that are mapped, read-only, of `lengths` [N] int64 and `minima` [N] float32 dB."""
         counted = torch.from_numpy(lengths)
-        frames = _map_frames(path, (int(counted.sum()), n_mels), dtype)
-        return cls(frames, counted.cumsum(0) - counted, counted, torch.from_numpy(minima))
+        with warnings.catch_warnings():
+            # torch has no read-only tensors and warns; nothing writes to the table
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            return cls(torch.from_numpy(frames), counted.cumsum(0) - counted, counted, torch.from_numpy(minima))
 
     @classmethod
     def from_clips(cls, clips: Sequence[Tensor]) -> LogMels:
@@ -125,16 +127,6 @@ class LogMels:
             lengths=lengths.to(device),
             minima=torch.stack(minima),
         )
-
-
-def _map_frames(path: Path, shape: tuple[int, int], dtype: np.dtype) -> Tensor:
-    if shape[0] == 0:  # an empty file cannot be mapped
-        return torch.from_numpy(np.empty(shape, dtype))
-    mapped = np.memmap(path, dtype=dtype, mode="r", shape=shape)
-    with warnings.catch_warnings():
-        # torch has no read-only tensors and warns; nothing writes to the table
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(mapped)
 
 
 class Spool:

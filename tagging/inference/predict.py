@@ -1,4 +1,4 @@
-"""Batched prediction of clips, tile by tile."""
+"""Batched prediction of clips by overlapping tiles, which together cover all of a clip."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from tagging.features.table import LogMels
 from tagging.features.windows import cut_windows
-from tagging.inference.tiles import plan_tiles
 
 # types of autocast by their names; float32 is none
 _AUTOCAST = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -36,8 +35,21 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 @dataclass(frozen=True)
+class TilePlan:
+    """K tiles, clip by clip and in the order of time.
+
+    `clips` [K] position of the clip in the lengths given, `tiles` [K] number of the tile within its
+    clip from 0, `starts` [K] its first frame in the clip, negative where it begins in the padding.
+    """
+
+    clips: NDArray[np.int64]
+    tiles: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class TileProbabilities:
-    """What a network says of K tiles.
+    """The probabilities that a network predicts for K tiles.
 
     `probabilities` [K, C] in 0..1, `clip` [K] position in the clips asked for, `tile` [K] number within
     the clip from 0; clip by clip, in the order of time.
@@ -86,6 +98,27 @@ def predict_tiles(
         raise ValueError("there is no clip to predict")
     # left on the device until here: a copy a batch would wait for the device each time
     return TileProbabilities(torch.cat(batches).cpu().numpy(), clip=plan.clips, tile=plan.tiles)
+
+
+def plan_tiles(lengths: NDArray[np.int64], window: int, step: int) -> TilePlan:
+    """Place tiles of `window` frames, `step` apart, over clips of `lengths` [N] frames.
+
+    A clip of T frames gets max(1, ceil((T - (window - step)) / step)) tiles: the fewest that cover it.
+    What they reach beyond it is padding, half on the left (rounded down), so that a clip no longer than
+    the window lies centred in one tile. Raises ValueError unless every length is at least 1 and
+    1 <= step <= window: a larger step would leave gaps.
+    """
+    if not 1 <= step <= window:
+        raise ValueError(f"the step must be 1 to {window} frames, the window, not {step}")
+    lengths = np.asarray(lengths, dtype=np.int64)
+    if (lengths < 1).any():
+        raise ValueError(f"clip {(lengths < 1).argmax()} has no frames")
+    overlap = window - step
+    counts = np.maximum(1, -((overlap - lengths) // step))  # -(-a // b) rounds up
+    left = (overlap + counts * step - lengths) // 2
+    clips = np.repeat(np.arange(len(lengths)), counts)
+    tiles = np.arange(len(clips)) - np.repeat(counts.cumsum() - counts, counts)
+    return TilePlan(clips=clips, tiles=tiles, starts=tiles * step - left[clips])
 
 
 def _probabilities(model: nn.Module, inputs: Tensor, dtype: torch.dtype) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from tagging.commandline import exit_status, minutes
 from tagging.data.findings import limited
+from tagging.data.tables import write_table
 from tagging.errors import UserError
 from tagging.inference.blend import Probabilities, check_finite
 from tagging.kernel.blending import blended
@@ -126,11 +126,9 @@ def with_all_rows(probabilities: Probabilities, readable: np.ndarray) -> Probabi
 def write(rows: Probabilities, listing: Listing, classes: Sequence[str], out: Path) -> None:
     """Write a submission whose columns stand in the order of the listing."""
     order = [list(classes).index(name) for name in listing.columns]
-    with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["fname", *listing.columns])
-        for fname, row in zip(listing.fnames, rows[:, order].tolist(), strict=True):
-            writer.writerow([fname, *(f"{value:.8g}" for value in row)])
+    texts = ([f"{value:.8g}" for value in row] for row in rows[:, order].tolist())
+    lines = ([fname, *row] for fname, row in zip(listing.fnames, texts, strict=True))
+    write_table(out, [["fname", *listing.columns], *lines])
 
 
 def warn_of_unreadable(sound: Sound) -> None:

@@ -13,8 +13,7 @@ from tagging.features.deltas import Deltas
 from tagging.features.settings import FrontEnd
 from tagging.features.table import LogMels
 from tagging.inference.blend import Probabilities, mean_over_tiles
-from tagging.inference.predict import autocast_dtype, predict_tiles
-from tagging.inference.tiles import plan_tiles
+from tagging.inference.predict import autocast_dtype, plan_tiles, predict_tiles
 from tagging.kernel.clock import Clock, NetworkFold, OutOfTime, Pace, Watch, label
 from tagging.kernel.plan import Network, Plan
 from tagging.kernel.weights import read_weights

@@ -86,12 +86,18 @@ def read_sounds(paths: Sequence[Path], front_ends: Sequence[FrontEnd], progress:
     settings = [one.settings for one in front_ends]
     logmels = [LogMel(one, "cpu") for one in settings]
     spools = [Spool(one.settings.n_mels, np.dtype(one.precision)) for one in front_ends]
-    seconds = _Seconds(list(ahead_of(announced_seconds, paths, _AHEAD)), progress)
+    ends = np.cumsum(list(ahead_of(announced_seconds, paths, _AHEAD))).tolist()  # seconds up to the end of each file
+    done = 0.0
+
+    def reach(seconds: float) -> None:
+        nonlocal done
+        done = seconds
+        progress(round(done), round(ends[-1]))
 
     def add(sound: SoundFile | list[np.ndarray]) -> None:
         for place, (one, logmel) in enumerate(zip(settings, logmels, strict=True)):
             if isinstance(sound, SoundFile):
-                waveform = _Decoding(sound, one.sample_rate, lambda some: seconds.add(some / 2 / len(front_ends)))
+                waveform = _Decoding(sound, one.sample_rate, lambda some: reach(done + some / 2 / len(front_ends)))
                 pieces: Iterable[torch.Tensor] = logmel.unfloored(trim_blocks(waveform, one))
             else:
                 pieces = logmel([sound[place]])
@@ -102,11 +108,11 @@ def read_sounds(paths: Sequence[Path], front_ends: Sequence[FrontEnd], progress:
     readable: list[bool] = []
     problems: list[str] = []
     sounds = ahead_of(lambda path: _unless_unreadable(path, lambda: _opened(path, settings)), paths, _AHEAD)
-    for path, sound in zip(paths, sounds, strict=True):
+    for path, sound, end in zip(paths, sounds, ends, strict=True):
         problem = sound if isinstance(sound, str) else _unless_unreadable(path, partial(add, sound))
         readable.append(problem is None)
         problems += [problem] if problem else []
-        seconds.end_file()
+        reach(end)
     tables = {one: spool.table() for one, spool in zip(front_ends, spools, strict=True)} if any(readable) else {}
     return Sound(np.array(readable, dtype=bool), tables, problems)
 
@@ -148,23 +154,3 @@ class _Decoding:
         for block in self.file.resampled(self.sample_rate):
             self.add(len(block) / self.sample_rate)
             yield block
-
-
-class _Seconds:
-    """Counts the seconds of sound that are done, of files of known lengths that come one after the other."""
-
-    def __init__(self, lengths: Sequence[float], progress: Callable[[int, int], None]) -> None:
-        self._ends = iter(np.cumsum(lengths).tolist())
-        self._total = round(sum(lengths))
-        self._done = 0.0
-        self._progress = progress
-
-    def add(self, seconds: float) -> None:
-        """Count a part of a file."""
-        self._done += seconds
-        self._progress(round(self._done), self._total)
-
-    def end_file(self) -> None:
-        """Count everything up to the end of the current file, however much of it was counted before."""
-        self._done = next(self._ends)
-        self._progress(round(self._done), self._total)

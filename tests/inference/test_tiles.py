@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagging.inference.tiles import plan_tiles
+from tagging.inference.predict import plan_tiles
 
 
 def tiles_of_one_clip(length, window, step):
