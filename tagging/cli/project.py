@@ -64,16 +64,12 @@ def _demo(parsed: argparse.Namespace) -> None:
 
 
 def _show(parsed: argparse.Namespace) -> None:
+    from tagging.commands.show import show_experiment, show_runs, show_schema
+
     if parsed.topic == "runs":
         begin(f"runs of {tracking_uri()}")
-        with importing():
-            from tagging.commands.show_runs import show_runs
-
         show_runs(parsed.limit)
-        return
-    from tagging.commands.show import show_experiment, show_schema
-
-    if parsed.topic == "experiment":
+    elif parsed.topic == "experiment":
         show_experiment(load_recipe(parsed))
     else:
         show_schema(parsed.field)

@@ -1,21 +1,11 @@
-"""Show experiments and the schema."""
+"""Show experiments, the schema, and the runs of the store."""
 
 from __future__ import annotations
 
-import re
-import textwrap
-from collections.abc import Container, Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
-
-from pydantic import BaseModel
-
-from tagging.config import Experiment, Recipe, Stacker, flatten
-from tagging.config.load import leaf_text, to_yaml
-from tagging.config.problems import leaf_paths, sections_of
-from tagging.errors import UserError, nearest
-
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+from tagging.commandline import importing
+from tagging.config import Recipe
+from tagging.config.load import to_yaml
+from tagging.contract import TOP, Metric, Tag
 
 
 def show_experiment(experiment: Recipe) -> None:
@@ -24,126 +14,35 @@ def show_experiment(experiment: Recipe) -> None:
 
 
 def show_schema(field: str = "") -> None:
-    """Print every field with its type, default and meaning, and every variant of a kind.
+    """Print the schema, or the part of one field or section, as `describe.schema_text` does."""
+    from tagging.config.describe import schema_text
 
-    With `field`, of that field or section alone; UserError with the nearest where there is none.
-    """
-    shared = [name for name, field in Stacker.model_fields.items() if _same(field, Experiment.model_fields.get(name))]
-    head = f"kind = stacker, at the top of a file: {_sentence(Stacker)} As of an experiment are {', '.join(shared)}."
-    experiment, stacker = schema_lines(Experiment, ""), schema_lines(Stacker, "", leaving_out=shared)
-    if field:
-        experiment, stacker = _of_field(experiment, field), _of_field(stacker, field)
-        head = "kind = stacker:"
-    if not experiment + stacker:
-        raise UserError(f"show schema: there is no field {field!r}{_meant(field)}")
-    for line in [*experiment, *(["", *_wrapped(head, 4), *stacker] if stacker else [])]:
-        print(line)
+    print(schema_text(field))
 
 
-def _of_field(lines: Sequence[str], field: str) -> list[str]:
-    """Return those of the schema's lines, each with what is wrapped below it, that are of a field or section."""
-    of_path = re.compile(rf"  {re.escape(field)}[. ]|{re.escape(field)}(\.\S+)?[: ]")
-    found: list[str] = []
-    taking = False
-    for line in lines:
-        if not line.startswith("    "):
-            taking = bool(of_path.match(line))
-        if taking:
-            found.append(line)
-    return found
+def show_runs(limit: int) -> None:
+    """Print the newest runs without a parent with their scores; those that labels leaked into are marked."""
+    with importing():
+        from tagging.commands.printing import print_rows
+        from tagging.tracking.ownership import close_abandoned
+        from tagging.tracking.store import Store
 
-
-def _meant(field: str) -> str:
-    fields = {**leaf_paths(Stacker), **leaf_paths(Experiment)}
-    sections = {path.rpartition(".")[0] for path in fields} - {""}
-    same = [path for path in fields if path.rpartition(".")[2] == field]
-    near = " or ".join(same[:3]) or nearest(field, [*fields, *sections])
-    return f"; did you mean {near}?" if near else ""
-
-
-def _same(field: FieldInfo, other: FieldInfo | None) -> bool:
-    return other is not None and (field.annotation, field.default) == (other.annotation, other.default)
-
-
-def schema_lines(section: type[BaseModel], prefix: str, leaving_out: Container[str] = ()) -> list[str]:
-    """Return two lines a field of a section, wrapped to 80 columns, then the sections below it with their variants.
-
-    Variants that an earlier field of the section has too are not repeated; fields in `leaving_out` are not shown.
-    """
-    lines, below = [], []
-    shown: dict[tuple[type[BaseModel], ...], str] = {}
-    for name, field in section.model_fields.items():
-        if name in leaving_out:
-            continue
-        path = f"{prefix}{name}"
-        variants = sections_of(field.annotation)
-        if not variants and name != "kind":
-            lines += _wrapped(f"  {path} = {_text(field.default)}  ({_allowed(field)})", 6)
-            lines += _wrapped(f"      {field.description}", 6)
-        elif len(variants) == 1:
-            (variant,) = variants.values()
-            below += ["", *_wrapped(f"{path}: {_sentence(variant)}", 4)]
-            below += schema_lines(variant, f"{path}.")
-        elif (key := tuple(variants.values())) in shown:
-            below += _like(shown[key], path, field.default)
-        elif variants:
-            shown[key] = path
-            for kind, variant in variants.items():
-                default = " The default." if isinstance(field.default, variant) else ""
-                below += ["", *_wrapped(f"{path}.kind = {kind}: {_sentence(variant)}{default}", 4)]
-                below += schema_lines(variant, f"{path}.")
-    return lines + below
-
-
-def _like(other: str, path: str, default: BaseModel) -> list[str]:
-    """Return the default of a field whose variants are those of another field."""
-    leaves = flatten(default)
-    head = f"{path}: as {other}. The default is {path}.kind = {leaves.pop('kind')}:"
-    return ["", *_wrapped(head, 4), *(f"  {path}.{name} = {_text(value)}" for name, value in leaves.items())]
-
-
-def _wrapped(text: str, indent: int) -> list[str]:
-    return textwrap.wrap(text, 80, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
-
-
-def _sentence(section: type[BaseModel]) -> str:
-    return (section.__doc__ or "").strip().splitlines()[0]
-
-
-def _text(value: Any) -> str:
-    """Return a default as a user would write it."""
-    return '""' if value == "" else leaf_text(value)
-
-
-def _allowed(field: FieldInfo) -> str:
-    """Return a field's type and bounds in words."""
-    return ", ".join([_type(field.annotation), *_bounds(field.metadata)])
-
-
-def _type(annotation: Any) -> str:
-    """Return a type in words: `int`, `a or b`, `list of int, >= 0`, `int, >= 1, or null`."""
-    arguments = get_args(annotation)
-    if get_origin(annotation) is Literal:
-        *others, last = map(str, arguments)
-        return f"{', '.join(others)} or {last}"
-    if get_origin(annotation) is Annotated:
-        return ", ".join([_type(arguments[0]), *_bounds(part for item in arguments[1:] for part in item.metadata)])
-    if get_origin(annotation) is tuple:
-        return f"list of {_type(arguments[0])}"
-    if arguments:
-        return f"{_type(arguments[0])}, or null"
-    return str(annotation.__name__)
-
-
-def _bounds(items: Iterable[Any]) -> list[str]:
-    return [
-        f"{sign} {_number(getattr(item, name))}"
-        for item in items
-        for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
-        if hasattr(item, name)
-    ]
-
-
-def _number(bound: float) -> str:
-    """Return a bound as a user would write it; the largest by its power."""
-    return f"{bound:g}" if isinstance(bound, float) or bound > 10**9 else str(bound)
+    store = Store.connect()
+    close_abandoned(store)
+    runs = [run for kind in TOP for run in store.search({Tag.KIND: kind})]
+    rows = []
+    for run in sorted(runs, key=lambda run: -run.start_time)[:limit]:
+        metrics = run.metrics
+        spread = f"{metrics[Metric.FOLD_MEAN]:.4f}" if Metric.FOLD_MEAN in metrics else ""
+        if Metric.FOLD_STD in metrics:
+            spread += f" ± {metrics[Metric.FOLD_STD]:.4f}"
+        score = (
+            f"{metrics[Metric.CV_LWLRAP]:.4f}{' (leaks)' if Tag.LEAKS in run.tags else ''}"
+            if Metric.CV_LWLRAP in metrics
+            else ""
+        )
+        rows.append([run.name, run.id[:8], run.dataset, run.status, score, spread])
+    if rows:
+        print_rows(["run", "id", "data set", "state", "CV lwlrap", "folds"], rows, left=6)
+    else:
+        print("no runs yet; `make train` makes the first")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tagging.commands.show_runs import show_runs
+from tagging.commands.show import show_runs
 from tagging.config import load
 from tagging.jobs.prepare import job_of
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
