@@ -12,9 +12,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tagging.features import journal
-from tagging.features.files import DTYPES, Progress, StoreFiles, writing
-from tagging.features.journal import ClipRecord
+from tagging.features.files import (
+    DTYPES,
+    ClipRecord,
+    Progress,
+    StoreFiles,
+    append_bytes,
+    append_records,
+    read_records,
+    rewrite_records,
+    writing,
+)
 from tagging.features.logmel import LogMel
 from tagging.features.reading import Decode, TrimmedSound, read_ahead
 from tagging.features.settings import FEATURE_VERSION, LogMelSettings
@@ -51,8 +59,8 @@ def build(
         clips = _logmels(logmel, group, dtype)
         new = [_record(sound, clip) for sound, clip in zip(group, clips, strict=True)]
         with writing(store):
-            journal.append_bytes(store.frames, b"".join(clip.tobytes() for clip in clips))
-            journal.append(store.journal, new)
+            append_bytes(store.frames, b"".join(clip.tobytes() for clip in clips))
+            append_records(store.journal, new)
         records += new
         progress(len(records), len(files))
     with writing(store):
@@ -61,11 +69,11 @@ def build(
 
 def _cut_back(store: StoreFiles, frame_bytes: int) -> list[ClipRecord]:
     """Cut journal and frames back to the whole groups that both hold, and return their records."""
-    records = journal.read(store.journal)
+    records = read_records(store.journal)
     size = store.frames.stat().st_size if store.frames.exists() else 0
     ends = np.cumsum([record.frames for record in records], dtype=np.int64) * frame_bytes
     held = int((ends <= size).sum()) // _GROUP * _GROUP
-    journal.rewrite(store.journal, records[:held])
+    rewrite_records(store.journal, records[:held])
     store.frames.touch()
     os.truncate(store.frames, int(ends[held - 1]) if held else 0)
     return records[:held]

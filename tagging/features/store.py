@@ -18,8 +18,14 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from tagging.errors import UserError
-from tagging.features import journal
-from tagging.features.files import DTYPES, Progress, StoreFiles, writing
+from tagging.features.files import (
+    DTYPES,
+    ClipRecord,
+    Progress,
+    StoreFiles,
+    read_records,
+    writing,
+)
 from tagging.features.settings import FEATURE_VERSION, LogMelSettings
 
 if TYPE_CHECKING:
@@ -130,7 +136,7 @@ def _locked(store: StoreFiles, total: int, progress: Progress) -> Iterator[None]
             lock.acquire(timeout=1)
             break
         except Timeout:
-            progress(len(journal.read(store.journal)), total)
+            progress(len(read_records(store.journal)), total)
     try:
         yield
     finally:
@@ -138,7 +144,7 @@ def _locked(store: StoreFiles, total: int, progress: Progress) -> Iterator[None]
 
 
 def _described(store: StoreFiles, n_mels: int, precision: str) -> FeatureStore:
-    records = journal.read(store.journal)
+    records = read_records(store.journal)
     return FeatureStore(
         folder=store.folder,
         n_mels=n_mels,
@@ -151,7 +157,7 @@ def _described(store: StoreFiles, n_mels: int, precision: str) -> FeatureStore:
     )
 
 
-def _reason(record: journal.ClipRecord) -> str | None:
+def _reason(record: ClipRecord) -> str | None:
     """Say why a clip cannot be used; earlier versions decoded samples whose powers float32 does not hold."""
     if record.error is None and not np.isfinite(record.minimum):
         return "its samples are too large to be sound (its log-mel is not finite)"

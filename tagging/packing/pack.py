@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from tagging.contract import split_folder
-from tagging.kernel.plan import Plan
+from tagging.data.demo import make_demo
+from tagging.features.table import LogMels
+from tagging.kernel.networks import best_device, count_tiles, predict_clips, restored
+from tagging.kernel.plan import Network, Plan
 from tagging.kernel.source import one_file
 from tagging.kernel.weights import all_weights
-from tagging.packing.estimate import MEASURED, Estimate, measure
 from tagging.packing.folder import FILE, in_place
 from tagging.packing.plan_of_run import plan_of, training_plan_of
+from tagging.predicting.new_sound import read_sounds
 from tagging.progress import say, warn
 from tagging.report.wording import count, span
 from tagging.runs.finished import warn_of_untrained
 from tagging.runs.stored import read_predictions
 from tagging.tracking.store import Run, Store
 
+MEASURED = 16  # synthetic clips
 PREDICTS = "--sound FOLDER [--sample sample_submission.csv] [--out submission.csv] [--time-limit MINUTES]"
 TRAINS = "--data FOLDER [--sound FOLDER] [--sample sample_submission.csv] [--out submission.csv]"
 
@@ -31,7 +38,7 @@ def pack_weights(store: Store, run: Run, out: Path, time_limit: float | None) ->
         weights = draft / "weights"
         weights.mkdir()
         plan = replace(plan_of(store, run, weights), time_limit=time_limit)
-        estimate = measure(plan, weights)
+        estimate = _measured(plan, weights)
         plan = replace(
             plan,
             networks=tuple(replace(one, tile_seconds=estimate.tile_seconds[one.name]) for one in plan.networks),
@@ -97,3 +104,47 @@ def _test_clips(store: Store, run: Run) -> int:
     """Return the number of the run's test clips, a thousand where it has none."""
     tables = store.list_files(run.id, split_folder("test"))
     return len(read_predictions(store, run, tables[0])) if tables else 1000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds on a device, for clips of `length` seconds on average.
+
+    `tile_seconds` has those of a tile for each network by its name; `clip_seconds` are those of a clip for everything.
+    """
+
+    device: str
+    length: float
+    tile_seconds: Mapping[str, float]
+    clip_seconds: float
+
+
+def _measured(plan: Plan, weights: Path) -> Estimate:
+    """Tag a few synthetic clips with one fold of each network of a plan, and return what that took."""
+    device = best_device()
+    with tempfile.TemporaryDirectory(prefix="tagging-kernel-") as folder:
+        make_demo(Path(folder) / "demo", seed=0, curated=10, noisy=0, test=MEASURED)
+        files = sorted((Path(folder) / "demo" / "test").iterdir())
+        began = time.monotonic()
+        sound = read_sounds(files, [network.front_end for network in plan.networks], lambda done, total: None)
+        clip_seconds = (time.monotonic() - began) / MEASURED
+    tile_seconds = {}
+    for network in plan.networks:
+        logmels = sound.tables[network.front_end].placed(device)
+        seconds = _fold_seconds(network, len(plan.classes), weights, logmels, device)
+        tile_seconds[network.name] = seconds / count_tiles(network, logmels)
+        clip_seconds += len(network.folds) * seconds / MEASURED
+    front_end, table = next(iter(sound.tables.items()))
+    length = float(table.lengths.double().mean()) * front_end.settings.hop / front_end.settings.sample_rate
+    return Estimate(device.type, length, tile_seconds, clip_seconds)
+
+
+def _fold_seconds(network: Network, num_classes: int, weights: Path, logmels: LogMels, device: torch.device) -> float:
+    """Return what one fold took for all clips: the shorter of two times, since the first warms up."""
+    model = restored(network, num_classes, weights / next(iter(network.folds.values())).file, device)
+    times = []
+    for _ in range(2):
+        began = time.monotonic()
+        predict_clips(model, network, logmels, device, lambda done, total: None)
+        times.append(time.monotonic() - began)
+    return min(times)

@@ -109,21 +109,15 @@ class _Collected:
                     self.networks[run.title] = self._network(run)
                 return Single(run.title)
             case "ensemble":
-                return self._blended(run, worth)
+                ensemble = read_ensemble(self._store, run)
+                members = [self._member(one.run, worth * one.weight) for one in ensemble.members]
+                weights = tuple(one.weight for one in ensemble.members)
+                return Blended(run.title, ensemble.method, weights, tuple(members))
             case "stacker":
                 return self._stacked(run, worth)
         raise UserError(
             f"{run.title} is of kind {run.kind or 'none'}; a kernel is packed of an experiment, a trial, a stacker "
             "or an ensemble"
-        )
-
-    def _blended(self, run: Run, worth: float) -> Blended:
-        ensemble = read_ensemble(self._store, run)
-        return Blended(
-            name=run.title,
-            method=ensemble.method,
-            weights=tuple(member.weight for member in ensemble.members),
-            members=tuple(self._member(member.run, worth * member.weight) for member in ensemble.members),
         )
 
     def _stacked(self, run: Run, worth: float) -> Stacked:

@@ -15,9 +15,13 @@ import pytest
 
 from tagging.config import Experiment
 from tagging.data.fsdkaggle import CURATED, NOISY, SUBMISSION
-from tagging.features import journal
-from tagging.features.files import DTYPES, Progress, StoreFiles
-from tagging.features.journal import ClipRecord
+from tagging.features.files import (
+    DTYPES,
+    ClipRecord,
+    Progress,
+    StoreFiles,
+    append_records,
+)
 from tagging.features.reading import Decode
 from tagging.features.settings import LogMelSettings
 from tagging.jobs.experiment import ExperimentJob
@@ -84,5 +88,5 @@ def write_logmels(
         )
         for path, start, clip in zip(files, starts, clips, strict=True)
     ]
-    journal.append(store.journal, records)
+    append_records(store.journal, records)
     store.done.write_text(json.dumps({"bytes": store.frames.stat().st_size}))

@@ -1,5 +1,4 @@
-from tagging.features import journal
-from tagging.features.journal import ClipRecord
+from tagging.features.files import ClipRecord, append_records, read_records, rewrite_records
 
 RECORDS = [
     ClipRecord(32, -100.0, "ab", notes=("resampled from 8000 Hz",)),
@@ -10,27 +9,27 @@ RECORDS = [
 
 def test_records_come_back(tmp_path):
     path = tmp_path / "journal.jsonl"
-    journal.append(path, RECORDS[:2])
-    journal.append(path, RECORDS[2:])
-    assert journal.read(path) == RECORDS
+    append_records(path, RECORDS[:2])
+    append_records(path, RECORDS[2:])
+    assert read_records(path) == RECORDS
 
 
 def test_no_file_is_no_records(tmp_path):
-    assert journal.read(tmp_path / "journal.jsonl") == []
+    assert read_records(tmp_path / "journal.jsonl") == []
 
 
 def test_torn_last_line_is_left_out(tmp_path):
     path = tmp_path / "journal.jsonl"
-    journal.append(path, RECORDS)
+    append_records(path, RECORDS)
     whole = path.read_bytes()
     for torn in (1, 2, 10):
         path.write_bytes(whole[:-torn])
-        assert journal.read(path) == RECORDS[:2]
+        assert read_records(path) == RECORDS[:2]
 
 
 def test_rewrite_replaces_what_was_there(tmp_path):
     path = tmp_path / "journal.jsonl"
-    journal.append(path, RECORDS)
-    journal.rewrite(path, RECORDS[:1])
-    assert journal.read(path) == RECORDS[:1]
+    append_records(path, RECORDS)
+    rewrite_records(path, RECORDS[:1])
+    assert read_records(path) == RECORDS[:1]
     assert [entry.name for entry in tmp_path.iterdir()] == ["journal.jsonl"]
