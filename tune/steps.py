@@ -5,16 +5,19 @@ from __future__ import annotations
 import socket
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from ray import tune
 
+from tagging.config import Experiment
 from tagging.contract import Kind, Metric, Tag
 from tagging.errors import UserError, is_disk_full
+from tagging.jobs.experiment import ExperimentJob
 from tagging.jobs.job import Job
-from tagging.jobs.prepare import Prepare, job_of
+from tagging.jobs.prepare import job_of, prepare
 from tagging.jobs.runs_of_job import fold_run, identity_tags, is_lost, log_inputs
 from tagging.runs.finished import fold_runs
 from tagging.tracking.epochs import EpochSender
@@ -33,13 +36,37 @@ from tune.stopping import PLANNED
 UNTIL_FREE = 150.0
 
 
-def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare: Prepare) -> Generator[Report]:
+# the sections that decide what is prepared; which folds are trained is the same for all trials of a sweep
+READ = ("data", "demo", "labels", "folds", "features", "sampling", "model")
+
+
+class Preparing:
+    """Prepares the experiments of the trials of one worker, one after another.
+
+    One that agrees with the last in the sections READ gets the same clips, folds and map of the log-mels: to read the
+    tables of 25,000 clips and to look at each file takes a second.
+    """
+
+    def __init__(self) -> None:
+        self._last: ExperimentJob | None = None
+
+    def __call__(self, experiment: Experiment) -> ExperimentJob:
+        """Return what `tagging.jobs.prepare.prepare` does, with its errors."""
+        last = self._last
+        if last and all(getattr(experiment, name) == getattr(last.experiment, name) for name in READ):
+            self._last = replace(last, experiment=experiment)
+        else:
+            self._last = prepare(experiment)
+        return self._last
+
+
+def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], preparing: Preparing) -> Generator[Report]:
     """Train the folds of a trial, from where an earlier start left them, and report each epoch."""
     store = Store.connect()
-    job = job_of(trial_experiment(plan.space, values, plan.data), store, by=prepare)
+    job = job_of(trial_experiment(plan.space, values, plan.data), store, by=preparing)
     lock = f"{plan.sweep_id[:10]}-{number}"
     with own(lock, patience=UNTIL_FREE), ExitStack() as left:
-        run = _trial_run(plan, number, values, {**identity_tags(job), **job.tags, Tag.LOCK: lock}, job, store)
+        run = _trial_run(plan, number, values, job, lock, store)
         log_inputs(store, run, job)
         job.begin(run, store)
         if job.device.type == "cuda":
@@ -47,38 +74,36 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepare
         in_population = plan.space.scheduler.kind == "pbt"
         scores = left.enter_context(_Scores(store, run, schedule(store, run) if in_population else ()))
         size = job.parameters() if "parameters" in plan.space.objectives else 0
+        epochs = job.experiment.training.epochs
         draws = job.experiment.sampling.steps * job.experiment.sampling.batch_size  # of an epoch
         folds = fold_runs(store, run)
         for place, fold in enumerate(job.folds_to_run):
-            scores.begin_after(place * job.experiment.training.epochs)
+            scores.begin_after(place * epochs)
             before = folds.get(fold)
-            if before is not None and before.status == "FINISHED":
-                scores.add_fold(fold, before.score(Metric.BEST_VAL), int(before.metrics.get("epochs", 0)))
-                scores.seconds += _trained_for(store, before, draws)
-                continue
-            if before is not None and is_lost(before):
-                raise UserError(_lost(number, fold, before))
-            folds[fold] = fold_run(store, run, fold, before)
-            # a rung sees again all that was before a break; a population, which pauses its trials, the last of it
-            heard = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
-            for record in job.fold_epochs(fold, folds[fold], run, store):
-                scores.add_epoch(fold, record.epoch, record.val_lwlrap, record.time_ms)
-                scores.seconds += draws / record.samples_per_s
-                if record.epoch >= heard:
-                    yield scores.report()
-            if not job.predicting_epoch:  # fitted at once
-                fitted = store.get(folds[fold].id)
-                scores.add_fold(fold, fitted.score(Metric.BEST_VAL), 0)
-                scores.seconds += _trained_for(store, fitted, draws)
+            trained = before is not None and before.status == "FINISHED"
+            if not trained:
+                if before is not None and is_lost(before):
+                    raise UserError(_lost(number, fold, before))
+                folds[fold] = fold_run(store, run, fold, before)
+                # a rung sees again all epochs before an interruption; a population pauses trials and sees the last
+                reported = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
+                for record in job.fold_epochs(fold, folds[fold], run, store):
+                    scores.add_epoch(fold, record.epoch, record.val_lwlrap, record.time_ms)
+                    scores.seconds += draws / record.samples_per_s
+                    if record.epoch >= reported:
+                        yield scores.report()
+            folds[fold] = store.get(folds[fold].id)
+            if trained or not job.predicting_epoch:  # its epochs are not counted yet
+                scores.add_fold(fold, folds[fold])
+                scores.seconds += _trained_for(store, folds[fold], draws)
         from tagging.jobs.summary import summarise  # with Matplotlib, at the end of a trial
 
-        finished = {fold: store.get(child.id) for fold, child in folds.items()}
-        summarise(job, run, finished, store)
+        summarise(job, run, folds, store)
         scores.close()
         numbers = {Metric.TRIAL_EPOCHS: scores.epochs, Metric.TRIAL_SECONDS: scores.seconds, "parameters": size}
         numbers[Metric.MEMORY_SHARE] = memory_share(job.device)
         store.log_metrics(run.id, {name: value for name, value in numbers.items() if value})
-        scores.begin_after(len(job.folds_to_run) * job.experiment.training.epochs)
+        scores.begin_after(len(job.folds_to_run) * epochs)
         yield {**scores.report(), "parameters": size, "whole": True, tune.result.DONE: True}
 
 
@@ -97,7 +122,7 @@ def _lost(number: int, fold: int, run: Run) -> str:
 
 
 def by_the_machine(error: Exception) -> bool:
-    """Say whether a full disk or a store that fails is what stopped a trial."""
+    """Return whether a full disk or a failing store stopped a trial."""
     return is_disk_full(error) or any(isinstance(one, StoreError) for one in (error, error.__cause__))
 
 
@@ -138,9 +163,9 @@ class _Scores:
         """Go to the end of the folds before, whenever they ended."""
         self._before = self._planned = planned
 
-    def add_fold(self, fold: int, score: float, epochs: int) -> None:
-        self._best[fold] = score
-        self.epochs += epochs
+    def add_fold(self, fold: int, run: Run) -> None:
+        self._best[fold] = run.score(Metric.BEST_VAL)
+        self.epochs += int(run.metrics.get("epochs", 0))
 
     def add_epoch(self, fold: int, epoch: int, score: float, time_ms: int) -> None:
         self._best[fold] = max(score, self._best.get(fold, 0.0))
@@ -158,20 +183,14 @@ class _Scores:
         self._history.clear()  # the store has it
 
 
-def _trial_run(
-    plan: SweepPlan,
-    number: int,
-    values: Mapping[str, Any],
-    identity: Mapping[str, object],
-    job: Job,
-    store: Store,
-) -> Run:
+def _trial_run(plan: SweepPlan, number: int, values: Mapping[str, Any], job: Job, lock: str, store: Store) -> Run:
     for run in store.children(plan.sweep_id, Kind.TRIAL):
         if run.tags.get(Tag.TRIAL_NUMBER) == str(number):
             store.reopen(run.id)
             return run
     tags = {
-        **identity,
+        **identity_tags(job),
+        Tag.LOCK: lock,
         Tag.TRIAL_NUMBER: number,
         Tag.BASE: Path(plan.space.experiment).stem,
         **value_tags(plan.space, values),

@@ -15,7 +15,7 @@ from tagging.output import guard
 from tune.schema import Report
 
 if TYPE_CHECKING:
-    from tune.preparing import Preparing
+    from tune.steps import Preparing
 
 
 class CrossValidation(tune.Trainable):
@@ -38,8 +38,7 @@ class CrossValidation(tune.Trainable):
     def step(self) -> Report:
         """Train one epoch; an error is reported, not raised, so that Ray does not restart the trial."""
         with importing():
-            from tune.preparing import Preparing
-            from tune.steps import by_the_machine, trial_steps
+            from tune.steps import Preparing, by_the_machine, trial_steps
         if self._steps is None:
             self._prepare = self._prepare or Preparing()
             plan, number, values = (self._config[name] for name in ("plan", "number", "values"))

@@ -1,4 +1,4 @@
-"""The runs of a training: what a parent says of itself, and a child for each fold."""
+"""The runs of a job: what its parent run logs, and a fold run for each fold."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ LONGEST_TAG = 4000  # characters; the first tell most
 
 
 def identity_tags(prepared: Job) -> dict[str, object]:
-    """Return the tags that say what a training computes, on which data, by which code."""
+    """Return the tags of what a job computes, on which data, from which runs, by which code."""
     return {
         **prepared.identity(),
+        **prepared.tags,
         **code_tags(),
         "warnings": len(prepared.warnings),
         Tag.RECIPE: RECIPE_VERSION,
@@ -52,12 +53,12 @@ def log_inputs(store: Store, run: Run, prepared: Job) -> None:
 
 
 def is_lost(fold: Run) -> bool:
-    """Say whether a fold that was broken off has epochs in the store, but no checkpoint in this work folder."""
+    """Return whether an interrupted fold run has epochs in the store, but no checkpoint in this work folder."""
     return "val_lwlrap" in fold.metrics and not (work_folder() / fold.id).is_dir()
 
 
 def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
-    """Return the run to train a fold in: the one broken off, unless its checkpoint is gone."""
+    """Return the run to train a fold in: the interrupted one, unless its checkpoint is gone."""
     if before is not None:
         if not is_lost(before):
             store.reopen(before.id)
@@ -76,9 +77,9 @@ def fold_scores(folds: Mapping[int, Run]) -> dict[str, float]:
 
 
 def log_progress(store: Store, run: Run, finished: Mapping[int, Run], planned: int) -> None:
-    """Write with a parent what its finished folds score, at the step of their number, and how many of all they are.
+    """Log mean and deviation of a parent's finished folds, at the step of their number, and how many are finished.
 
-    What is written already is not written twice, so that a start after a kill adds the one that is missing.
+    Points that the store has are not logged twice, so that a start after a kill adds the missing one.
     """
     step = len(finished)
     scores = fold_scores(finished) if finished else {}
@@ -88,7 +89,7 @@ def log_progress(store: Store, run: Run, finished: Mapping[int, Run], planned: i
 
 
 def tell_apart(store: Store, run: Run) -> None:
-    """Write with each run of this kind and data set, as its tag `apart`, in which settings it is unlike the others."""
+    """Set the tag `apart` of each run of this kind and data set: the settings in which it differs from the others."""
     runs = store.search({Tag.KIND: run.kind}, run.dataset)
     for one, text in zip(runs, told_apart([one.params for one in runs]), strict=True):
         if one.tags.get(Tag.APART, "") != (shown := text[:LONGEST_TAG]):
@@ -97,15 +98,15 @@ def tell_apart(store: Store, run: Run) -> None:
 
 @contextmanager
 def ending(store: Store, run: Run) -> Iterator[None]:
-    """End a parent's run in any case, as FINISHED, KILLED (Ctrl-C) or FAILED with the tag `error`."""
+    """End a parent run in any case, as FINISHED, KILLED (Ctrl-C) or FAILED with the tag `error`."""
     try:
         yield
     except BaseException as error:
         hasty = store.impatient()
         with suppress(UserError):  # the store itself may be what failed
             if not isinstance(error, KeyboardInterrupt):
-                said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-                hasty.set_tags(run.id, {Tag.ERROR: said[:500]})
+                text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+                hasty.set_tags(run.id, {Tag.ERROR: text[:500]})
             hasty.finish(run.id, "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
     store.finish(run.id, "FINISHED")

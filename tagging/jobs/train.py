@@ -39,7 +39,7 @@ def train_job(job: Job, before: Run | None, lineage: Mapping[str, str], store: S
 
 def _start(store: Store, job: Job, lineage: Mapping[str, str]) -> Run:
     recipe = job.experiment
-    tags = {**identity_tags(job), **lineage, **job.tags}
+    tags = {**identity_tags(job), **lineage}
     return store.start(job.dataset.name, job.kind, recipe.name, tags, {}, description=recipe.notes)
 
 

@@ -21,10 +21,9 @@ from tests.project import Project
 from tests.tracking.test_epochs import outage
 from tests.trainings import working_in
 from tests.tune.sweeps import SPACE, doubled_points, project
-from tune.preparing import Preparing
 from tune.schema import SweepPlan
 from tune.space import load_space
-from tune.steps import trial_steps
+from tune.steps import Preparing, trial_steps
 from tune.trial import CrossValidation
 
 __all__ = ["project"]

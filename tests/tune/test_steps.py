@@ -13,7 +13,7 @@ from tagging.jobs import inputs
 from tagging.jobs import prepare as module
 from tagging.jobs.prepare import prepare
 from tests.stand_in import stand_in
-from tune.preparing import READ, Preparing
+from tune.steps import READ, Preparing
 
 DEMO = ["data.kind=demo", "demo.curated=12", "demo.noisy=6", "demo.test=2", "folds.count=2", "features.n_mels=16"]
 
