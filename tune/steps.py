@@ -117,7 +117,7 @@ def _lost(number: int, fold: int, run: Run) -> str:
     return (
         f"trial {number} has epochs of fold {fold} in the store, but its checkpoint {work_folder() / run.id} is not on "
         f"{socket.gethostname()}: the machines of a cluster must share that folder (docs/cluster.md), and a trial "
-        "whose checkpoint was removed cannot go on"
+        "whose checkpoint was removed cannot continue"
     )
 
 

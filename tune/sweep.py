@@ -107,7 +107,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
 def _open() -> Store:
     store = open_store()
     for closed in close_abandoned(store):
-        say(f"run {closed.title} was broken off without a word; it is marked as KILLED")
+        say(f"run {closed.title} was left RUNNING by a process that died; it is marked as KILLED")
     return store
 
 

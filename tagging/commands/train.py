@@ -1,4 +1,4 @@
-"""Train an experiment or a stacker: find what is there already, run the folds that are missing, sum them up."""
+"""Train an experiment or a stacker: reuse or continue its run, print what comes out."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ LOOK_AT = "look at its curves and its settings, the learning rate first"
 def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, labelled: Labelled | None = None) -> Run:
     """Train the folds an experiment or a stacker asks for and return its run.
 
-    `lineage` (config.lineage) becomes tags of it. What is finished is not trained twice, what was broken off is
-    continued; `again` starts anew; `labelled` are the data where they are read already. Raises UserError for bad input,
-    and where another process trains the same.
+    `lineage` (config.lineage) becomes tags of the run. Finished folds are not trained twice, interrupted ones are
+    continued; `again` trains a finished run anew; `labelled` are the data where they are read already. Raises UserError
+    for bad input, and where another process trains the same.
     """
     labelled = labelled or read_labelled(recipe)
     check_machine(recipe)  # what the machine cannot do stops before any work
     store = open_store()
     for closed in close_abandoned(store):
-        say(f"run {closed.title} was broken off without a word; it is marked as KILLED")
+        say(f"run {closed.title} was left RUNNING by a process that died; it is marked as KILLED")
     job = job_of(recipe, store, labelled)
     fingerprint = job.fingerprint()
     _introduce(job)
@@ -63,7 +63,7 @@ def _introduce(job: Job) -> None:
 
 
 def _warn_of_poor(job: Job, run: Run, store: Store) -> None:
-    """Warn where a whole run says the same of every clip, or lies far below the other runs on these clips."""
+    """Warn where a whole run predicts the same for every clip, or lies far below the other runs on these clips."""
     if run.tags.get(Tag.CANDIDATE) != "yes":
         return
     oof = read_predictions(store, run, File.OOF)

@@ -1,4 +1,4 @@
-"""The members of a stacker: the runs that are meant, and what they say of every clip."""
+"""The base runs of a stacker: which runs they are, and their probabilities of every clip."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ GRID = ("sampling.frames", "predict.tile_step", "features.sample_rate", "feature
 def find_base_runs(stacker: Stacker, dataset: str, store: Store) -> list[Run]:
     """Return the runs that `members` means, in its order; a name means a run of the data set before those of others.
 
-    Raises UserError, all problems at once, for a member that is not there, not a finished experiment or trial with all
-    folds, of another data set, named twice, or of other classes, clips or folds than the first.
+    Raises UserError, all problems at once, for a member that does not exist, is not a finished experiment or trial with
+    all folds, is of another data set, named twice, or of other classes, clips or folds than the first.
     """
     if not stacker.members:
         raise UserError("members is empty: a stacker learns from the runs it names, as --set members=[NAME, NAME]")
@@ -53,7 +53,7 @@ def _check_member(run: Run, dataset: str, store: Store) -> None:
             f"{title} is of data set {run.dataset}, not {dataset}; name its data with --data, or give another run"
         )
     if run.status != "FINISHED" or run.tags.get(Tag.CANDIDATE) != "yes":
-        raise UserError(f"{title} is {run.status} and lacks folds; go on with it by the command that began it")
+        raise UserError(f"{title} is {run.status} and lacks folds; continue it with the command that started it")
     finished_folds(store, run)
     run.score(Metric.CV_LWLRAP)  # which the page shows
     if not store.has_file(run.id, File.OOF_TILES):
@@ -88,10 +88,10 @@ def stored_base_runs(store: Store, run: Run) -> list[Run]:
 
 
 def read_tiles(runs: Sequence[Run], fnames: Sequence[str], store: Store) -> tuple[np.ndarray, np.ndarray]:
-    """Return what members say of the tiles of clips out of fold: [T, members · C] float32, and each clip's tiles [N].
+    """Return base runs' out-of-fold probabilities of tiles, [T, base runs · C] float32, and each clip's tiles [N].
 
-    Clip after clip in the order of `fnames` [N], tile after tile. Raises UserError where members have other tiles than
-    the first, or tables are damaged.
+    Clip after clip in the order of `fnames` [N], tile after tile. Raises UserError where base runs have other tiles
+    than the first, or tables are damaged.
     """
     tables = [
         _in_order(read_predictions(store, run, File.OOF_TILES, tiles=True), fnames, ("fname", "tile")) for run in runs
@@ -118,14 +118,14 @@ def _other_tiles(first: Run, run: Run, there: int, here: int) -> str:
     )
 
 
-def read_split(runs: Sequence[Run], half: str, store: Store, fold: int | None = None) -> pd.DataFrame | None:
-    """Return what members say of test or noisy clips: fname, then their classes one after another; None without.
+def read_split(runs: Sequence[Run], split: str, store: Store, fold: int | None = None) -> pd.DataFrame | None:
+    """Return base runs' probabilities of test or noisy clips: fname, then the classes of each; None without.
 
     Of each the geometric mean over its folds, or its fold `fold` alone. The columns of probabilities are numbered.
-    Raises UserError where members know other clips, or tables are damaged.
+    Raises UserError where base runs predict other clips, or tables are damaged.
     """
     folds = [list(finished_folds(store, run)) if fold is None else [fold] for run in runs]
-    blends = [mean_over_folds(store, run, half, numbers) for run, numbers in zip(runs, folds, strict=True)]
+    blends = [mean_over_folds(store, run, split, numbers) for run, numbers in zip(runs, folds, strict=True)]
     found = [blend for blend in blends if blend is not None]
     if len(found) < len(blends):
         return None
@@ -133,7 +133,7 @@ def read_split(runs: Sequence[Run], half: str, store: Store, fold: int | None = 
     for run, table in zip(runs, found, strict=True):
         if sorted(table["fname"]) != sorted(fnames):
             raise UserError(
-                f"members: {run.title} and {runs[0].title} predict other {half} clips; train one of them with --again"
+                f"members: {run.title} and {runs[0].title} predict other {split} clips; train one of them with --again"
             )
     ordered = [_in_order(table, fnames, ("fname",)) for table in found]
     return pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(_side_by_side(ordered))], axis=1)
@@ -153,6 +153,6 @@ def _side_by_side(tables: Sequence[pd.DataFrame]) -> np.ndarray:
 
 
 def tiles_digest(run: Run, store: Store) -> str:
-    """Return the sha256 of a member's out-of-fold predictions."""
+    """Return the sha256 of a base run's out-of-fold predictions."""
     with store.reading(run.id, File.OOF_TILES) as local, local.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

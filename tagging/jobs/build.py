@@ -93,7 +93,7 @@ def model_of(
 ) -> nn.Module:
     """Return the network of a fold with its initial weights: drawn from (seed, fold), or, unless `bare`, from a file.
 
-    A bare network is one whose weights are loaded next: neither the file nor a download is needed for it.
+    A bare network needs neither the file nor a download: its weights are loaded next.
     """
     torch.manual_seed(seeds.derive(experiment.seed, fold, "weights"))
     return registry.placed(_network(experiment, num_classes, bare), device)
@@ -107,7 +107,7 @@ def _network(experiment: Experiment, num_classes: int, bare: bool = False) -> nn
 
 
 def network_arguments(experiment: Experiment) -> dict[str, Any]:
-    """Return the arguments of registry.build for a network whose weights are loaded next, `kind` included."""
+    """Return the arguments of registry.build for a bare network, `kind` included."""
     section = experiment.model
     if not isinstance(section, TimmModel):
         return section.model_dump()
@@ -157,7 +157,7 @@ def predict_rows(
     device: torch.device,
     label: str,
 ) -> TileProbabilities:
-    """Predict the tiles of `rows` [n], indices into `logmels`, as the experiment says.
+    """Predict the tiles of `rows` [n], indices into `logmels`, with the settings of an experiment.
 
     `label` names the bar, and the network in a message: UserError where its output is not finite.
     """

@@ -1,4 +1,4 @@
-"""The same sound under several names: what it does to folds, splits and labels."""
+"""Duplicates: the same sound under several names, in several folds or splits, or with other labels."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def duplicates(dataset: Dataset, same: dict[str, np.ndarray], folds: np.ndarray)
 def _in_two_folds(groups: Sequence[list[_Clip]]) -> list[str]:
     curated = [[clip for clip in group if clip.split == "curated"] for group in groups]
     crossing = [group for group in curated if len({clip.fold for clip in group}) > 1]
-    said = "the same sound lies in several folds, which flatters the CV (folds.group=content keeps it in one)"
-    return _line(said, crossing, lambda clip: f"{clip.fname} (fold {clip.fold})")
+    text = "the same sound lies in several folds, which flatters the CV (folds.group=content keeps it in one)"
+    return _line(text, crossing, lambda clip: f"{clip.fname} (fold {clip.fold})")
 
 
 def _in_two_splits(groups: Sequence[list[_Clip]]) -> list[str]:
@@ -79,12 +79,12 @@ def _with_other_labels(groups: Sequence[list[_Clip]]) -> list[str]:
     return _line("the same sound has other labels", differing, lambda clip: f"{clip.fname} ({','.join(clip.labels)})")
 
 
-def _line(said: str, groups: Sequence[list[_Clip]], name: Callable[[_Clip], str]) -> list[str]:
+def _line(text: str, groups: Sequence[list[_Clip]], name: Callable[[_Clip], str]) -> list[str]:
     if not groups:
         return []
     shown = "; ".join(" = ".join(_few(list(map(name, group)))) for group in groups[:_SHOWN])
     more = f"; and {len(groups) - _SHOWN} more such sounds" if len(groups) > _SHOWN else ""
-    return [f"{said}: {shown}{more}"]
+    return [f"{text}: {shown}{more}"]
 
 
 def _few(names: list[str]) -> list[str]:

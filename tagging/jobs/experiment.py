@@ -156,7 +156,7 @@ class ExperimentJob(Job):
         return TrainingClips(logmels, torch.from_numpy(targets).to(device), self.source_rows, device)
 
     def bare_model(self, fold: int) -> nn.Module:
-        """Return a fold's network on the CPU, whose weights are loaded next."""
+        """Return a fold's network on the CPU, without its weights."""
         import torch
 
         from tagging.jobs.build import model_of

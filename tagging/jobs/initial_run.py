@@ -1,4 +1,4 @@
-"""`init.run`: the finished run whose weights the folds of an experiment start from."""
+"""The initial run of an experiment (`init.run`): a finished run with the initial weights of its folds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tagging.tracking.store import Run, Store
 
 @dataclass(frozen=True)
 class InitialRun:
-    """A run, its finished folds by number, and whose weights they predict with: best, last or ema."""
+    """A run, its finished fold runs by number, and which weights they predict with: best, last or ema."""
 
     store: Store
     run: Run

@@ -1,6 +1,6 @@
-"""What an experiment reads, and where it lies: folder, tables, label lists, initial weights.
+"""What a job reads, and where it lies: folder, tables, label lists, initial weights.
 
-Imports neither torch nor MLflow, so that whatever is wrong with them is said at once.
+Imports neither torch nor MLflow, so that errors in them are printed at once.
 """
 
 from __future__ import annotations

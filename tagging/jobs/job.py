@@ -141,7 +141,7 @@ class Job(ABC):
 
     @abstractmethod
     def bare_model(self, fold: int) -> nn.Module:
-        """Return a fold's network on the CPU, whose weights are loaded next."""
+        """Return a fold's network on the CPU, without its weights."""
 
     def parameters(self) -> int:
         """Return the number of a fold's weights; 0 where they are not a network's."""
@@ -157,6 +157,7 @@ class Job(ABC):
         Interrupted, or closed by the caller, it leaves its checkpoint in the work folder; interrupted, also in the run.
         """
         from tagging.training.checkpoint import Checkpoints, load_weights, weights_of
+        from tagging.training.history import best_epoch
         from tagging.training.loop import epochs
 
         work, started = work_folder() / run.id, time.monotonic()
@@ -176,7 +177,7 @@ class Job(ABC):
             _upload_checkpoints(store, run.id, checkpoints)
             load_weights(training.parts.model, weights_of(checkpoints, self.predicting_epoch))
             score = self.predict_fold(training.parts.model, fold, run, parent, store)
-            best = max(history, key=lambda record: (record.val_lwlrap, -record.epoch))
+            best = history[best_epoch(history) - 1]
             numbers = {"best_epoch": best.epoch, Metric.BEST_VAL: best.val_lwlrap, "epochs": len(history)}
             store.log_metrics(run.id, numbers)
             store.finish(run.id, "FINISHED")

@@ -114,7 +114,7 @@ def _weights_digest(experiment: Experiment) -> str:
 
 
 def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
-    """Map the log-mels of all clips, in the order curated, noisy, test; compute those not there yet."""
+    """Map the log-mels of all clips, in the order curated, noisy, test; compute the missing ones."""
     files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
     with decoding_bar("clip") as bar:
         return open_store(
@@ -137,7 +137,7 @@ def _single_class(dataset: Dataset) -> list[str]:
 
 
 def _idle_selection(experiment: Experiment, lists: LabelLists) -> list[str]:
-    """Warn where the clips that a selection trusts are drawn as if it were not there."""
+    """Warn where a selection changes nothing: its trusted clips are drawn like all others."""
     sampling = experiment.sampling
     if not lists.trusted.any() or lists.dropped.any() or sampling.trusted or sampling.noisy_pool == "trusted":
         return []
@@ -151,8 +151,8 @@ def _readable(
     experiment: Experiment, dataset: Dataset, features: FeatureStore
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return which clips have log-mels, and which are left out where that is asked for; else stop."""
-    halves = {"curated": dataset.curated, "noisy": dataset.noisy, "test": dataset.test}
-    paths = [path for clips in halves.values() for path in clips.paths]
+    splits = {"curated": dataset.curated, "noisy": dataset.noisy, "test": dataset.test}
+    paths = [path for clips in splits.values() for path in clips.paths]
     problems = [f"{paths[row]}: {reason}" for row, reason in sorted(features.errors.items())]
     if problems and not experiment.data.skip_unreadable:
         raise UserError(
@@ -160,8 +160,8 @@ def _readable(
             f"{count(len(problems), 'file')} cannot be used: mend them, or leave them out with --skip-unreadable",
         )
     usable = np.array([row not in features.errors for row in range(len(paths))], dtype=bool)
-    ends = np.cumsum([len(clips) for clips in halves.values()])
-    masks = dict(zip(halves, np.split(usable, ends[:-1]), strict=True))
+    ends = np.cumsum([len(clips) for clips in splits.values()])
+    masks = dict(zip(splits, np.split(usable, ends[:-1]), strict=True))
     return masks, [f"{LEFT_OUT}{problem}" for problem in problems]
 
 
@@ -175,7 +175,7 @@ def _folds(experiment: Experiment, curated: Clips, same: np.ndarray) -> np.ndarr
 
 
 def _sound_notes(dataset: Dataset, features: FeatureStore, rows: dict[str, np.ndarray]) -> list[str]:
-    """Say which clips were resampled, averaged, silent or very short, one line a kind of note."""
+    """Return which clips were resampled, averaged, silent or very short, one line a kind of note."""
     found: dict[str, list[str]] = {}
     for name, clips in (("curated", dataset.curated), ("noisy", dataset.noisy), ("test", dataset.test)):
         for row, fname in zip(rows[name], clips.fnames, strict=True):

@@ -113,7 +113,7 @@ class StackerJob(Job):
         return np.flatnonzero(((self.folds == fold) == held_out) & ~self.removed)
 
     def bare_model(self, fold: int) -> nn.Module:
-        """Return a fold's model on the CPU, whose weights are loaded next."""
+        """Return a fold's model on the CPU, with its initial weights."""
         from tagging.jobs.stacker_models import stacker_model
 
         return stacker_model(self.experiment, self.tiles.shape[1], len(self.dataset.classes), fold)
@@ -217,7 +217,7 @@ class StackerJob(Job):
 
 
 def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> StackerJob:
-    """Find the members, read the label list and what the members say of the data set's clips.
+    """Find the base runs, read the label list and the base runs' probabilities of the data set's clips.
 
     `members` of the config that comes back holds run ids. Raises UserError for any bad input, all problems of a step
     at once.
@@ -262,7 +262,7 @@ def _left_out(known: np.ndarray) -> list[str]:
 
 
 def _check_data(dataset: Dataset, run: Run) -> None:
-    """Stop where the folder is not the one that a member was trained on."""
+    """Stop where the folder is not the one that a base run was trained on."""
     ours = {Tag.DATA_CLASSES: digest(dataset.classes), Tag.DATA_CLIPS: digest(sorted(dataset.curated.fnames))}
     other = [tag.removeprefix("data.") for tag, value in ours.items() if run.tags.get(tag) != value]
     if other:

@@ -39,7 +39,7 @@ def stacker_model(stacker: Stacker, inputs: int, num_classes: int, fold: int) ->
 
 
 def stacker_arguments(section: StackerModel) -> dict[str, Any]:
-    """Return the arguments of a stacker's network beside its inputs and classes; the others say how it is fitted."""
+    """Return the arguments of a stacker's network beside its inputs and classes; the other fields are for fitting."""
     return section.model_dump(exclude={"kind", "c", "min_leaf", "rate"})
 
 

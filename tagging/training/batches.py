@@ -18,7 +18,7 @@ from tagging.training.sampling import SourcePools
 
 @dataclass(frozen=True)
 class Batch:
-    """`inputs` float32, [B, 3, M, T] of a network that hears, [B, F] of a stacker.
+    """`inputs` float32, [B, 3, M, T] of a network, [B, F] of a stacker.
 
     `targets` [B, C] float32 in 0..1 and `sources` [B] int64 lie on the same device.
     """

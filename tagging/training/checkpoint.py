@@ -1,4 +1,4 @@
-"""Checkpoints of a fold: complete or not there, in formats that need no unpickling.
+"""Checkpoints of a fold: complete or missing, in formats that need no unpickling.
 
     <folder>/last/000012/   model.safetensors  optimizer.safetensors  [ema.safetensors]  state.json
     <folder>/best/000009/   model.safetensors  state.json
@@ -53,9 +53,9 @@ class Checkpoints:
         self._drop("adopted", keep=epoch)
 
     def adopt(self, donor: Checkpoints) -> None:
-        """Go on after the last epoch with the weights and the optimizer of another fold's last one.
+        """Continue after the last epoch with the weights and the optimizer of another fold's last epoch.
 
-        Epochs and best weights stay its own. Both have an epoch, and nobody trains them meanwhile.
+        The fold keeps its own epochs and best weights. Both folds have an epoch, and no process trains them meanwhile.
         """
         last, theirs = self.last(), donor.last()
         assert last is not None
@@ -64,7 +64,7 @@ class Checkpoints:
             self._publish("adopted", int(last.name), lambda folder: _link(theirs, folder))
 
     def resume(self, parts: Parts) -> list[EpochRecord]:
-        """Set `parts` to the last checkpoint, or what was adopted in its place, and return its own epochs; [] if none.
+        """Set `parts` to the last or the adopted checkpoint, and return the fold's own epochs; [] if none.
 
         Where no schedule moves them, the optimizer's settings (learning rate ...) stay those of `parts`.
         """
@@ -163,7 +163,7 @@ def read_state(model: nn.Module, path: Path) -> dict[str, Tensor]:
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the weights of a network as a safetensors file; its folder is made where it is not there."""
+    """Write the weights of a network as a safetensors file; a missing folder is made."""
     with room_in(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         _save(model.state_dict(), path)
@@ -195,7 +195,7 @@ def _unwrapped(state: dict[str, T], path: Path) -> dict[str, T]:
 
 
 def _state(folder: Path) -> dict[str, Any]:
-    """Return what a checkpoint in the work folder says beside its weights; UserError where that is damaged."""
+    """Return the state.json of a checkpoint in the work folder; UserError where it is damaged."""
     path = folder / "state.json"
     try:
         return dict(json.loads(path.read_text()))

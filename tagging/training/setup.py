@@ -144,7 +144,7 @@ def scheduler_of(
 
 
 def loss_of(settings: FoldSettings, keep_all: bool = False) -> SourceLoss:
-    """Return the loss by source and head; with `keep_all` it drops no clip, whatever `keep_below` says."""
+    """Return the loss by source and head; with `keep_all` it drops no clip, whatever `keep_below` is."""
     return SourceLoss([_term(loss, keep_all) for loss in settings.losses], settings.head_weights)
 
 

@@ -1,4 +1,4 @@
-"""What a stacker is trained and validated on: probabilities of tiles, averaged clip by clip on the device."""
+"""The training and validation data of a stacker: probabilities of tiles, averaged clip by clip on the device."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ClipTiles:
     lengths: Tensor
 
     def means(self, picked: Tensor, counts: Tensor) -> Tensor:
-        """Return the mean [B, F] of `counts` [B] rows each, whose numbers follow one another in `picked`.
+        """Return the mean [B, F] of `counts` [B] rows each, their numbers one after another in `picked`.
 
         `picked` [sum of counts] and `counts` are int64 on the CPU, every count at least 1.
         """
@@ -45,7 +45,7 @@ class ClipTiles:
 
 @dataclass(frozen=True)
 class TileDraws:
-    """Which tiles each of B clips is looked at by: at most `size` [B] of the `length` [B] from number `start` [B] on.
+    """Which tiles of each of B clips are averaged: at most `size` [B] of the `length` [B] from number `start` [B] on.
 
     `keys` [sum of length] float64 in [0, 1): a clip's tiles with the smallest keys are those that count. All on the
     CPU, int64 but for the keys; start + length is at most the clip's number of tiles, size is 1 to length.

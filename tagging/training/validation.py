@@ -20,9 +20,9 @@ from tagging.training.losses import SourceLoss
 
 @dataclass(frozen=True)
 class Validation:
-    """The held-out clips of a fold and how they are looked at.
+    """The held-out clips of a fold and how they are predicted.
 
-    `clips` [n] int64 indices into `logmels`, of curated clips, whose loss they get; `targets` [n, C] 0/1
+    `clips` [n] int64 indices into `logmels`, of curated clips, with the loss of curated clips; `targets` [n, C] 0/1
     on `device`. `logmels` may lie there or on the CPU. `dtype` is autocast's, torch.float32 for none.
     """
 

@@ -173,7 +173,7 @@ def test_killed_in_the_second_fold_and_continued_it_ends_with_the_same_numbers(
     assert (killed.tags["folds"], killed.metrics) == ("1 of 3", {"fold_lwlrap_mean": score})
     done = project.run("train", "tiny")
     run = the_run(store)
-    assert f"going on with run tiny ({run.id[:8]}), which was broken off or lacks folds" in done.stdout
+    assert f"continuing run tiny ({run.id[:8]}), which was interrupted or lacks folds" in done.stdout
     assert run.metrics == expected
     assert run.tags["folds"] == "3 of 3"
     for name in ("fold_lwlrap_mean", "fold_lwlrap_std"):

@@ -74,7 +74,7 @@ def test_a_trial_of_a_stacker_hears_nothing(stacked: Stacked, made: list[Run]) -
 def test_a_run_without_all_folds_is_named(stacked: Stacked, made: list[Run]) -> None:
     made.append(stacked.store.start("demo", "experiment", "begun", {}, {}))
     assert problems(stacked, f"members=[tiny, {made[0].id}]") == [
-        f"members: {title(made[0])} is RUNNING and lacks folds; go on with it by the command that began it"
+        f"members: {title(made[0])} is RUNNING and lacks folds; continue it with the command that started it"
     ]
 
 

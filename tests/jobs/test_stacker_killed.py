@@ -44,6 +44,6 @@ def test_killed_and_started_again_it_ends_with_the_same_numbers(
         children = sorted(store.children(run.id), key=lambda child: child.tags["fold"])
         assert {run.status, *(child.status for child in children)} == {"FINISHED"}
         found.append((run.metrics, [curves(store, project, child) for child in children]))
-    assert f"going on with run long ({run.id[:8]}), which was broken off or lacks folds" in done.stdout
+    assert f"continuing run long ({run.id[:8]}), which was interrupted or lacks folds" in done.stdout
     assert found[0] == found[1]
     assert len(children) == 3

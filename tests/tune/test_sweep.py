@@ -68,7 +68,7 @@ def test_a_killed_sweep_ends_after_resume_as_one_that_was_not(
     assert 1 <= len(before) < 3
     refused = killed.run("search", "lr", module="tune", code=2)
     assert refused.stdout.splitlines()[-1] == (
-        f"run lr ({sweep.id[:8]}) was broken off without a word; it is marked as KILLED"
+        f"run lr ({sweep.id[:8]}) was left RUNNING by a process that died; it is marked as KILLED"
     )
     assert refused.stderr.splitlines()[-1] == (
         f"error: the sweep lr ({sweep.id[:8]}) is not finished; continue it by `python -m tune search --resume "

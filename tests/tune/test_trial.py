@@ -119,7 +119,7 @@ def test_a_trial_whose_checkpoint_is_elsewhere_does_not_log_its_epochs_again(pla
     assert CrossValidation({"plan": plan, "number": 7, "values": VALUES}).step() == {
         "error": f"trial 7 has epochs of fold 0 in the store, but its checkpoint {checkpoint} is not on "
         f"{socket.gethostname()}: the machines of a cluster must share that folder (docs/cluster.md), and a trial "
-        "whose checkpoint was removed cannot go on",
+        "whose checkpoint was removed cannot continue",
         "interrupted": False,
         "done": True,
     }
