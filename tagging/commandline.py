@@ -21,9 +21,9 @@ from tagging.signals import interrupting
 def exit_status(command: Callable[[], None], stopped: str) -> int:
     """Run a command; return 0, 2 for an error the user can mend, 3 where something is left out, 130 after a signal.
 
-    The signals are those of `tagging.signals`. `stopped` is said when it is interrupted, how to go on, unless the
-    interrupt itself says so. What is printed never fails the command (`tagging.output`); what a full disk did not take
-    of it is told at the end, by 2.
+    The signals are those of `tagging.signals`. `stopped` says how to continue; it is printed after an interrupt that
+    has no text of its own. Printing never fails the command (`tagging.output`); text that did not fit on a full disk
+    ends it with 2.
     """
     guard()
     try:

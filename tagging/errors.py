@@ -33,7 +33,7 @@ class UserError(Exception):
 
 
 class PartlyDone(UserError):
-    """A command has written what it could, and `problems` says what is missing there; raised at its end."""
+    """A command has written what it could, and `problems` names what is missing; raised at its end."""
 
     status = 3
 
@@ -66,7 +66,8 @@ class DiskFull(UserError):
         if needed:
             room = f"{needed / 1e6:.2f} MB needed, {room}"
         super().__init__(
-            f"{folder}: the disk is full ({room}); make room on it. The same command then goes on from what is finished"
+            f"{folder}: the disk is full ({room}); make room on it. "
+            "The same command then continues from what is finished"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a command says, on stdout and stderr: it holds no password, and where it cannot be said nothing else fails."""
+"""Guards stdout and stderr: printed text holds no password, and a text that cannot be written fails nothing else."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ def lost_words() -> OSError | None:
 
 
 @contextmanager
-def libraries_apart(hear: Callable[[str], None]) -> Iterator[None]:
-    """Call `hear`, in a thread, with each line that libraries in C write to descriptor 2 during the block.
+def libraries_apart(use: Callable[[str], None]) -> Iterator[None]:
+    """Call `use`, in a thread, with each line that libraries in C write to descriptor 2 during the block.
 
     What Python prints to stderr goes where it always goes. Nothing changes where stderr is not guarded or has another
-    descriptor, as in a notebook. Lines are heard as they come; only what a library writes in the moment in which it
+    descriptor, as in a notebook. Lines are used as they come; only what a library writes in the moment in which it
     crashes the process may be lost.
     """
     stderr: object = sys.stderr
@@ -108,7 +108,7 @@ def libraries_apart(hear: Callable[[str], None]) -> Iterator[None]:
         return
     # sockets, not a pipe: `shutdown` ends the thread even if a process that was started in the block still has a copy
     there, here = socket.socketpair()
-    thread = Thread(target=_hear, args=(there, hear), daemon=True)
+    thread = Thread(target=_read_lines, args=(there, use), daemon=True)
     with closing(there), closing(here), stderr.moved() as screen:
         thread.start()
         try:
@@ -120,8 +120,8 @@ def libraries_apart(hear: Callable[[str], None]) -> Iterator[None]:
             thread.join()
 
 
-def _hear(there: socket.socket, hear: Callable[[str], None]) -> None:
+def _read_lines(there: socket.socket, use: Callable[[str], None]) -> None:
     with there.makefile(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if line.strip():
-                hear(line.strip())
+                use(line.strip())

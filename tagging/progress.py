@@ -108,11 +108,11 @@ def decoding_bar(unit: str) -> Iterator[Bar]:
     """
     shown: set[str] = set()
 
-    def hear(note: str) -> None:
+    def show(note: str) -> None:
         kind = re.sub(r"0x[0-9a-f]+|[0-9]+", "0", note)
         if kind not in shown:
             shown.add(kind)
             warn(f"a library says: {note}")
 
-    with libraries_apart(hear), Bar("features", unit) as bar:
+    with libraries_apart(show), Bar("features", unit) as bar:
         yield bar

@@ -31,7 +31,7 @@ def interrupting() -> Iterator[None]:
 
     on_alarm = signal.getsignal(signal.SIGALRM)
     with keeping_handlers():
-        tell, sys.unraisablehook = sys.unraisablehook, _tell_no_interrupt
+        before, sys.unraisablehook = sys.unraisablehook, _show_no_interrupt
         for number in ENDING:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, interrupt)
@@ -41,7 +41,7 @@ def interrupting() -> Iterator[None]:
             if signal.getsignal(signal.SIGALRM) == interrupt:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, on_alarm)
-            sys.unraisablehook = tell
+            sys.unraisablehook = before
 
 
 @contextmanager
@@ -57,14 +57,14 @@ def keeping_handlers() -> Iterator[None]:
 
 
 def _is_handled() -> bool:
-    """Say whether any frame below the caller handles an interrupt at this moment."""
+    """Tell whether any frame below the caller handles an interrupt at this moment."""
     error = sys.exc_info()[1]
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None
 
 
-def _tell_no_interrupt(what: sys.UnraisableHookArgs) -> None:
-    """Say nothing of an interrupt that is lost, since it comes again."""
+def _show_no_interrupt(what: sys.UnraisableHookArgs) -> None:
+    """Show any error but an interrupt that is lost, since it comes again."""
     if not issubclass(what.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(what)

@@ -38,7 +38,7 @@ try:
             try:
                 read_sound(Path(sys.argv[1]), 44100)
             except UserError as error:
-                assert "broken off" in str(error)
+                assert "cut short" in str(error)
             os.write(2, b"Note: at offset %d" % number + bytes([10]))
             bar.reach(2 + number, 9)
         tagging.progress.warn("Python's own")

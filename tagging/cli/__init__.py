@@ -29,7 +29,7 @@ Train audio taggers over folds, with every run tracked in MLflow.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
-    return exit_status(lambda: _carry_out(arguments), "the same command goes on from what is finished")
+    return exit_status(lambda: _carry_out(arguments), "the same command continues from what is finished")
 
 
 def _carry_out(arguments: Sequence[str] | None) -> None:
@@ -38,7 +38,7 @@ def _carry_out(arguments: Sequence[str] | None) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; what it returns has `carry_out`, which calls the command with it."""
+    """Return the parser of all commands; the arguments that it parses have `carry_out`, which runs the command."""
     whole = Parser(
         prog="python -m tagging",
         usage="python -m tagging [-h] [--version] COMMAND ...",

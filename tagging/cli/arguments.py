@@ -18,7 +18,7 @@ SEVERAL = "one by one or with commas between them"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says which of its commands there are, and what an argument that it does not know may mean."""
+    """A parser whose errors list its commands, and suggest an argument for an unknown one."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse the arguments; argparse would leave those of a command that are unknown to the parser above it."""
@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:
-    """Add the option that says which version of the project this is."""
+    """Add the option that prints the version of the project."""
     parser.add_argument(
         "--version",
         action="version",

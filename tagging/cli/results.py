@@ -51,7 +51,7 @@ def add_parsers(commands: Any) -> None:
         "--time-limit",
         type=minutes,
         metavar="MINUTES",
-        help="that the kernel keeps to, unless it is told otherwise; networks that do not fit are left out",
+        help="the kernel's limit, unless its own command line gives one; networks that do not fit are left out",
     )
 
 

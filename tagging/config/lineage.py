@@ -1,4 +1,4 @@
-"""What an experiment has of its own: in which fields it differs from the one it is based on."""
+"""The fields in which an experiment differs from its base, and runs from each other."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def lineage(
     given = read_overrides(list(overrides))[1]
     ordered = sorted(changes, key=lambda path: path not in given)
     differs = " ".join(f"{path}={changes[path]}" for path in ordered)
-    said = {"base": base.stem if base else "", "differs": differs}
-    return {key: text for key, text in said.items() if text}
+    texts = {"base": base.stem if base else "", "differs": differs}
+    return {key: text for key, text in texts.items() if text}
 
 
 def told_apart(runs: Sequence[Mapping[str, str]]) -> list[str]:
-    """Say of each of several runs in which settings it is not like the others: `optimizer.lr=0.001 seed=1`.
+    """Return for each of several runs the settings in which it differs from the others: `optimizer.lr=0.001 seed=1`.
 
     A run is its params, every setting by its path. Settings of which there are most values come first. One that only
     some of the runs have, since it came later or belongs to another kind, counts where those disagree.

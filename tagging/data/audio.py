@@ -134,7 +134,7 @@ def read_sound(path: Path, sample_rate: int) -> Sound:
 
 
 def announced_seconds(path: Path) -> float:
-    """Return how long a file says it is, 0 where it does not say so or is no sound."""
+    """Return the length of a file by its header in seconds, 0 where that is not known or the file is no sound."""
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:
             return file.frames / file.samplerate if file.frames <= LONGEST else 0.0
@@ -171,11 +171,11 @@ def _check_header(path: Path) -> None:
     if found and found.present < found.announced:
         raise UnreadableSound(
             path,
-            f"broken off: {found.announced - found.present} bytes of sound are missing "
+            f"cut short: {found.announced - found.present} bytes of sound are missing "
             f"(its header announces {found.announced}, the file holds {found.present})",
         )
     if ogg_is_torn(path):
-        raise UnreadableSound(path, "broken off: it ends in the middle of an Ogg page")
+        raise UnreadableSound(path, "cut short: it ends in the middle of an Ogg page")
 
 
 def _check_length(path: Path, announced: int, decoded: int, container: str) -> None:
@@ -186,7 +186,7 @@ def _check_length(path: Path, announced: int, decoded: int, container: str) -> N
     elif decoded < announced:
         raise UnreadableSound(
             path,
-            f"broken off: {announced - decoded} of the {announced} samples its header announces are missing",
+            f"cut short: {announced - decoded} of the {announced} samples its header announces are missing",
         )
 
 

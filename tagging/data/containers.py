@@ -1,4 +1,4 @@
-"""What the headers of sound files announce about their length; libsndfile says nothing where that is wrong."""
+"""The length of sound files by their headers: libsndfile does not notice where a file is shorter."""
 
 from __future__ import annotations
 

@@ -59,15 +59,15 @@ class Dataset:
 
 
 def no_clips(class_count: int) -> Clips:
-    """Return an empty half; its labels are [0, C]."""
+    """Return an empty split; its labels are [0, C]."""
     return Clips((), (), np.zeros((0, class_count), np.float32), {})
 
 
 def read_clips(table: Table, sound: Path, classes: Sequence[str] | None, allowed: str, findings: Findings) -> Clips:
     """Turn a table with the columns fname and labels into clips whose files lie in `sound`.
 
-    What is wrong goes into `findings`; `allowed` says in its messages where the classes come from. `classes` is None
-    where what is wrong with them is among the findings already; the labels are not looked at then.
+    What is wrong goes into `findings`; `allowed` is the part of its messages about where the classes come from.
+    `classes` is None where the findings name an error in them already; labels are then not checked.
     """
     fnames, fields = table.columns["fname"], table.columns["labels"]
     if not fnames:

@@ -69,7 +69,7 @@ def download_fsdkaggle2019(
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise UserError(f"{folder}: the disk is full; make room and {AGAIN}, it goes on from there") from None
+        raise UserError(f"{folder}: the disk is full; make room and {AGAIN}, it continues from there") from None
     return files
 
 

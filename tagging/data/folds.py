@@ -67,12 +67,12 @@ def uneven(folds: np.ndarray, clips: Clips, group: str) -> list[str]:
     size, share = int(sizes[largest]), sizes[largest] / max(len(folds), 1)
     if share * len(sizes) <= 1.5:  # of an equal share
         return []
-    said = f"fold {largest} of {len(sizes)} holds out {size} of {len(folds)} clips ({share:.0%})"
+    text = f"fold {largest} of {len(sizes)} holds out {size} of {len(folds)} clips ({share:.0%})"
     if group:
         values, counts = np.unique(np.array(clips.columns[group])[folds == largest], return_counts=True)
         most = int(counts.argmax())
-        said += f", {counts[most]} of them of one group, {group} {str(values[most])!r}"
-    return [f"{said}; the CV is mostly its score, by the network that learned from the fewest clips"]
+        text += f", {counts[most]} of them of one group, {group} {str(values[most])!r}"
+    return [f"{text}; the CV is mostly its score, by the network that learned from the fewest clips"]
 
 
 def _random(units: int, count: int, seed: int) -> np.ndarray:
@@ -108,8 +108,8 @@ def _from_column(clips: Clips, column: str) -> np.ndarray:
     values: list[int] | list[str] = [int(text) for text in texts] if whole else list(texts)
     distinct, folds = np.unique(values, return_inverse=True)
     if len(distinct) < 2:
-        said = quoted(str(value) for value in distinct) or "no value"
-        raise UserError(f"{clips.table}: column {column!r} holds {said} alone; at least two folds are needed")
+        values_text = quoted(str(value) for value in distinct) or "no value"
+        raise UserError(f"{clips.table}: column {column!r} holds {values_text} alone; at least two folds are needed")
     return folds.astype(np.int64)
 
 

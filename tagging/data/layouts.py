@@ -1,7 +1,7 @@
 """Reads a folder of labelled sound in either of two layouts, and checks it in full before any work.
 
 FSDKaggle2019: `train_curated.csv` with `train_curated/`, `sample_submission.csv` with `test/`, and
-`train_noisy.csv` with `train_noisy/`; the noisy and the test half may be absent. Own data: exactly one
+`train_noisy.csv` with `train_noisy/`; the noisy and the test split may be absent. Own data: exactly one
 CSV table with the columns fname and labels, the sound beside it or in one subfolder.
 """
 

@@ -1,7 +1,7 @@
 """Finds the sound below a folder: one walk and one rule for training data, new sound and kernels.
 
-Hidden names (they begin with a dot, or are macOS' __MACOSX) are left out, links are followed, and whatever is left out
-is told. A name that a table gives is looked up beside that, so that a table may name a hidden file.
+Hidden names (they begin with a dot, or are macOS' __MACOSX) are left out, links are followed, and warnings name what is
+left out. Names in a table are looked up by themselves, so that a table may name a hidden file.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def _sound_folder(root: Path, table: Table) -> Path:
 def _names(folder: Path) -> set[str]:
     try:
         return {path.name for path in folder.iterdir()}
-    except PermissionError:  # said where its files are missed
+    except PermissionError:  # the message about missing files names it
         return set()
 
 

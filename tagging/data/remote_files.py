@@ -51,7 +51,7 @@ def fetch(remote: RemoteFile, folder: Path, progress: Progress) -> None:
     part.touch()
     with part.open("r+b") as file:
         arrival = _Arrival(remote, file, progress)
-        advice = f"{AGAIN}, and it goes on from there"
+        advice = f"{AGAIN}, and it continues from there"
         _retried(
             lambda: _receive(arrival),
             lambda: arrival.size,
@@ -67,7 +67,7 @@ def fetch(remote: RemoteFile, folder: Path, progress: Progress) -> None:
 
 
 def fetch_json(url: str) -> Any:
-    """Return what the JSON at an address says; raises UserError where there is none to be had."""
+    """Return the JSON at an address; raises UserError where there is none."""
     content = _retried(lambda: _read_all(url), lambda: 0, lambda: f"check the network, and {AGAIN}")
     try:
         return json.loads(content)
@@ -97,7 +97,7 @@ class _Arrival:
         return self._digest.hexdigest()
 
     def restart(self, cut: bool = True) -> None:
-        """Count from the first byte again, and forget the bytes that are there where `cut` says so."""
+        """Count from the first byte again; with `cut`, forget the bytes that are there."""
         self._file.seek(0)
         if cut:
             self._file.truncate()
@@ -143,7 +143,7 @@ def _wrong_size(remote: RemoteFile, sent: str) -> UserError:
 
 
 def _announced(response: http.client.HTTPResponse, asked: int) -> tuple[int, int | None]:
-    """Return from which byte on the server sends, and the whole file's size where it says so."""
+    """Return the first byte that the server sends, and the size of the whole file where it is given."""
     if response.status == http.HTTPStatus.PARTIAL_CONTENT:
         given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
         if not given or int(given[1]) != asked:
@@ -155,7 +155,7 @@ def _announced(response: http.client.HTTPResponse, asked: int) -> tuple[int, int
 def _retried(step: Callable[[], T], reached: Callable[[], int], advice: Callable[[], str]) -> T:
     """Return what `step` returns, trying again while it fails in a way that may pass.
 
-    `reached` says how far it came: as long as that grows, the tries are not counted.
+    `reached` returns the progress: as long as that grows, the tries are not counted.
     """
     failures, furthest = 0, reached()
     while True:
@@ -197,7 +197,7 @@ def _open(url: str, start: int) -> http.client.HTTPResponse:
 
 
 def _read(read: Callable[[], bytes], url: str) -> bytes:
-    """Read from the network, and from that alone, so that a full disk is told apart."""
+    """Read from the network alone, so that its errors are not taken for those of a full disk."""
     try:
         return read()
     except (OSError, http.client.HTTPException) as error:

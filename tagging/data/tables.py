@@ -132,7 +132,7 @@ def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) ->
 
 
 def _ragged(path: Path, header: Sequence[str], line: int, fields: Sequence[str]) -> str:
-    said = f"{path}, line {line}: {len(fields)} fields where the header names {len(header)}"
+    text = f"{path}, line {line}: {len(fields)} fields where the header names {len(header)}"
     if len(fields) > len(header):
-        return f'{said}; put several labels in quotation marks: clip.wav,"Bark,Run"'
-    return f"{said}; fill in the missing ones"
+        return f'{text}; put several labels in quotation marks: clip.wav,"Bark,Run"'
+    return f"{text}; fill in the missing ones"

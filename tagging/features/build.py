@@ -41,7 +41,7 @@ def build(
     progress: Progress,
     threads: int = 0,
 ) -> None:
-    """Compute what the store lacks and mark it done; the caller holds its lock.
+    """Compute the clips that are missing in the store and mark it done; the caller holds its lock.
 
     `threads` is the number of CPU threads, 0: as many as torch has.
 

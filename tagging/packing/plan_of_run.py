@@ -56,7 +56,7 @@ def _training_of(store: Store, run: Run) -> NetworkTraining:
     if experiment.init.run:
         raise UserError(f"{run.title} starts from the weights of another run (init.run); {_UNTRAINED}")
     if run.params.get("teacher.run"):
-        raise UserError(f"{run.title} learns from what another run says (teacher.run); {_UNTRAINED}")
+        raise UserError(f"{run.title} learns from another run (teacher.run); {_UNTRAINED}")
     if isinstance(experiment.model, TimmModel) and (experiment.model.weights or experiment.model.download):
         raise UserError(f"{run.title} starts from weights that are no part of it (model.weights); {_UNTRAINED}")
 

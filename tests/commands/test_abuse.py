@@ -73,7 +73,7 @@ def disk() -> Iterator[Callable[[Path], Disk]]:
 def full(place: str) -> str:
     """Return what is said of a full disk, as a pattern."""
     says = r"the disk is full \(([\d.]+ MB needed, )?[\d.]+ MB free\); make room on it\. "
-    return rf"error: {place}: {says}The same command then goes on from what is finished"
+    return rf"error: {place}: {says}The same command then continues from what is finished"
 
 
 def stopped(project: Project) -> str:

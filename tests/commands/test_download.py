@@ -126,7 +126,7 @@ def test_broken_off_by_the_server_the_same_command_goes_on(bare: Project, server
     server.break_after[CURATED_ZIP] = size // 2
     assert problem_of(bare, server, tmp_path / "fsd") == (
         f"error: {server.url(CURATED_ZIP)}: the connection broke off, 5 times in a row; {size // 2} of {size} bytes of "
-        f"{CURATED_ZIP} are there; {AGAIN}, and it goes on from there\n"
+        f"{CURATED_ZIP} are there; {AGAIN}, and it continues from there\n"
     )
     server.ranges = True
     server.break_after.clear()
@@ -175,7 +175,7 @@ def test_a_disk_that_fills_up(bare: Project, server: Server, tmp_path: Path, sma
     server.files[CURATED_ZIP] = pack("x", {"c1.wav": silence, "c2.wav": silence})
     folder = small_disk / "fsd"
     assert problem_of(bare, server, folder) == (
-        f"error: {folder}: the disk is full; make room and {AGAIN}, it goes on from there\n"
+        f"error: {folder}: the disk is full; make room and {AGAIN}, it continues from there\n"
     )
     subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
     server.asked.clear()

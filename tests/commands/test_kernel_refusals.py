@@ -156,7 +156,7 @@ def test_a_run_that_starts_from_other_weights_is_not_trained_in_a_kernel(inside:
     )
     store.log_params(other.id, {"teacher.run": tiny.id})
     assert refusal(other.id, tmp_path / "kernel", train=True) == (
-        f"rotated ({other.id[:8]}) learns from what another run says (teacher.run); {ends}"
+        f"rotated ({other.id[:8]}) learns from another run (teacher.run); {ends}"
     )
 
 

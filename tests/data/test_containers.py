@@ -41,7 +41,7 @@ def test_a_file_shorter_than_its_header_says(tmp_path: Path, name: str, options:
     path.write_bytes(path.read_bytes()[:-1000])
     announced = 2 * RATE + extra
     assert reason_of(path) == (
-        f"broken off: 1000 bytes of sound are missing (its header announces {announced}, "
+        f"cut short: 1000 bytes of sound are missing (its header announces {announced}, "
         f"the file holds {announced - 1000})"
     )
 
@@ -51,7 +51,7 @@ def test_a_file_shorter_than_its_header_says(tmp_path: Path, name: str, options:
 def test_an_ogg_that_is_broken_off(tmp_path: Path, subtype: str, left: float) -> None:
     path = written(tmp_path / "a.ogg", np.tile(TONE, 10), subtype=subtype)
     path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
-    assert reason_of(path) == "broken off: it ends in the middle of an Ogg page"
+    assert reason_of(path) == "cut short: it ends in the middle of an Ogg page"
 
 
 def test_an_ogg_cut_between_two_pages_reads_as_a_shorter_one(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_an_ogg_cut_between_two_pages_reads_as_a_shorter_one(tmp_path: Path) -> 
     path.write_bytes(content[:last])
     assert 0 < len(read_sound(path, RATE).samples) < 10 * RATE
     path.write_bytes(content[: last + 10])
-    assert reason_of(path) == "broken off: it ends in the middle of an Ogg page"
+    assert reason_of(path) == "cut short: it ends in the middle of an Ogg page"
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
@@ -104,7 +104,7 @@ def test_every_cut_stops_in_the_formats_that_the_manual_promises(tmp_path: Path,
     content = path.read_bytes()
     for size in (len(content) * 9 // 10, len(content) // 2, 300, 60, 20):
         path.write_bytes(content[:size])
-        assert reason_of(path).startswith(("broken off: ", "cannot be decoded as sound ("))
+        assert reason_of(path).startswith(("cut short: ", "cannot be decoded as sound ("))
 
 
 def test_a_damaged_size_beyond_every_file_is_no_crash(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_header_alone(tmp_path: Path) -> None:
     path = written(tmp_path / "a.wav")
     path.write_bytes(path.read_bytes()[:44])
     assert reason_of(path) == (
-        "broken off: 16000 bytes of sound are missing (its header announces 16000, the file holds 0)"
+        "cut short: 16000 bytes of sound are missing (its header announces 16000, the file holds 0)"
     )
     path.write_bytes(path.read_bytes()[:30])
     assert reason_of(path) == "cannot be decoded as sound (Error in WAV file. No 'data' chunk marker)"
@@ -145,7 +145,7 @@ def test_an_mp3_that_is_broken_off(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     reason = reason_of(path)
-    assert reason.startswith("broken off: ")
+    assert reason.startswith("cut short: ")
     assert reason.endswith("of the 80000 samples its header announces are missing")
 
 
@@ -216,7 +216,7 @@ def test_sound_behind_two_tags_is_read_in_full_or_not_at_all(tmp_path: Path, nam
     path.write_bytes(ID3 + ID3 + content)
     assert len(read_sound(path, RATE).samples) == RATE
     path.write_bytes(ID3 + ID3 + content[:-1000])
-    assert reason_of(path).startswith("broken off: 1000 bytes of sound are missing (its header announces ")
+    assert reason_of(path).startswith("cut short: 1000 bytes of sound are missing (its header announces ")
 
 
 def test_a_flac_without_a_length(tmp_path: Path) -> None:

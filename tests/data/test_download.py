@@ -110,7 +110,7 @@ def test_a_disk_that_fills_up_is_said_and_gone_on_from(
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "copyfileobj", fail)
         assert problem_of(server, tmp_path) == (
-            f"{tmp_path}: the disk is full; make room and start the same command again, it goes on from there"
+            f"{tmp_path}: the disk is full; make room and start the same command again, it continues from there"
         )
     server.asked.clear()
     bring(server, tmp_path)

@@ -50,7 +50,7 @@ def test_a_connection_that_stays_broken_stops_and_the_same_command_goes_on(serve
     assert problem_of(server, tmp_path) == (
         f"{server.url(CURATED_ZIP)}: the connection broke off, 3 times in a row; 100 of "
         f"{len(server.files[CURATED_ZIP])} bytes of {CURATED_ZIP} are there; start the same command again, and it "
-        "goes on from there"
+        "continues from there"
     )
     server.break_after.clear()
     server.ranges = True
@@ -137,7 +137,7 @@ def test_a_server_that_promises_more_than_it_sends(server: Server, tmp_path: Pat
     server.ranges = False
     assert problem_of(server, tmp_path) == (
         f"{server.url(META_ZIP)}: the connection broke off, 3 times in a row; {real} of {real + 5} bytes of "
-        f"{META_ZIP} are there; start the same command again, and it goes on from there"
+        f"{META_ZIP} are there; start the same command again, and it continues from there"
     )
 
 

@@ -19,7 +19,7 @@ class FolderData(Section):
 
 
 class DemoData(Section):
-    """Sound synthesised on the spot, as the section `demo` says."""
+    """Sound that is synthesised by the settings of the section `demo`."""
 
     kind: Literal["demo"] = "demo"
     name: Line = Field("demo", description="name of the MLflow experiment")
