@@ -17,7 +17,7 @@ from tagging.runs.stored import left_out
 from tagging.tracking.ownership import link_launch
 from tagging.tracking.store import Run, Store
 
-# the last folder of that kind on the way to a clip is its half
+# the last folder of this kind in a clip's path names its split
 _HALF = re.compile(rf"{LEFT_OUT}.*/(test|train_curated|train_noisy)/")
 
 

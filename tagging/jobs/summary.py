@@ -1,4 +1,4 @@
-"""From finished folds to the numbers, tables, pictures and words of their parent."""
+"""From finished folds to the numbers, tables, pictures and page of their parent."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _pooled(prepared: Job, folds: Mapping[int, Run], store: Store, table: str) -
 
 
 def _part(prepared: Job, fold: int, run: Run, store: Store, table: str) -> pd.DataFrame:
-    """Return what a fold says of the clips that it holds out; UserError where its file is of others."""
+    """Return a fold's predictions of its held-out clips; UserError where its file holds other clips."""
     path = f"predictions/{table}.parquet"
     part = read_predictions(store, run, path, tiles=table == "oof_tiles")
     held_out = [prepared.dataset.curated.fnames[row] for row in np.flatnonzero(prepared.folds == fold)]

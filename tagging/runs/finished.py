@@ -68,14 +68,14 @@ def planned_folds(store: Store, run: Run) -> list[int]:
 
 
 def fold_runs(store: Store, run: Run) -> dict[int, Run]:
-    """Return the newest run of each fold, deleted ones left out; UserError where one does not say which it is of."""
+    """Return the newest run of each fold without the deleted ones; UserError where its tag `fold` is no number."""
     return {child.number(Tag.FOLD): child for child in store.children(run.id)}
 
 
 def finished_folds(store: Store, run: Run) -> dict[int, Run]:
     """Return the finished folds of a run by number, in their order.
 
-    Raises UserError where there are none, and, with what became of each, where a run that was whole lacks some.
+    Raises UserError where none is finished, and where folds of a run that was complete are missing now.
     """
     check_lost(store, run)
     known = fold_runs(store, run)
@@ -86,13 +86,13 @@ def finished_folds(store: Store, run: Run) -> dict[int, Run]:
 
 
 def check_lost(store: Store, run: Run) -> None:
-    """Raise UserError where a run that was whole lacks folds, with what became of each."""
+    """Raise UserError where folds of a run that was complete are missing now, with what became of each."""
     if lost := lost_folds(store, run):
         raise UserError(*(f"{run.title} lacks {each}" for each in lost), _how_to_get(run))
 
 
 def lost_folds(store: Store, run: Run) -> list[str]:
-    """Say of each fold that a run lacks what became of it; nothing where it never had all, or has none of its own."""
+    """Return what became of each missing fold of a run that was complete; empty for all other runs."""
     if run.kind not in FOLDED or not store.has_file(run.id, File.OOF):
         return []
     known, planned = fold_runs(store, run), planned_folds(store, run)
@@ -121,7 +121,7 @@ def fold_numbers(store: Store, run: Run) -> list[int]:
 
 
 def warn_of_untrained(store: Store, run: Run) -> None:
-    """Warn where a run predicts with some of its folds, since the others are not trained yet."""
+    """Warn where a run predicts with some of its folds because the others are not trained yet."""
     there, planned = fold_numbers(store, run), planned_folds(store, run)
     if len(there) < len(planned):
         numbers = ", ".join(map(str, there))

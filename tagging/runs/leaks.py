@@ -23,7 +23,7 @@ def leaks(sources: Sequence[Run], curated: float = 0) -> list[str]:
 
 
 def leak_tags(ways: Sequence[str]) -> dict[str, str]:
-    """Return the tags of a run with such leaks: it stays out of ensembles until a person says otherwise."""
+    """Return the tags of a run with leaks: it stays out of ensembles until a person changes the tag `ensemble`."""
     return {Tag.LEAKS: "yes", Tag.MEMBERSHIP: "exclude"} if ways else {}
 
 

@@ -1,4 +1,4 @@
-"""Who an ensemble is made of: its members by run id with their weights, in the run's file and back."""
+"""The members of an ensemble with their weights, written to the run's file and read from it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Ensemble:
         return [member.run for member in self.members]
 
     def blend(self, probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """Return the weighted mean [n, C] of what the members say, one [n, C] each, in their order."""
+        """Return the weighted mean [n, C] of the members' probabilities, one [n, C] each, in their order."""
         return weighted_mean(probabilities, [member.weight for member in self.members], self.method)
 
     def fingerprint(self) -> str:
@@ -57,14 +57,14 @@ class Ensemble:
 
 
 def ensemble_of(method: Method, runs: Sequence[Run], weights: Sequence[float]) -> Ensemble:
-    """Return an ensemble of those runs whose weight is not 0, with weights that sum to 1, the heaviest first."""
+    """Return an ensemble of the runs with a weight above 0; the weights sum to 1, the heaviest member is first."""
     total = float(sum(weights))
     members = [Member(run, weight / total) for run, weight in zip(runs, weights, strict=True) if weight > 0]
     return Ensemble(method, tuple(sorted(members, key=lambda member: -member.weight)))
 
 
 def read_ensemble(store: Store, run: Run) -> Ensemble:
-    """Return who a run of kind ensemble is made of.
+    """Return the members of a run of kind ensemble.
 
     Raises UserError where the file is damaged, and one that names every member that was deleted meanwhile.
     """

@@ -1,4 +1,4 @@
-"""What makes a run unlikely to be of use: it says the same of every clip, or lies far below the others."""
+"""Two signs of a failed training: equal probabilities for every clip, and a CV far below that of other runs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ LEARNT = 0.25  # of the way from chance to 1
 
 
 def predicts_constant(probabilities: np.ndarray, folds: np.ndarray) -> bool:
-    """Tell whether each fold says the same of all clips that it holds out; folds of one clip tell nothing.
+    """Tell whether each fold predicts the same for all its held-out clips; folds of one clip do not count.
 
     probabilities [N, C] in [0, 1], folds [N].
     """
     numbers, clips = np.unique(folds, return_counts=True)
-    spoken = [probabilities[folds == fold] for fold in numbers[clips > 1]]
-    return bool(spoken) and all(np.ptp(said, axis=0).max() <= ALIKE * said.max() for said in spoken)
+    per_fold = [probabilities[folds == fold] for fold in numbers[clips > 1]]
+    return bool(per_fold) and all(np.ptp(part, axis=0).max() <= ALIKE * part.max() for part in per_fold)
 
 
 def far_below(score: float, others: Sequence[float], truth: np.ndarray) -> str:
-    """Say that a CV lwlrap is far below those of other runs on the same clips, whose labels are truth [N, C].
+    """Return a warning where a CV lwlrap is far below that of other runs on the same clips, with labels truth [N, C].
 
-    Far below is less than half as far above chance as their median. Nothing is said where that tells little: without
+    Far below is less than half as far above chance as their median. Empty where the comparison means little: without
     others, where their median is not a quarter of the way from chance to 1, and where the two lie less than 1 / sqrt(N)
     apart, more than three standard deviations of the CV of scores drawn at random (one label a clip).
     """

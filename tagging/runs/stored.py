@@ -1,4 +1,4 @@
-"""The files of a run that commands go by, each checked where it is read: damage is told with run and file."""
+"""Reads the files of a run and checks them; a damaged file raises UserError with run, file and reason."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def read_members(store: Store, run: Run, path: str, numbers: Sequence[str] = ())
 
 
 def left_out(store: Store, run: Run) -> list[str]:
-    """Return what a run says of clips that were left out, a line a clip; a list that is damaged is told, and empty."""
+    """Return a run's warnings about clips that were left out, a line a clip; warns where the list is damaged."""
     if not store.has_file(run.id, File.WARNINGS):
         return []
     try:
@@ -94,7 +94,7 @@ def left_out(store: Store, run: Run) -> list[str]:
 
 
 def stored_recipe(store: Store, run: Run, overrides: Sequence[str] = (), data: Path | None = None) -> AnyRecipe:
-    """Return what a run was trained by, its `config.yaml`; `overrides` and `data` as `load` takes them.
+    """Return the config that a run was trained with, its `config.yaml`; `overrides` and `data` as `load` takes them.
 
     Raises UserError where the file is damaged: not what `load` reads, or without fields that the run's params have.
     """
@@ -115,7 +115,7 @@ def stored_recipe(store: Store, run: Run, overrides: Sequence[str] = (), data: P
 
 
 def stored_experiment(store: Store, run: Run, overrides: Sequence[str] = (), data: Path | None = None) -> Experiment:
-    """Return what a run that hears sound was trained by, as `stored_recipe` does; UserError for a stacker."""
+    """Return the experiment of a run that predicts from sound, as `stored_recipe` does; UserError for a stacker."""
     return as_experiment(stored_recipe(store, run, overrides, data))
 
 
@@ -130,7 +130,7 @@ def class_columns(predictions: pd.DataFrame) -> list[str]:
 
 
 def _table(path: Path, keys: Sequence[str], number: str) -> pd.DataFrame:
-    """Return a Parquet file; ValueError where it is empty, repeats a key or lacks a whole `number` in a row."""
+    """Return a Parquet file; ValueError where it is empty, repeats a key or has a row without a whole `number`."""
     with path.open("rb") as file:
         table = pd.read_parquet(file)
     lacking = [name for name in (*keys, number) if name not in table.columns]

@@ -1,4 +1,4 @@
-"""The run of an ensemble: members, predictions, scores, tables, pictures and words, as an experiment has them."""
+"""The run of an ensemble: members, predictions, scores, tables, pictures and page, as an experiment has them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tagging.tracking.store import Run, Store
 class SelectionRecord:
     """How an ensemble came about: what is logged of that beside its own numbers.
 
-    `gain` says what it gains over the best candidate alone, empty where that is not known.
+    `gain`: a sentence on the gain over the best candidate alone, empty where that is not known.
     `seed_spread` is the standard deviation of the CV lwlrap over training seeds by a member's run id, where several
     such runs exist.
     """
@@ -49,7 +49,7 @@ class SelectionRecord:
 def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, record: SelectionRecord) -> Run:
     """Write an ensemble as a run and return it; one that is there already, finished, is not written twice.
 
-    `oof`: of the ensemble's members, in their order. One that was broken off is written to its end.
+    `oof`: of the ensemble's members, in their order. An interrupted run of the same ensemble is written to its end.
     """
     _check_there(store, ensemble)
     fingerprint = ensemble.fingerprint()
@@ -165,11 +165,11 @@ def _summary(
                 kind=member.run.kind,
                 differs=differs,
                 weight=member.weight,
-                cv_lwlrap=lwlrap(oof.truth, said),
+                cv_lwlrap=lwlrap(oof.truth, probabilities),
                 fold_std=member.run.metrics.get(Metric.FOLD_STD),
                 seed_std=record.seed_spread.get(member.run.id),
             )
-            for member, differs, said in zip(
+            for member, differs, probabilities in zip(
                 ensemble.members, told_apart([run.params for run in ensemble.runs]), oof.probabilities, strict=True
             )
         ],

@@ -1,4 +1,4 @@
-"""Opens MLflow's store safely, waits while it blinks, and turns its errors into words."""
+"""Opens MLflow's store, waits while it is locked or away, and turns its errors into messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from tagging.errors import DiskFull, UserError, is_disk_full
 from tagging.tracking.place import sqlite_file, sqlite_uri
 
-# What these two say on the terminal comes again, in our words, in the error that we raise.
+# The errors that we raise repeat what these two loggers print.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
@@ -62,9 +62,9 @@ class Connection:
         return replace(self, patience=0.0)
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call one of the client's methods, again and again while the store blinks.
+        """Call one of the client's methods, again and again while the store is locked or away.
 
-        What does not pass by waiting is told at once: a table that is missing, a text that cannot be stored. Returns
+        Errors that waiting cannot cure are raised at once: a missing table, a text that cannot be stored. Returns
         what the method returns. Raises StoreError with the store's address and the reason. Does not wait for room on a
         full disk: raises DiskFull for the disk of a SQLite file, OSError for the disk of a run's files.
         """
@@ -92,7 +92,7 @@ class Connection:
 
 
 def _passes(error: BaseException) -> bool:
-    """Say whether a failure may go by waiting: a lock, a server that is away; not what will be refused again."""
+    """Tell whether waiting may cure a failure: a lock, a server that is away."""
     if not isinstance(error, MlflowException):
         return False
     causes = list(_causes(error))
@@ -116,7 +116,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 @contextmanager
 def _telling(uri: str) -> Iterator[None]:
-    """Say on the terminal that the block waits for the store, once it has done so for some seconds."""
+    """Print a warning once the block has waited for the store for some seconds."""
     why = "is it locked by another process?" if sqlite_file(uri) else "is it down, or busy?"
     text = f"warning: {uri}: the tracking store has not answered for {TELL_S:.0f} s ({why}); waiting for it"
     timer = Timer(TELL_S, print, [text], {"file": sys.stderr})
@@ -188,7 +188,7 @@ def _open_sqlite(uri: str, path: Path) -> MlflowClient:
 
 
 def _make_sqlite(path: Path) -> None:
-    """Make a store in full or not at all: a kill amid MLflow's migrations leaves one that cannot be mended."""
+    """Make a store in full or not at all: a kill amid MLflow's migrations leaves a broken one."""
     path = path.resolve()  # a link stays one
     draft = path.with_name(f"{path.name}.draft")
     for left in (draft, draft.with_name(f"{draft.name}-journal")):  # by a killed process

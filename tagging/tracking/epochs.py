@@ -1,4 +1,4 @@
-"""Sends the records of epochs to the store while the training goes on."""
+"""Sends the records of epochs to the store while the training continues."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EpochSender:
     """Logs epochs of one run from a thread of its own, so that no training step waits for the store.
 
     A record holds `epoch`, `time_ms` and metric values. It must stand in the checkpoint before it is
-    handed over: an epoch that is trained anew after a kill gets a new time, and would be a second
+    handed over: an epoch that is trained again after a kill gets a new time, and would be a second
     point. `work` is the folder of the checkpoint, for messages.
 
     As a context it lets go of its thread in any case: an interrupt while the thread starts hides it from the

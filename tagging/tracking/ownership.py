@@ -35,9 +35,9 @@ SAME_START_S = 2.0  # the start time of a process moves a little when the clock 
 
 @contextmanager
 def own(fingerprint: str, patience: float = 0.0) -> Iterator[None]:
-    """Hold the right to train what has this fingerprint; the end of the process frees it in any case.
+    """Hold the lock of a fingerprint, without which nobody trains it; the end of the process frees it in any case.
 
-    A process that holds it is waited for, `patience` seconds long. Raises UserError with its pid if it still does.
+    Waits `patience` seconds for another process that holds it, then raises UserError with its pid.
     """
     lock = _lock(fingerprint)
     begun = time.monotonic()
@@ -69,13 +69,13 @@ def process_start(pid: int) -> float | None:
 
 
 def is_alive(pid: int, start: float) -> bool:
-    """Say whether the process that had this pid and start time still runs, on this machine."""
+    """Tell whether the process with this pid and start time still runs on this machine."""
     now = process_start(pid)
     return now is not None and abs(now - start) < SAME_START_S
 
 
 def close_abandoned(store: Store) -> list[Run]:
-    """End the runs that this machine and work folder left RUNNING and that no process works on.
+    """End the runs of this machine and work folder that are RUNNING though no process works on them.
 
     They become KILLED with the tag `state = ABANDONED`; a run is alive as long as its lock (its parent's, for
     a child), which its tag `lock` or its fingerprint names, or, for a launch, its process is. Returns the runs

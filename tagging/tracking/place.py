@@ -65,5 +65,5 @@ def work_folder() -> Path:
 
 
 def owner_tag() -> str:
-    """Return what every run of this machine and work folder carries as its tag `owner`."""
+    """Return the tag `owner` of every run of this machine and work folder."""
     return f"{socket.gethostname()}:{work_folder()}"

@@ -25,7 +25,7 @@ SOURCES = ("tagging/*.py", "tune/*.py", "tune/*.yaml", "experiments/*.yaml", ":(
 
 
 def environment() -> dict[str, str]:
-    """Return what may tell two machines apart: Python, system, processor, memory, GPUs, libraries.
+    """Return Python, system, processor, memory, GPUs and libraries of this machine.
 
     A library that is not installed, and a GPU that is not there, is left out.
     """

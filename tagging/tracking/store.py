@@ -99,9 +99,9 @@ class Store(Finder):
         self.connection.call(self._client.set_terminated, run_id, status)
 
     def reopen(self, run_id: str) -> None:
-        """Set a run that was broken off to RUNNING again, without what told of its end: tags and half-written files.
+        """Set an interrupted run to RUNNING again, and remove the tags of its end and half-written files.
 
-        MLflow keeps the old end time until the run ends anew.
+        MLflow keeps the old end time until the run ends again.
         """
         self.connection.call(self._client.update_run, run_id, status="RUNNING")
         for tag in {Tag.STATE, Tag.ERROR, Tag.CANDIDATE} & self.get(run_id).tags.keys():

@@ -25,7 +25,7 @@ _RANKING_COLUMNS = {
     _NAME: 200,
     "metrics.`cv_lwlrap`": 95,
     "metrics.`fold_lwlrap_std`": 115,
-    "tags.`teacher.leaks`": 115,  # of runs whose CV is too good: beside the others it says nothing
+    "tags.`teacher.leaks`": 115,  # of runs whose CV is too good
     "tags.`apart`": 400,
     "tags.`folds`": 70,  # how many of all are finished: what a broken one has, and one that runs
     "metrics.`fold_lwlrap_mean`": 130,
@@ -75,7 +75,7 @@ def views() -> dict[str, str]:
     others = ("fold", "experiment", "stacker", "ensemble", "launch")
     searches = " and ".join(f"tags.kind != '{kind}'" for kind in others)
     sweeps = _state(_SWEEPS_COLUMNS, searches, "metrics.`search_lwlrap`")
-    # those of a trial bear the tag of its lock
+    # folds of a trial have the tag of its lock
     folds = _state(_FOLDS_COLUMNS, f"tags.kind = 'fold' and tags.`{Tag.LOCK}` IS NULL", "attributes.start_time") | {
         "groupBy": _BY_PARENT
     }
@@ -83,7 +83,7 @@ def views() -> dict[str, str]:
 
 
 def missing_views(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return those views that an MLflow experiment with these tags lacks, or has as an older version of ours.
+    """Return the views that an MLflow experiment with these tags does not have, or has in an older version of ours.
 
     A view that somebody saved anew in the UI bears the time of that, and stays as it is.
     """
