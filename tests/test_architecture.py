@@ -18,7 +18,7 @@ from tagging.config import Stacker, flatten, load
 from tagging.config.problems import sections_of
 from tagging.config.schema import Experiment
 from tagging.config.sections.augment import Augment, Mixer
-from tagging.config.sections.features import Features
+from tagging.config.sections.data import Features
 from tagging.config.sections.training import Plateau
 from tagging.features.settings import LogMelSettings
 from tagging.models.registry import MODELS

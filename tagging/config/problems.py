@@ -69,7 +69,10 @@ def _message(item: Any, names: Sequence[str], section: type[BaseModel], kinds: l
     if kind == "too_short":
         return f"{dotted} has {context['actual_length']} entries; it must have {context['min_length']} or more"
     if kind == "tuple_type":
-        return f"{dotted} is {given}; it must be a list such as {_example(section, dotted.rpartition('.')[2])}"
+        field = section.model_fields.get(names[-1])
+        of_names = field is not None and get_args(field.annotation)[0] is str
+        example = "[corr_noisy_007, auxiliary_016]" if of_names else "[0, 2]"
+        return f"{dotted} is {given}; it must be a list such as {example}"
     if kind == "int_parsing_size":
         return f"{dotted} is {given}; it must be a number of fewer digits"
     wanted = item["msg"].removeprefix("Input should be ").split(", unable to ")[0]
@@ -100,12 +103,6 @@ def leaf_paths(section: type[BaseModel], prefix: str = "", kind: str = "") -> di
         for other, variant in variants.items():
             found |= leaf_paths(variant, f"{prefix}{name}.", f"{prefix}{name}.kind {other}" if other else kind)
     return found
-
-
-def _example(section: type[BaseModel], field: str) -> str:
-    """Return a list as a field may hold one: of names, else of numbers."""
-    of_names = field in section.model_fields and get_args(section.model_fields[field].annotation)[0] is str
-    return "[corr_noisy_007, auxiliary_016]" if of_names else "[0, 2]"
 
 
 def _without_tags(loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[type[BaseModel], list[str], list[str]]:

@@ -17,12 +17,12 @@ from tagging.config.sections.data import (
     Corrections,
     Demo,
     DemoData,
+    Features,
     FolderData,
     Labels,
     RandomFolds,
     StratifiedFolds,
 )
-from tagging.config.sections.features import Features
 from tagging.config.sections.fields import Line, Section, Seed
 from tagging.config.sections.losses import Loss
 from tagging.config.sections.models import AuxSkipAttentionModel, Model, TimmModel

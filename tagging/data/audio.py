@@ -115,13 +115,13 @@ class SoundFile:
         for block in self.mono():
             mono[length : length + len(block)] = block
             length += len(block)
-        return {wanted: self._sound(mono[:length], wanted) for wanted in sample_rates}
-
-    def _sound(self, mono: np.ndarray, sample_rate: int) -> Sound:
-        samples = soxr.resample(mono, self.rate, sample_rate, quality="HQ") if self.rate != sample_rate else mono
-        if not len(samples):
-            raise UnreadableSound(self.path, "holds no sample of sound")
-        return Sound(samples, _notes(mono, self.rate, sample_rate, self.channels))
+        mono, sounds = mono[:length], {}
+        for wanted in sample_rates:
+            samples = soxr.resample(mono, self.rate, wanted, quality="HQ") if self.rate != wanted else mono
+            if not len(samples):
+                raise UnreadableSound(self.path, "holds no sample of sound")
+            sounds[wanted] = Sound(samples, _notes(mono, self.rate, wanted, self.channels))
+        return sounds
 
 
 def read_sound(path: Path, sample_rate: int) -> Sound:

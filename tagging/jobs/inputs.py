@@ -12,8 +12,7 @@ import numpy as np
 
 from tagging import project
 from tagging.config import AnyRecipe, Experiment, Recipe
-from tagging.config.sections.data import FolderData
-from tagging.config.sections.features import Features
+from tagging.config.sections.data import Features, FolderData
 from tagging.config.sections.models import TimmModel
 from tagging.data.dataset import Dataset
 from tagging.data.demo import make_demo
