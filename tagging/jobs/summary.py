@@ -126,6 +126,7 @@ def _page(
     prepared: Job, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None
 ) -> TrainedSummary:
     dataset = prepared.dataset
+    initial = parent.tags.get(Tag.INIT_NAME) if Tag.INIT_RUN in parent.tags else None
     return TrainedSummary(
         run=parent.id[:8],  # several runs may share a name
         # a run that is continued under another name keeps its own
@@ -145,7 +146,7 @@ def _page(
         warnings=len(prepared.warnings),
         best_epoch_gain=metrics.get("best_epoch_gain"),
         rival=rival,
-        started_from=_started_from(parent),
+        started_from=Linked(name=initial, link=f"#/runs/{parent.tags[Tag.INIT_RUN]}") if initial else None,
         members=prepared.members,
         taught_by=_taught_by(prepared, parent),
         corrected=_corrected(prepared, metrics),
@@ -158,11 +159,6 @@ def _corrected(prepared: Job, metrics: Mapping[str, float]) -> Corrected | None:
         return None
     changed = (prepared.corrected != prepared.dataset.curated.labels).any(axis=1) & ~prepared.removed
     return Corrected(metrics["cv_lwlrap_corrected"], int(changed.sum()), int(prepared.removed.sum()))
-
-
-def _started_from(parent: Run) -> Linked | None:
-    run, name = parent.tags.get(Tag.INIT_RUN), parent.tags.get(Tag.INIT_NAME)
-    return Linked(name=name, link=f"#/runs/{run}") if run and name else None
 
 
 def _taught_by(prepared: Job, parent: Run) -> TaughtBy | None:
