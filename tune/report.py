@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -59,18 +60,17 @@ def trial_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     A field whose values are not all numbers is text, a section its JSON.
     """
     fields = dict.fromkeys(field for trial in trials for field in trial.values)
+
+    def columns(*names: str) -> dict[str, list[Any]]:
+        return {name: [getattr(trial, name) for trial in trials] for name in names}
+
+    scores = columns("lwlrap", "cv_lwlrap").items()
     return pd.DataFrame(
         {
-            "number": [trial.number for trial in trials],
-            "run_id": [trial.run_id for trial in trials],
-            "state": [trial.state for trial in trials],
+            **columns("number", "run_id", "state"),
             **{field: column([trial.values.get(field) for trial in trials]) for field in fields},
-            "lwlrap": pd.array([trial.lwlrap for trial in trials], dtype="Float64"),
-            "cv_lwlrap": pd.array([trial.cv_lwlrap for trial in trials], dtype="Float64"),
-            "epochs": [trial.epochs for trial in trials],
-            "seconds": [trial.seconds for trial in trials],
-            "parameters": [trial.parameters for trial in trials],
-            "error": [trial.error for trial in trials],
+            **{name: pd.array(values, dtype="Float64") for name, values in scores},
+            **columns("epochs", "seconds", "parameters", "error"),
         }
     )
 

@@ -25,7 +25,6 @@ from tagging.tracking.ownership import own
 from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store, StoreError
 from tagging.training.checkpoint import Checkpoints
-from tune.packing import memory_share
 from tune.population import schedule, values_at
 from tune.schema import Report, SweepPlan
 from tune.space import trial_experiment, value_tags
@@ -124,6 +123,19 @@ def _lost(number: int, fold: int, run: Run) -> str:
 def by_the_machine(error: Exception) -> bool:
     """Return whether a full disk or a failing store stopped a trial."""
     return is_disk_full(error) or any(isinstance(one, StoreError) for one in (error, error.__cause__))
+
+
+def memory_share(device: torch.device) -> float:
+    """Return the peak share of a GPU's memory since `torch.cuda.reset_peak_memory_stats`, 0..1; 0 on a CPU.
+
+    It counts this process's pool, its context and libraries, and whatever else runs on the GPU: the trial that is
+    measured must have the GPU alone.
+    """
+    if device.type != "cuda":
+        return 0.0
+    free, total = torch.cuda.mem_get_info(device)
+    beside = total - free - torch.cuda.memory_reserved(device)
+    return (torch.cuda.max_memory_reserved(device) + beside) / total
 
 
 class _Scores:

@@ -8,15 +8,14 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from tagging.contract import Metric
+from tagging.contract import Kind, Metric
 from tagging.errors import UserError
 from tagging.jobs.job import Job
 from tagging.progress import say
 from tagging.signals import keeping_handlers
 from tagging.tracking.place import work_folder
-from tagging.tracking.store import Store
+from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures, Closing, RayDied, Watch, end_trial
-from tune.packing import gpu_share, measured, share_text
 from tune.population import Population, exchanged, take_over
 from tune.records import TrialRecord, records
 from tune.schema import Pbt, Stopping, SweepPlan
@@ -30,6 +29,7 @@ from tune.trial import CrossValidation
 from tune.warm_start import known_results
 
 WORKER_DEATHS = 2  # after which a trial is still restarted
+_USABLE = 0.95  # of a GPU's memory; allocators waste some of the rest
 
 
 def run_all(store: Store, plan: SweepPlan, address: str, prepared: Job, failures: AlikeFailures) -> None:
@@ -50,6 +50,28 @@ def run_all(store: Store, plan: SweepPlan, address: str, prepared: Job, failures
         say(share_text(memory))
         gpu = gpu_share(memory)
     _run_trials(store, plan, address, prepared, failures, gpu, wanted)
+
+
+def measured(store: Store, sweep: Run) -> float | None:
+    """Return the largest measured share of a GPU's memory, 0..1, of the sweep's trials; None without one."""
+    trials = store.children(sweep.id, Kind.TRIAL)
+    return max((run.metrics[Metric.MEMORY_SHARE] for run in trials if Metric.MEMORY_SHARE in run.metrics), default=None)
+
+
+def gpu_share(memory: float | None) -> float:
+    """Return a trial's share of a GPU (1/2: two trials share one), from its share of the memory.
+
+    As many trials share a GPU as fit into its memory; a trial of unknown memory (None) has a GPU alone.
+    """
+    return 1.0 if memory is None else 1 / max(1, int(_USABLE / memory))
+
+
+def share_text(memory: float | None) -> str:
+    """Return the message on the share of a GPU; `memory` as for `gpu_share`."""
+    if memory is None:
+        return "the first trial did not finish, so nothing was measured: each trial has a GPU of its own"
+    at_once = round(1 / gpu_share(memory))
+    return f"a trial took {memory:.0%} of the GPU's memory: {at_once} at a time on each GPU from now on"
 
 
 def _run_trials(

@@ -1,7 +1,7 @@
-"""Sweeps in this process: everything of them is real but Ray's processes.
+"""Sweeps in this process: all of them is real except Ray's processes.
 
-Ray's own controller asks searcher, schedulers and callbacks; what stands in is the part of it that starts actors
-elsewhere and waits for them. To start Ray takes 17 seconds of a processor, and this nothing.
+Ray's own controller calls searcher, schedulers and callbacks; its actor manager, which starts actors in other
+processes and waits for them, is replaced. Starting Ray takes 17 seconds of a processor; this takes none.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ Step = Callable[[int], None]
 
 
 class InProcess:
-    """How sweeps run here: `before_step` is called with a trial's number before each of its steps, in the driver.
+    """Settings of a sweep in this process: `before_step` is called with a trial's number before each of its steps.
 
-    `before_start` is called before a trial starts in a new worker. What they raise happens to the driver; `WorkerDied`
-    to the trial's worker. `raylet` and `head` say whether these processes of Ray are alive.
+    `before_start` is called before a trial starts in a new worker. Their errors are raised in the driver, except for
+    `WorkerDied`, which kills the trial's worker. `raylet` and `head` tell whether these processes of Ray are alive.
     """
 
     def __init__(self) -> None:

@@ -9,7 +9,8 @@ import torch
 
 from tagging.contract import Metric
 from tagging.tracking.store import Run, Store
-from tune.packing import gpu_share, measured, memory_share, share_text
+from tune.steps import memory_share
+from tune.tuner import gpu_share, measured, share_text
 
 
 @pytest.mark.parametrize(
