@@ -56,17 +56,17 @@ def search(
                 f"the sweep {run.title} is not finished; continue it by `python -m tune search --resume "
                 f"{run.id[:8]}`, or give the new one another name with --name"
             )
-    prepared = _prepared(store, space, data, labelled)
+    job = _job(store, space, data, labelled)
     tags = {
         "space": space.name,
         Tag.SPACE_EXPERIMENT: space.experiment,
         Tag.EXPERIMENT_DIGEST: experiment_digest(space),
-        **prepared.data_tags(),
+        **job.data_tags(),
     }
-    run = store.start(prepared.dataset.name, Kind.SWEEP, name, tags, {}, description=space.notes)
+    run = store.start(job.dataset.name, Kind.SWEEP, name, tags, {}, description=space.notes)
     store.set_tags(run.id, {Tag.LOCK: run.id})
     kept = {"file": str(space.file), "given": given, "data": str(data or "")}
-    return _finish(store, run, space, kept, prepared, address)
+    return _finish(store, run, space, kept, job, address)
 
 
 def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
@@ -96,12 +96,12 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
         _print_result(store, run, _winner(trials))
         return run
     check_start(space.resources.cpu, space.resources.gpu, address)
-    prepared = _prepared(store, space, Path(stored["data"]) if stored["data"] else None)
-    for tag, value in prepared.data_tags().items():
+    job = _job(store, space, Path(stored["data"]) if stored["data"] else None)
+    for tag, value in job.data_tags().items():
         if run.tags.get(tag) != value:
-            raise UserError(f"{prepared.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
+            raise UserError(f"{job.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
     say(f"continuing the sweep {run.title}: {max(left, 0)} of {wanted} trials are left")
-    return _finish(store, run, space, stored, prepared, address)
+    return _finish(store, run, space, stored, job, address)
 
 
 def _open() -> Store:
@@ -111,7 +111,7 @@ def _open() -> Store:
     return store
 
 
-def _prepared(store: Store, space: Space, data: Path | None, labelled: Labelled | None = None) -> Job:
+def _job(store: Store, space: Space, data: Path | None, labelled: Labelled | None = None) -> Job:
     """Check the space and prepare what trials share, once: an experiment's log-mels are computed here."""
     check_space(space, data)
     return job_of(some_trial(space, data), store, labelled)
@@ -140,7 +140,7 @@ def _finish(
     run: Run,
     space: Space,
     kept: Mapping[str, Any],
-    prepared: Job,
+    job: Job,
     address: str,
 ) -> Run:
     """Run the missing trials, log what they amount to, and return the finished run."""
@@ -155,7 +155,7 @@ def _finish(
             say(store.where_to_look(run))
             failures = AlikeFailures()
             data = Path(kept["data"]) if kept["data"] else None
-            run_all(store, SweepPlan(run.id, run.name, space, data, store.uri), address, prepared, failures)
+            run_all(store, SweepPlan(run.id, run.name, space, data, store.uri), address, job, failures)
             trials = records(store, run)
             _log_results(store, run, space, trials)
             _check_ended(trials, trials_of(space), failures, resume_by)

@@ -32,7 +32,7 @@ WORKER_DEATHS = 2  # after which a trial is still restarted
 _USABLE = 0.95  # of a GPU's memory; allocators waste some of the rest
 
 
-def run_all(store: Store, plan: SweepPlan, address: str, prepared: Job, failures: AlikeFailures) -> None:
+def run_all(store: Store, plan: SweepPlan, address: str, job: Job, failures: AlikeFailures) -> None:
     """Run the missing trials of a sweep; with `gpu: auto` one by itself first, which measures the share of a GPU.
 
     `address` is that of a Ray cluster, empty for this machine.
@@ -45,11 +45,11 @@ def run_all(store: Store, plan: SweepPlan, address: str, prepared: Job, failures
         sweep = store.get(plan.sweep_id)
         if measured(store, sweep) is None:
             say("one trial has the GPU alone, to see how much of it a trial needs")
-            _run_trials(store, plan, address, prepared, failures, 1, max(1, len(records(store, sweep))))
+            _run_trials(store, plan, address, job, failures, 1, max(1, len(records(store, sweep))))
         memory = measured(store, sweep)
         say(share_text(memory))
         gpu = gpu_share(memory)
-    _run_trials(store, plan, address, prepared, failures, gpu, wanted)
+    _run_trials(store, plan, address, job, failures, gpu, wanted)
 
 
 def measured(store: Store, sweep: Run) -> float | None:
@@ -78,7 +78,7 @@ def _run_trials(
     store: Store,
     plan: SweepPlan,
     address: str,
-    prepared: Job,
+    job: Job,
     failures: AlikeFailures,
     gpu: float,
     trials: int,
@@ -95,7 +95,7 @@ def _run_trials(
         screen.waits_for("the cluster" if address else "Ray to start")
         held.enter_context(ray_session(here * cpu, here * gpu, address))
         screen.waits_for("the first worker")
-        values, config = _search(store, plan, prepared, earlier, trials, here or trials_at_once(cpu, gpu, at_once))
+        values, config = _search(store, plan, job, earlier, trials, here or trials_at_once(cpu, gpu, at_once))
         tuner = tune.Tuner(
             tune.with_resources(CrossValidation, {"cpu": cpu, "gpu": gpu}),
             param_space=values,
@@ -120,18 +120,18 @@ def _run_trials(
 
 
 def _search(
-    store: Store, plan: SweepPlan, prepared: Job, earlier: list[TrialRecord], trials: int, at_once: int
+    store: Store, plan: SweepPlan, job: Job, earlier: list[TrialRecord], trials: int, at_once: int
 ) -> tuple[dict[str, Any], tune.TuneConfig]:
     """Return Ray's param_space and its TuneConfig."""
     space = plan.space
     in_population = isinstance(space.scheduler, Pbt)
     known = []
     if space.searcher.learns and len(space.objectives) == 1:
-        known = known_results(store, plan, prepared.data_tags(), prepared.dataset.name, prepared.folds_to_run)
+        known = known_results(store, plan, job.data_tags(), job.dataset.name, job.folds_to_run)
     # a population is drawn at once, and no study could hold its later values
     study = new_study(space.objectives, None if in_population else work_folder() / plan.sweep_id, plan.sweep_name)
     searcher = StudySearcher(plan, study, trials, earlier, known)
-    scheduler = _scheduler(store, plan, prepared, earlier)
+    scheduler = _scheduler(store, plan, job, earlier)
     how: dict[str, Any] = {"metric": "lwlrap", "mode": "max", "scheduler": scheduler, "reuse_actors": True}
     if not in_population:
         how |= {"search_alg": searcher, "num_samples": -1, "max_concurrent_trials": at_once}
@@ -142,9 +142,9 @@ def _search(
     return {"plan": plan, "number": tune.grid_search(list(population)), "values": values}, tune.TuneConfig(**how)
 
 
-def _scheduler(store: Store, plan: SweepPlan, prepared: Job, earlier: list[TrialRecord]) -> TrialScheduler:
+def _scheduler(store: Store, plan: SweepPlan, job: Job, earlier: list[TrialRecord]) -> TrialScheduler:
     settings = plan.space.scheduler
-    last = prepared.experiment.training.epochs * len(prepared.folds_to_run)
+    last = job.experiment.training.epochs * len(job.folds_to_run)
     if isinstance(settings, Stopping):
         curves = {trial.number: store.curve(trial.run_id, Metric.SEARCH_LWLRAP) for trial in earlier}
         return SCHEDULERS[settings.kind](curves, last, settings)
