@@ -95,6 +95,7 @@ class File:
     STACKER = "stacker.json"
     CHECKPOINTS = "checkpoints"  # a folder of fold runs
     DIFF = "code/git.diff"
+    CODE = "code"  # a folder, with the user's own files too
     ENVIRONMENT = "environment.json"
     SPACE = "space.json"
     SCHEDULE = "schedule.json"
@@ -177,6 +178,7 @@ FILES: Names = (
     (WITH_PREDICTIONS, (), (File.FOLDS, File.ENVIRONMENT)),
     (FOLDED, (), (File.CONFIG,)),
     ((), WITH_PREDICTIONS, (File.DIFF, File.WARNINGS)),
+    ((), FROM_SOUND, (f"{File.CODE}/*",)),
     ((*_SCORED, Kind.FOLD), (Kind.TRIAL,), (File.OOF,)),
     ((Kind.EXPERIMENT,), (Kind.TRIAL, Kind.FOLD), (File.OOF_TILES,)),
     ((), WITH_PREDICTIONS, (split_path("test", "*"), split_path("noisy", "*"))),

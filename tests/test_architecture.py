@@ -63,6 +63,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "project.py": (set(), set()),
     "seeds.py": ({"torch"}, set()),
     "sources.py": (set(), set()),
+    "user_code.py": (set(), set()),
     "progress.py": ({"tqdm"}, {"output"}),
     "cli": (
         set(),
@@ -75,7 +76,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "__main__.py": (set(), {"cli", "commandline"}),
     "__init__.py": (set(), set()),
 }
-COMMON = {"contract", "errors", "masking", "project", "seeds", "sources"}
+COMMON = {"contract", "errors", "masking", "project", "seeds", "sources", "user_code"}
 # rooms that know runs of the store, in the order in which they may know each other; commands may know them all
 ON_RUNS = ("runs", "jobs", "predicting", "selection", "packing", "commands")
 
@@ -139,7 +140,7 @@ def test_the_core_knows_no_config_and_no_store() -> None:
         assert not MAY_IMPORT[room][0] & {"pydantic", "mlflow", "pandas"}
     for name in ("losses.py", "sampling.py"):
         used = {module for module in imports(TAGGING / "training" / name) if module.startswith("tagging")}
-        assert {module.split(".")[1] for module in used if "." in module} <= {"sources"}
+        assert {module.split(".")[1] for module in used if "." in module} <= {"sources", "user_code"}
 
 
 def test_numba_is_imported_in_one_place_which_only_a_function_imports() -> None:

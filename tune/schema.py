@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -19,7 +17,7 @@ from pydantic import (
 )
 
 from tagging.config.problems import origin_of
-from tagging.config.sections.fields import Count, CountOrZero, Name, Probability, Section
+from tagging.config.sections.fields import Count, CountOrZero, Name, Probability, Section, typed
 from tagging.config.tree import Origins, short
 
 WIDEST = 10**12  # of a range of whole numbers, either way
@@ -275,19 +273,6 @@ class Space(Section):
     def where(self, path: str) -> str:
         """Return file and line of a field of the space, or of the section around it."""
         return origin_of(path, self._origins, Path(self.name))
-
-
-def typed(value: Any) -> Any:
-    """Return a text of YAML as the number, true, false or null that it spells; anything else as it is."""
-    if isinstance(value, dict):
-        return {key: typed(below) for key, below in value.items()}
-    if value in ("true", "false", "null"):
-        return json.loads(value)
-    for number in (int, float):
-        with suppress(ValueError, TypeError):
-            if isinstance(value, str) and math.isfinite(number(value)):
-                return number(value)
-    return value
 
 
 Report = dict[str, Any]  # of an epoch of a trial, as Ray passes it on

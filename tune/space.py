@@ -19,11 +19,11 @@ from tagging.config import AnyRecipe, experiment_names, flatten, load
 from tagging.config.load import find, leaf_text
 from tagging.config.problems import problems_of
 from tagging.config.schema import WHERE
-from tagging.config.sections.fields import is_nothing
+from tagging.config.sections.fields import is_nothing, typed
 from tagging.config.tree import merge, read_yaml
 from tagging.contract import Tag
 from tagging.errors import UserError
-from tune.schema import Choice, Int, LogUniform, Range, Rest, Space, Uniform, typed
+from tune.schema import Choice, Int, LogUniform, Range, Rest, Space, Uniform
 
 Searched = Uniform | LogUniform | Int | Choice  # ranges of which values are drawn
 

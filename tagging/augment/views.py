@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +19,7 @@ from tagging.augment.spec_augment import SpecAugment
 from tagging.augment.time_shift import TimeShift
 from tagging.features.table import LogMels
 from tagging.features.windows import cut_windows
+from tagging.user_code import UserCode
 
 
 class Augmentation(Protocol):
@@ -35,6 +37,35 @@ class Augmentation(Protocol):
 
     def apply(self, views: Tensor, draws: Any) -> Tensor:
         """Return views [V, M, T] float32 dB changed as drawn, in place or anew."""
+
+
+@dataclass(frozen=True)
+class UserAugmentation:
+    """Changes views as an object of a class in a user's own file does, which has `draw` and `apply` as above."""
+
+    code: UserCode
+    prob: float = 1.0  # the object decides which views it changes
+
+    @cached_property
+    def _object(self) -> Any:
+        return self.code.call()
+
+    def draw(self, count: int, n_mels: int, frames: int, generator: torch.Generator) -> Any:
+        """Draw all random numbers for `count` views [n_mels, frames]: a tensor, or `Draws` of several."""
+        with self.code.errors():
+            draws = self._object.draw(count, n_mels, frames, generator)
+        if not hasattr(draws, "to"):
+            raise self.code.fail(f"draws {type(draws).__name__}; it must be a tensor or Draws (tagging.augment.draws)")
+        return draws
+
+    def apply(self, views: Tensor, draws: Any) -> Tensor:
+        """Return views [V, M, T] float32 dB changed as drawn."""
+        with self.code.errors():
+            changed = self._object.apply(views, draws)
+        if not isinstance(changed, Tensor) or changed.shape != views.shape or changed.dtype != views.dtype:
+            shown = f"{list(changed.shape)} {changed.dtype}" if isinstance(changed, Tensor) else type(changed).__name__
+            raise self.code.fail(f"returns {shown} for views {list(views.shape)} {views.dtype}; it must keep both")
+        return changed
 
 
 # by their sections in the config, in the order in which they are applied

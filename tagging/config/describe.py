@@ -73,7 +73,8 @@ def _lines(section: type[BaseModel], prefix: str, leaving_out: Container[str] = 
         variants = sections_of(field.annotation)
         if not variants and name != "kind":
             allowed = ", ".join([_type(field.annotation), *_bounds(field.metadata)])
-            lines += _wrapped(f"  {path} = {_text(field.default)}  ({allowed})", 6)
+            default = "(must be given)" if field.is_required() else _text(field.default)
+            lines += _wrapped(f"  {path} = {default}  ({allowed})", 6)
             lines += _wrapped(f"      {field.description}", 6)
         elif len(variants) == 1:
             (variant,) = variants.values()
@@ -120,6 +121,8 @@ def _type(annotation: Any) -> str:
         return ", ".join([_type(arguments[0]), *_bounds(part for item in arguments[1:] for part in item.metadata)])
     if get_origin(annotation) is tuple:
         return f"list of {_type(arguments[0])}"
+    if get_origin(annotation) is dict:
+        return "mapping"
     if arguments:
         return f"{_type(arguments[0])}, or null"
     return str(annotation.__name__)

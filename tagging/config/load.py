@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from tagging import project
 from tagging.config.problems import did_you_mean, problems_of
 from tagging.config.schema import WHERE, WHERE_SECTIONS, Experiment, Recipe, Stacker
+from tagging.config.sections.augment import Augment
 from tagging.config.sections.fields import Section, is_nothing
 from tagging.config.tree import Origins, Tree, merge, read_overrides, read_yaml, short, with_new_names
 from tagging.errors import UserError
@@ -102,6 +103,8 @@ def flatten(experiment: BaseModel) -> dict[str, Any]:
         value = getattr(experiment, name)
         if isinstance(value, BaseModel):
             leaves |= {f"{name}.{below}": leaf for below, leaf in flatten(value).items()}
+        elif isinstance(value, tuple):
+            leaves[name] = tuple(one.model_dump() if isinstance(one, BaseModel) else one for one in value)
         else:
             leaves[name] = value
     return leaves
@@ -122,12 +125,29 @@ def deciding(experiment: Recipe) -> dict[str, Any]:
 
     So a section that is off leaves the fingerprints as they were before there was such a section.
     """
-    sections = ((name, getattr(experiment, name)) for name in type(experiment).model_fields)
-    off = tuple(f"{name}." for name, section in sections if isinstance(section, Section) and section.off)
-    leaves = flatten(experiment)
+    off = tuple(switched_off(experiment))
     return {
-        path: value for path, value in leaves.items() if path not in WHERE and not path.startswith(WHERE_SECTIONS + off)
+        path: tuple(without_place(one) for one in value) if path == "augment.python" else value
+        for path, value in flatten(experiment).items()
+        if path not in WHERE and not path.startswith(WHERE_SECTIONS + off)
     }
+
+
+def without_place(code: dict[str, Any]) -> dict[str, Any]:
+    """Return what decides numbers of a user's class: all but the path of its file, whose content counts."""
+    return {name: value for name, value in code.items() if name != "file"}
+
+
+def switched_off(section: BaseModel, prefix: str = "") -> Iterator[str]:
+    """Yield the paths of what changes no number below a section: sections that are off, and lists of code if empty."""
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section) and value.off:
+            yield f"{prefix}{name}."
+        elif isinstance(value, BaseModel):
+            yield from switched_off(value, f"{prefix}{name}.")
+    if isinstance(section, Augment) and not section.python:
+        yield f"{prefix}python"
 
 
 def numbers_digest(experiment: Recipe) -> str:

@@ -70,8 +70,9 @@ def _message(item: Any, names: Sequence[str], section: type[BaseModel], kinds: l
         return f"{dotted} has {context['actual_length']} entries; it must have {context['min_length']} or more"
     if kind == "tuple_type":
         field = section.model_fields.get(names[-1])
-        of_names = field is not None and get_args(field.annotation)[0] is str
-        example = "[corr_noisy_007, auxiliary_016]" if of_names else "[0, 2]"
+        held = get_args(field.annotation)[0] if field is not None else int
+        example = "[corr_noisy_007, auxiliary_016]" if held is str else "[0, 2]"
+        example = "[{file: my.py, class: MyClass}]" if sections_of(held) else example
         return f"{dotted} is {given}; it must be a list such as {example}"
     if kind == "int_parsing_size":
         return f"{dotted} is {given}; it must be a number of fewer digits"
@@ -109,7 +110,7 @@ def _without_tags(loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[ty
     """Return the innermost section on an error's way, the kinds it ends before, and its path without unions' tags."""
     section: type[BaseModel] | None = root
     inner = root
-    held: Any = None  # what the mapping holds on whose key the way comes next
+    held: Any = None  # what a mapping or list holds whose key or place comes next
     variants: dict[str, type[BaseModel]] = {}
     names: list[str] = []
     for part in map(str, loc):
@@ -120,7 +121,8 @@ def _without_tags(loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[ty
             names.append(part)
             field = section.model_fields.get(part) if section else None
             annotation = field.annotation if field else held
-            held = get_args(annotation)[1] if get_origin(annotation) is dict else None
+            origin, parts = get_origin(annotation), get_args(annotation)
+            held = parts[1] if origin is dict else parts[0] if origin is tuple else None
             variants = sections_of(annotation)
             section = next(iter(variants.values())) if len(variants) == 1 else None
         inner = section or inner

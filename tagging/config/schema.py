@@ -135,4 +135,8 @@ class Stacker(Recipe):
 
 # Fields that say where and under what name an experiment runs, not what it computes.
 WHERE = frozenset({"name", "notes", "device", "threads", "data.folder", "data.name", "data.kind", "training.folds"})
-WHERE_SECTIONS = ("demo.", "labels.", "model.weights")  # what they stand for counts: clips, labels, a file's content
+# what they stand for counts: clips, labels, a file's content
+WHERE_SECTIONS = (
+    *("demo.", "labels.", "model.weights", "model.file"),
+    *(f"loss.{source}.file" for source in ("curated", "trusted", "noisy")),
+)

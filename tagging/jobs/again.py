@@ -15,6 +15,7 @@ from tagging.jobs.job import Job
 from tagging.jobs.prepare import prepare
 from tagging.jobs.stacker import prepare_stacker
 from tagging.jobs.teacher import SoftTargets
+from tagging.jobs.user_files import check_stored
 from tagging.runs.finished import finished_folds
 from tagging.runs.stored import stored_recipe
 from tagging.tracking.store import Run, Store
@@ -55,5 +56,6 @@ def _job_of(recipe: AnyRecipe, run: Run, store: Store) -> Job:
     if isinstance(recipe, Stacker):
         return prepare_stacker(recipe, store, read_labelled(recipe).dataset)
     digest = run.tags.get("teacher.sha256")
+    check_stored(store, run, recipe)
     job = prepare(recipe, weights=run.tags.get("weights.sha256", ""))
     return replace(job, soft_targets=SoftTargets(digest, ()) if digest else None)

@@ -11,10 +11,10 @@ from torch import nn
 
 from tagging import seeds
 from tagging.augment.mixers import MixSettings
-from tagging.augment.views import AUGMENTATIONS, ViewSettings
+from tagging.augment.views import AUGMENTATIONS, UserAugmentation, ViewSettings
 from tagging.config import Experiment
 from tagging.config.sections.losses import AnyLoss
-from tagging.config.sections.models import TimmModel
+from tagging.config.sections.models import PythonModel, TimmModel
 from tagging.config.sections.training import Optimizer
 from tagging.contract import File
 from tagging.errors import UserError
@@ -23,6 +23,7 @@ from tagging.features.table import LogMels
 from tagging.inference.blend import check_finite
 from tagging.inference.predict import TileProbabilities, autocast_dtype, predict_tiles
 from tagging.jobs.inputs import initial_weights
+from tagging.jobs.user_files import user_codes
 from tagging.models import registry
 from tagging.models.timm_backbone import TimmBackbone, one_line
 from tagging.progress import Bar
@@ -30,6 +31,7 @@ from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.tracking.store import Store
 from tagging.training.checkpoint import load_weights, weights_file
 from tagging.training.setup import FoldSettings, LossSettings
+from tagging.user_code import UserCode
 
 TRAIN_AGAIN = "train with a lower optimizer.lr, or with training.precision=float32"
 
@@ -40,7 +42,10 @@ def view_settings(experiment: Experiment) -> ViewSettings:
     return ViewSettings(
         frames=experiment.sampling.frames,
         wrap_prob=section.wrap_prob,
-        augmentations={name: kind(**getattr(section, name).model_dump()) for name, kind in AUGMENTATIONS.items()},
+        augmentations={
+            **{name: kind(**getattr(section, name).model_dump()) for name, kind in AUGMENTATIONS.items()},
+            **{where: UserAugmentation(code) for where, code in user_codes(experiment).items() if "augment" in where},
+        },
     )
 
 
@@ -53,6 +58,8 @@ def fold_settings(experiment: Experiment) -> FoldSettings:
     """Return how each fold is trained."""
     sampling, loss, training = experiment.sampling, experiment.loss, experiment.training
     heads = (1.0, loss.aux3_weight, loss.aux2_weight, loss.aux1_weight)
+    own = getattr(experiment.model, "heads", 1)  # of a network of the user's own
+    codes = user_codes(experiment)
     return FoldSettings(
         seed=experiment.seed,
         views=view_settings(experiment),
@@ -60,8 +67,11 @@ def fold_settings(experiment: Experiment) -> FoldSettings:
         shares={CURATED: sampling.curated, NOISY: sampling.noisy, TRUSTED: sampling.trusted},
         batch_size=sampling.batch_size,
         draws_per_epoch=sampling.draws_per_epoch,
-        losses=tuple(map(_loss_settings, (loss.curated, loss.noisy, loss.trusted))),
-        head_weights=heads if experiment.model.kind in registry.WITH_SIDE_HEADS else heads[:1],
+        losses=tuple(
+            _loss_settings(getattr(loss, source), codes.get(f"loss.{source}"))
+            for source in ("curated", "noisy", "trusted")
+        ),
+        head_weights=heads if experiment.model.kind in registry.WITH_SIDE_HEADS else heads[:own],
         optimizer=adam_of(experiment.optimizer),
         scheduler=experiment.scheduler.model_dump(),
         ema_decay=training.ema_decay,
@@ -73,8 +83,8 @@ def fold_settings(experiment: Experiment) -> FoldSettings:
     )
 
 
-def _loss_settings(loss: AnyLoss) -> LossSettings:
-    arguments = loss.model_dump(exclude={"kind", "weight", "keep_below"})
+def _loss_settings(loss: AnyLoss, code: UserCode | None) -> LossSettings:
+    arguments = {"code": code} if code else loss.model_dump(exclude={"kind", "weight", "keep_below"})
     return LossSettings(loss.kind, arguments, loss.weight, loss.keep_below)
 
 
@@ -109,6 +119,9 @@ def _network(experiment: Experiment, num_classes: int, bare: bool = False) -> nn
 def network_arguments(experiment: Experiment) -> dict[str, Any]:
     """Return the arguments of registry.build for a bare network, `kind` included."""
     section = experiment.model
+    if isinstance(section, PythonModel):
+        code = user_codes(experiment)["model"]
+        return {"kind": section.kind, "frequency_channel": section.frequency_channel, "code": code}
     if not isinstance(section, TimmModel):
         return section.model_dump()
     size = (experiment.features.n_mels, experiment.sampling.frames)

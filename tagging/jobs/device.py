@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tagging.config import AnyRecipe, Experiment, Recipe
 from tagging.errors import UserError
+from tagging.jobs.user_files import user_codes
 
 if TYPE_CHECKING:
     import torch
@@ -19,14 +20,19 @@ if TYPE_CHECKING:
 def check_machine(recipe: AnyRecipe) -> None:
     """Raise UserError where the machine or a library cannot do what is asked for."""
     anywhere = recipe.device in ("auto", "cpu")
-    if anywhere and not (isinstance(recipe, Experiment) and (recipe.training.compile or recipe.model.kind == "timm")):
+    checked = isinstance(recipe, Experiment) and (
+        recipe.training.compile or recipe.model.kind == "timm" or bool(user_codes(recipe))
+    )
+    if anywhere and not checked:
         return
     from tagging.jobs.build import check_model
+    from tagging.jobs.tryout import check_user_files
 
     device = device_of(recipe)
     if isinstance(recipe, Experiment):
         _check_compile(recipe, device)
         check_model(recipe)
+        check_user_files(recipe)
 
 
 def device_of(recipe: Recipe) -> torch.device:

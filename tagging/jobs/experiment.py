@@ -19,6 +19,7 @@ from tagging.features.store import FeatureStore
 from tagging.jobs.initial_run import InitialRun
 from tagging.jobs.job import Job, bits, prediction_table
 from tagging.jobs.teacher import SoftTargets
+from tagging.jobs.user_files import log_user_files
 from tagging.progress import say, warn
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.tracking.store import Run, Store
@@ -119,11 +120,12 @@ class ExperimentJob(Job):
         return leaks(sources, self.experiment.teacher.curated)
 
     def begin(self, run: Run, store: Store) -> None:
-        """Print its initial run, its teacher, the leaks by them, and a precision that the device lacks."""
+        """Keep the user's files; print initial run, teacher, leaks by them, and a precision that the device lacks."""
         import torch
 
         from tagging.inference.predict import autocast_dtype
 
+        log_user_files(store, run, self.experiment)
         if self.initial:
             start = self.initial.run
             say(f"the weights start from those of {start.title} of data set {start.dataset}")

@@ -25,6 +25,7 @@ from tagging.jobs.inputs import Labelled, LabelLists, front_end_of, initial_weig
 from tagging.jobs.job import Job
 from tagging.jobs.stacker import prepare_stacker
 from tagging.jobs.teacher import find_teacher, soft_targets
+from tagging.jobs.user_files import settled
 from tagging.progress import decoding_bar
 from tagging.report.wording import count
 from tagging.tracking.store import Store
@@ -40,7 +41,7 @@ def job_of(recipe: AnyRecipe, store: Store, labelled: Labelled | None = None, by
     """
     if isinstance(recipe, Stacker):
         return prepare_stacker(recipe, store, (labelled or read_labelled(recipe)).dataset)
-    experiment, initial = find_initial_run(recipe, store)
+    experiment, initial = find_initial_run(settled(recipe), store)
     experiment, teacher = find_teacher(experiment, store)
     job = by(experiment) if by else prepare(experiment, labelled=labelled)
     if initial:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from pprint import pformat
 from typing import Any
+
+from tagging.user_code import UserCode
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "tagging"
@@ -54,12 +56,15 @@ if __name__ == "__main__":
 def one_file(title: str, main: str, plan: Any) -> str:
     """Return the text of a file that runs `main(plan, folder of the file, start)` of a module of the project.
 
-    The file holds that module and all of the project that it imports, to the letter but for the package's name, and
-    `plan`, a tree of dataclasses, as the code that makes it anew.
+    The file holds that module and all of the project that it imports, to the letter but for the package's name, the
+    user's own files that the plan needs, and `plan`, a tree of dataclasses, as the code that makes it anew.
     """
+    codes = user_codes(plan)
     quotable = title.replace("\\", "\\\\").replace('"', '\\"')
     parts = [_HEAD.format(title=quotable)]
-    parts += [_as_text(name) for name in in_order(f"{PACKAGE}.{main}")]
+    needed = [name for code in codes for name in sorted(_imports_of(code.source()))]
+    parts += [_as_text(name) for name in in_order(f"{PACKAGE}.{main}", *needed)]
+    parts += [_module_text(code.module, code.source(), code.path.name) for code in codes]
     imports = sorted(f"from {_renamed(kind.__module__)} import {kind.__name__}" for kind in _kinds(plan))
     plan_text = pformat(plan, width=_WIDTH, sort_dicts=False, compact=True)
     parts.append(_TAIL.format(imports="\n".join(imports), packed=PACKED, main=main, plan=plan_text))
@@ -71,10 +76,18 @@ def is_one_file(path: Path) -> bool:
     return path.is_file() and f"\nfrom {PACKED}." in path.read_text(encoding="utf-8", errors="replace")
 
 
-def in_order(name: str) -> list[str]:
-    """Return a module and all of the project that it imports, each after those that it needs."""
+def user_codes(plan: Any) -> list[UserCode]:
+    """Return the user's own files that a plan needs, each once."""
+    codes = {value.sha256: value for value in dataclasses_in(plan) if isinstance(value, UserCode)}
+    return list(codes.values())
+
+
+def in_order(*names: str) -> list[str]:
+    """Return modules and all of the project that they import, each after those that it needs."""
     found: list[str] = []
-    _visit(name, found, set())
+    begun: set[str] = set()
+    for name in names:
+        _visit(name, found, begun)
     return found
 
 
@@ -90,8 +103,12 @@ def _visit(name: str, found: list[str], begun: set[str]) -> None:
 
 def own_imports(name: str) -> set[str]:
     """Return the project's modules that one of its modules imports, those for type checkers alone left out."""
+    return _imports_of(_path(name).read_text(encoding="utf-8"))
+
+
+def _imports_of(source: str) -> set[str]:
     found = set()
-    for node in _executed(ast.parse(_path(name).read_text(encoding="utf-8"))):
+    for node in _executed(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if _is_own(alias.name)}
         elif isinstance(node, ast.ImportFrom) and _is_own(node.module or ""):
@@ -124,12 +141,20 @@ def _path(name: str) -> Path:
 
 def _as_text(name: str) -> str:
     source = _path(name).read_text(encoding="utf-8")
-    if "'''" in source or source.rstrip("\n").endswith("\\"):
+    if not _fits_raw(source):
         raise ValueError(f"{name} holds three single quotes or ends in a backslash, which a raw text cannot hold")
+    return _module_text(_renamed(name), source, _path(name).relative_to(ROOT).as_posix())
+
+
+def _module_text(name: str, source: str, place: str) -> str:
     source = _IMPORT.sub(rf"\g<1>{PACKED}", source)
-    place = _path(name).relative_to(ROOT).as_posix()
-    # the text begins on the same line, so that the lines of tracebacks are those of the project's file
-    return f"# {place}\n_module(\"{_renamed(name)}\", r'''{source}''')\n"
+    # the text begins on the same line, so that the lines of tracebacks are those of the file itself
+    text = f"r'''{source}'''" if _fits_raw(source) else repr(source)
+    return f'# {place}\n_module("{name}", {text})\n'
+
+
+def _fits_raw(source: str) -> bool:
+    return "'''" not in source and not source.rstrip("\n").endswith("\\")
 
 
 def _renamed(name: str) -> str:
@@ -138,9 +163,18 @@ def _renamed(name: str) -> str:
 
 def _kinds(value: Any) -> set[type]:
     """Return the classes of all dataclasses in a tree of them."""
+    return {type(one) for one in dataclasses_in(value)}
+
+
+def dataclasses_in(value: Any) -> Iterator[Any]:
+    """Yield all dataclasses in a tree of them."""
+    inner: Iterable[Any] = ()
     if is_dataclass(value):
-        inner = [getattr(value, field.name) for field in fields(value)]
-        return {type(value)}.union(*map(_kinds, inner))
-    if isinstance(value, dict):
-        return set().union(*map(_kinds, value.values()))
-    return set().union(*map(_kinds, value)) if isinstance(value, (tuple, list)) else set()
+        yield value
+        inner = (getattr(value, field.name) for field in fields(value))
+    elif isinstance(value, dict):
+        inner = value.values()
+    elif isinstance(value, (tuple, list)):
+        inner = value
+    for one in inner:
+        yield from dataclasses_in(one)

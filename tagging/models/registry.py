@@ -12,6 +12,7 @@ from tagging.models.frequency_channel import FrequencyChannel
 from tagging.models.simple import FeatureExtractor, SimpleAttention, SimpleKaggle
 from tagging.models.skip_attention import SkipAttention
 from tagging.models.timm_backbone import TimmBackbone
+from tagging.models.user_network import UserNetwork
 
 MODELS: dict[str, type[nn.Module]] = {
     "skip_attention": SkipAttention,
@@ -28,18 +29,19 @@ WITH_SIDE_HEADS = ("aux_skip_attention", "rnn_aux_skip_attention")
 
 
 def build(kind: str, num_classes: int, frequency_channel: bool = False, **arguments: Any) -> nn.Module:
-    """Return a new network `kind` with `num_classes` outputs a head.
+    """Return a new network `kind`, one of MODELS or `python` with its `code`, with `num_classes` outputs a head.
 
     Its weights are drawn from torch's global generator. It maps [B, 3, M, T] to a tuple of float32
     logits [B, num_classes], the main head first. With `frequency_channel` it also sees where in
     frequency a band lies. Raises ValueError for an unknown kind and TypeError for arguments that its
     class does not take.
     """
-    if kind not in MODELS:
+    if kind not in MODELS and kind != "python":
         raise ValueError(f"no network is called {kind!r}; there are {', '.join(MODELS)}")
+    network = UserNetwork if kind == "python" else MODELS[kind]
     if not frequency_channel:
-        return MODELS[kind](num_classes, **arguments)
-    return nn.Sequential(FrequencyChannel(), MODELS[kind](num_classes, in_channels=4, **arguments))
+        return network(num_classes, **arguments)
+    return nn.Sequential(FrequencyChannel(), network(num_classes, in_channels=4, **arguments))
 
 
 def placed(model: nn.Module, device: torch.device) -> nn.Module:

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import torch
@@ -84,7 +84,8 @@ def _networks(plan: Plan) -> str:
 def _warn_of_needs(store: Store, run: Run, plan: Plan) -> None:
     warn_of_untrained(store, run)
     for name in plan.modules:
-        warn(f"a network of {plan.run} is one of {name}'s: the machine needs {name} (here: {version(name)})")
+        package = packages_distributions().get(name, [name])[0]
+        warn(f"networks of {plan.run} need {name}: the machine must have it (here: {package} {version(package)})")
 
 
 def _say_time(plan: Plan, estimate: Estimate, clips: int) -> None:

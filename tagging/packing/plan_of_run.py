@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +18,9 @@ from tagging.jobs.base_runs import stored_base_runs
 from tagging.jobs.build import fold_settings, model_of, network_arguments
 from tagging.jobs.inputs import front_end_of
 from tagging.jobs.stacker_models import stacker_arguments, stacker_model, stored_stacker
+from tagging.jobs.user_files import check_stored
 from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
+from tagging.kernel.source import dataclasses_in, user_codes
 from tagging.kernel.training_clips import NetworkTraining, TrainingPlan
 from tagging.kernel.weights import write_weights
 from tagging.predicting.tagger import classes_of
@@ -25,7 +29,9 @@ from tagging.runs.members import read_ensemble
 from tagging.runs.stored import read_folds, stored_experiment
 from tagging.tracking.store import Run, Store
 from tagging.training.checkpoint import read_state, weights_file
+from tagging.user_code import imported
 
+KERNEL_LIBRARIES = ("torch", "numpy", "soundfile", "soxr", "filelock")
 _UNTRAINED = "a kernel cannot train that: pack its weights, without --train"
 
 
@@ -48,11 +54,20 @@ def training_plan_of(store: Store, run: Run) -> TrainingPlan:
     table = read_folds(store, run)
     folds = [tuple(table["fname"][table["fold"] == fold]) for fold in range(table["fold"].max() + 1)]
     networks = {name: _training_of(store, one) for name, one in collected.runs.items()}
+    plan = replace(plan, modules=_further_libraries([plan, networks]))
     return TrainingPlan(plan, tuple(folds), networks)
+
+
+def _further_libraries(networks: Any) -> tuple[str, ...]:
+    """Return what networks need beside the libraries of every kernel: timm, and what users' own files import."""
+    own = {name for code in user_codes(networks) for name in imported(code.source())}
+    timm = {one.kind for one in dataclasses_in(networks) if isinstance(one, Network) and one.kind == "timm"}
+    return tuple(sorted(own - {"tagging", *KERNEL_LIBRARIES} | timm))
 
 
 def _training_of(store: Store, run: Run) -> NetworkTraining:
     experiment = stored_experiment(store, run)
+    check_stored(store, run, experiment, whole=True)
     if experiment.init.run:
         raise UserError(f"{run.title} starts from the weights of another run (init.run); {_UNTRAINED}")
     if run.params.get("teacher.run"):
@@ -91,7 +106,7 @@ class _Collected:
             classes=tuple(classes_of(self._store, run)),
             networks=tuple(networks),
             blend=blend,
-            modules=("timm",) if any(network.kind == "timm" for network in networks) else (),
+            modules=_further_libraries(networks),
         )
 
     def _score(self, name: str) -> float:
@@ -136,6 +151,7 @@ class _Collected:
 
     def _network(self, run: Run) -> Network:
         experiment = stored_experiment(self._store, run)
+        check_stored(self._store, run, experiment)
         arguments = network_arguments(experiment)
         model = model_of(experiment, len(classes_of(self._store, run)), 0, torch.device("cpu"), bare=True)
         return Network(

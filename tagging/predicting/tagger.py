@@ -18,6 +18,7 @@ from tagging.jobs.base_runs import stored_base_runs
 from tagging.jobs.build import predict_rows, restore_model
 from tagging.jobs.device import device_of
 from tagging.jobs.stacker_models import predict_stacker
+from tagging.jobs.user_files import check_stored
 from tagging.predicting.new_sound import Sound, read_sounds
 from tagging.progress import decoding_bar
 from tagging.report.wording import count
@@ -110,6 +111,7 @@ def _network(tagger: Tagger, run: Run) -> np.ndarray:
     store, folds = tagger.store, finished_folds(tagger.store, run)
     check_checkpoints([run])
     experiment = same_experiment(store, run, tagger.overrides)
+    check_stored(store, run, experiment)
     device, num_classes = device_of(experiment), len(classes_of(store, run))
     logmels = tagger.logmels_of(experiment)
     rows = np.arange(len(logmels))

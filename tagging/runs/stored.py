@@ -12,7 +12,7 @@ import pandas as pd
 
 from tagging.config import AnyRecipe, Experiment, flatten
 from tagging.config.load import as_experiment, load_stored
-from tagging.config.tree import Tree, read_yaml, with_new_names
+from tagging.config.tree import read_yaml, with_new_names
 from tagging.contract import LEFT_OUT, File, Kind
 from tagging.data.findings import apart
 from tagging.errors import UserError
@@ -107,8 +107,8 @@ def stored_recipe(store: Store, run: Run, overrides: Sequence[str] = (), data: P
         if problems:
             more = len(problems) - 1
             raise ValueError(problems[0] + (f", and {count(more, 'more problem')}" if more else ""))
-        there = _leaves(with_new_names(read_yaml(local)[0]))
-        lacking = [path for path in flatten(recipe) if path in run.params and path not in there]
+        there = with_new_names(read_yaml(local)[0])
+        lacking = [path for path in flatten(recipe) if path in run.params and not _holds(there, path)]
         if lacking:
             raise ValueError(f"it lacks {count(len(lacking), 'field')} that the run's params have, first {lacking[0]}")
     return load_stored(local, overrides, data) if overrides or data else recipe
@@ -148,11 +148,13 @@ def _table(path: Path, keys: Sequence[str], number: str) -> pd.DataFrame:
     return table
 
 
-def _leaves(tree: Tree, prefix: str = "") -> set[str]:
-    found: set[str] = set()
-    for key, value in tree.items():
-        found |= _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}"}
-    return found
+def _holds(tree: Any, path: str) -> bool:
+    """Tell whether a tree has something at a dotted path."""
+    for name in path.split("."):
+        if not isinstance(tree, dict) or name not in tree:
+            return False
+        tree = tree[name]
+    return True
 
 
 def _made_anew(run: Run) -> str:

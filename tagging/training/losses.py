@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tagging.sources import NAMES
+from tagging.user_code import UserCode
 
 RowLoss = Callable[[Tensor, Tensor], Tensor]  # logits [B, C], targets [B, C] -> [B]
 
@@ -73,6 +74,17 @@ def lsep(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {"bce": bce, "soft_bce": soft_bce, "lq": lq, "focal": focal, "lsep": lsep}
+
+
+def user_loss(logits: Tensor, targets: Tensor, code: UserCode) -> Tensor:
+    """Return the loss of each row [B] by a user's function of logits [B, C] and targets [B, C] in 0..1."""
+    losses = code.call(logits.float(), targets)
+    if not isinstance(losses, Tensor) or losses.shape != logits.shape[:1]:
+        shown = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+        raise code.fail(
+            f"returns {shown} for logits {list(logits.shape)}; it must return a loss a clip, [{len(logits)}]"
+        )
+    return losses.float()
 
 
 def _log_probabilities(logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,17 +18,20 @@ from tagging.features.table import LogMels
 from tagging.inference.predict import autocast_dtype
 from tagging.training.batches import TrainingBatches
 from tagging.training.loop import FoldTraining, LoopSettings, Parts
-from tagging.training.losses import LOSSES, SourceLoss, Term
+from tagging.training.losses import LOSSES, SourceLoss, Term, user_loss
 from tagging.training.sampling import SourcePools, SourceRows
 from tagging.training.validation import Validation
 
 
 @dataclass(frozen=True)
 class LossSettings:
-    """The loss of one source: its `kind` in losses.LOSSES and its arguments; the rest as losses.Term has it."""
+    """The loss of one source, the rest as losses.Term has it.
+
+    `kind` is that of losses.LOSSES, with the `arguments` of its function, or python, with its `code`.
+    """
 
     kind: str
-    arguments: dict[str, float]
+    arguments: dict[str, Any]
     weight: float
     keep_below: float
 
@@ -149,7 +152,8 @@ def loss_of(settings: FoldSettings, keep_all: bool = False) -> SourceLoss:
 
 
 def _term(loss: LossSettings, keep_all: bool) -> Term:
-    return Term(partial(LOSSES[loss.kind], **loss.arguments), loss.weight, 1.0 if keep_all else loss.keep_below)
+    function = user_loss if loss.kind == "python" else LOSSES[loss.kind]
+    return Term(partial(function, **loss.arguments), loss.weight, 1.0 if keep_all else loss.keep_below)
 
 
 def batches_of(settings: FoldSettings, clips: TrainingClips, fold: int, targets: Tensor) -> TrainingBatches:

@@ -89,8 +89,8 @@ def test_a_network_of_timm_says_that_the_machine_needs_timm(
     assert done.stderr == (
         "packing run tiny into kernel\n"
         f"warning: tiny ({run.id[:8]}) has 1 of its 3 folds (1): what it says is theirs\n"
-        f"warning: a network of tiny ({run.id[:8]}) is one of timm's: the machine needs timm "
-        f"(here: {version('timm')})\n"
+        f"warning: networks of tiny ({run.id[:8]}) need timm: the machine must have it "
+        f"(here: timm {version('timm')})\n"
     )
     demo = demo_folder(project)
     sample = demo / "sample_submission.csv"

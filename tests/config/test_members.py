@@ -8,7 +8,7 @@ import pytest
 
 from tagging import project
 from tagging.config import AnyRecipe, flatten, load
-from tagging.config.load import leaf_text
+from tagging.config.load import leaf_text, switched_off
 
 GOLDEN = Path(__file__).parent / "golden"
 # member: network, probabilities of (noisy, trusted, curated), mixer, resized crop (prob, scale, ratio), lists
@@ -39,7 +39,8 @@ every_member = pytest.mark.parametrize("name", FACTS)
 def resolved(experiment: AnyRecipe) -> str:
     """Return every field but names, notes and places as a flat text."""
     leaves = {path: leaf_text(value) for path, value in flatten(experiment).items()}
-    left_out = ("name", "notes", "device", "threads", "data.", "demo.")
+    off = (path for path in switched_off(experiment) if path != "teacher.")  # which has always been there
+    left_out = ("name", "notes", "device", "threads", "data.", "demo.", *off)
     return "".join(f"{path} = {text}\n" for path, text in leaves.items() if not path.startswith(left_out))
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tagging.config.sections.fields import Count, Positive, Probability, Section, Share
+from tagging.config.sections.fields import ClassOfFile, Count, Positive, Probability, Section, Share
 
 
 class ResizedCrop(Section):
@@ -74,6 +74,10 @@ class Noise(Section):
     max_db: float = Field(2.0, ge=0, le=60, description="standard deviation is uniform up to this, in dB")
 
 
+class UserAugmentation(ClassOfFile):
+    """An augmentation of the user's own: a class in a Python file."""
+
+
 class Augment(Section):
     """How one look at a clip is varied, in this order."""
 
@@ -84,6 +88,9 @@ class Augment(Section):
     filter: Filter = Filter()
     noise: Noise = Noise()
     spec_augment: SpecAugment = SpecAugment()
+    python: tuple[UserAugmentation, ...] = Field(
+        (), description="augmentations of the user's own, each {file, class, arguments}"
+    )
 
 
 class Mixer(Section):

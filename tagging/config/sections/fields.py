@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args, get_origin
+import json
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 
@@ -58,3 +61,41 @@ OptionalCount = Count | None
 Name = Annotated[str, Field(min_length=1)]
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 Line = Annotated[str, Field(pattern=ONE_LINE)]  # is printed; a terminal obeys control characters
+
+
+class UserFile(Section):
+    """A class or function in a Python file of the user's own, in docs/extend.md."""
+
+    file: Name = Field(description="Python file, relative to the project's root; its content counts, not its name")
+    arguments: dict[str, Any] = Field({}, description="keyword arguments")
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = Field(
+        "", description="64 hex digits, of the file's content; empty: as it is, which the run then holds"
+    )
+
+    @field_validator("arguments")
+    @classmethod
+    def _typed(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        return {name: typed(value) for name, value in arguments.items()}
+
+
+if TYPE_CHECKING:
+
+    class ClassOfFile(UserFile):
+        """What a class of a user's file has, its name in the field `class`."""
+else:  # Python's syntax has no field of this name
+    ClassOfFile = create_model("ClassOfFile", __base__=UserFile, **{"class": (Name, Field(description="its name"))})
+
+
+def typed(value: Any) -> Any:
+    """Return a text of YAML as the number, truth or null that it spells, in lists and mappings too; else as it is."""
+    if isinstance(value, dict):
+        return {key: typed(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [typed(below) for below in value]
+    if value in ("true", "false", "null"):
+        return json.loads(value)
+    for number in (int, float):
+        with suppress(ValueError, TypeError):
+            if isinstance(value, str) and math.isfinite(number(value)):
+                return number(value)
+    return value

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tagging.config.sections.fields import Section, Share, Weight
+from tagging.config.sections.fields import Name, Section, Share, UserFile, Weight
 
 
 class SourceLoss(Section):
@@ -52,7 +52,14 @@ class LsepLoss(SourceLoss):
     kind: Literal["lsep"] = "lsep"
 
 
-AnyLoss = Annotated[BceLoss | SoftBceLoss | LqLoss | FocalLoss | LsepLoss, Field(discriminator="kind")]
+class PythonLoss(SourceLoss, UserFile):
+    """A loss of the user's own: a function in a Python file."""
+
+    kind: Literal["python"] = "python"
+    function: Name = Field(description="its name")
+
+
+AnyLoss = Annotated[BceLoss | SoftBceLoss | LqLoss | FocalLoss | LsepLoss | PythonLoss, Field(discriminator="kind")]
 
 
 class Loss(Section):

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tagging.config.sections.fields import Count, Name, Section
+from tagging.config.sections.fields import ClassOfFile, Count, Name, Section
 
 
 class Network(Section):
@@ -119,6 +119,15 @@ class TimmModel(Network):
         return self
 
 
+class PythonModel(Network, ClassOfFile):
+    """A network of the user's own: a torch.nn.Module in a Python file."""
+
+    kind: Literal["python"] = "python"
+    heads: int = Field(
+        1, ge=1, le=4, description="outputs: the main head, then side heads as in loss, aux3_weight first"
+    )
+
+
 Model = Annotated[
     SkipAttentionModel
     | AuxSkipAttentionModel
@@ -126,6 +135,7 @@ Model = Annotated[
     | SimpleAttentionModel
     | SimpleKaggleModel
     | FeatureExtractorModel
-    | TimmModel,
+    | TimmModel
+    | PythonModel,
     Field(discriminator="kind"),
 ]
