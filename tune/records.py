@@ -7,12 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tagging.config.load import leaf_text
 from tagging.contract import Kind, Metric, Tag
 from tagging.errors import UserError
-from tagging.tracking.store import Run, Store
+
+if TYPE_CHECKING:  # a space is checked before MLflow is imported
+    from tagging.tracking.store import Run, Store
 
 # ids of runs and numbers: the errors of two learning rates differ in these alone
 _OF_ONE_TRIAL = re.compile(r"\b[0-9a-f]{10,}\b|\d[\d.e+-]*|\b(nan|inf)\b")

@@ -8,7 +8,6 @@ from tagging.config import Experiment
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.jobs.inputs import data_folder
-from tagging.jobs.prepare import open_features
 from tagging.progress import say
 from tagging.tracking.ownership import adopt_launch, mark_launch
 
@@ -23,6 +22,8 @@ def features(experiment: Experiment) -> None:
 
         mark_launch(Store.connect(), launch)
     dataset = read_dataset(data_folder(experiment), experiment.data.name)
+    from tagging.jobs.prepare import open_features  # with pandas and MLflow, once the folder is read
+
     store = open_features(experiment, dataset)
     files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
     if store.errors and not experiment.data.skip_unreadable:
