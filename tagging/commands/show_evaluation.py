@@ -1,45 +1,40 @@
-"""What an evaluation prints: classes and groups of one run, or several runs side by side."""
+"""The lines that `evaluate` prints: classes and groups of one run, or several runs side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from tagging.commands.printing import print_rows
-from tagging.contract import Metric
+from tagging.data.truth import Truth
 from tagging.progress import say
-from tagging.report.comparison import Scored
-from tagging.report.evaluation import ALL, rank_correlation
+from tagging.report.evaluation import ALL, Scored, rank_correlation
 from tagging.report.wording import count
+from tagging.runs.evaluation import Evaluation, Predicted
 
 
-def show_classes(classes: pd.DataFrame, groups: Sequence[str]) -> None:
-    """Print a line a class of a `class_table`, the worst first, those without clips last."""
+def show_evaluation(
+    predicted: Predicted, truth: Truth, path: Path, evaluation: Evaluation, metrics: Mapping[str, float]
+) -> None:
+    """Print a line a class, the worst first and those without clips last, a line a group, and the CV of `metrics`."""
     rows = [
-        [
-            row["label"],
-            str(row["clips"]),
-            _number(row["lwlrap"]),
-            _bounds(row),
-            *(_number(row[f"lwlrap_in_{name}"]) for name in groups),
-        ]
-        for row in classes.sort_values("lwlrap", kind="stable").to_dict("records")
+        [row["label"], str(row["clips"]), _number(row["lwlrap"]), _bounds(row)]
+        + [_number(row[f"lwlrap_in_{name}"]) for name in truth.groups]
+        for row in evaluation.classes.sort_values("lwlrap", kind="stable").to_dict("records")
     ]
-    print_rows(["class", "clips", "lwlrap", "95 % interval", *groups], rows)
-
-
-def say_scores(title: str, scores: pd.DataFrame, metrics: Mapping[str, float]) -> None:
-    """Print a line a group of a `score_table`, and the CV lwlrap among a run's `metrics`."""
-    say(f"\n{title}")
-    for row in scores.to_dict("records"):
+    print_rows(["class", "clips", "lwlrap", "95 % interval", *truth.groups], rows)
+    total, known = len(predicted.table), len(truth.fnames)
+    part = "" if known == total else f" of the {total:,} that are predicted"
+    say(f"\n{predicted.title}: {count(known, 'clip')}{part} in {path}")
+    for row in evaluation.scores.to_dict("records"):
         name = "test lwlrap" if row["group"] == ALL else f"  {row['group']}, {count(row['clips'], 'clip')}:"
-        bounds = f"   95 % interval {known}" if (known := _bounds(row)) else ""
+        bounds = f"   95 % interval {known_bounds}" if (known_bounds := _bounds(row)) else ""
         accuracy = f"   accuracy {row['accuracy']:.4f}" if "accuracy" in row else ""
         say(f"{name} {row['lwlrap']:.4f}{bounds}{accuracy}")
-    if Metric.CV_LWLRAP in metrics:
-        say(f"CV lwlrap {_cv(metrics[Metric.CV_LWLRAP], metrics.get(Metric.FOLD_STD, np.nan))}")
+    if "cv_lwlrap" in metrics:
+        say(f"CV lwlrap {_cv(metrics['cv_lwlrap'], metrics.get('fold_lwlrap_std', np.nan))}")
 
 
 def show_runs(title: str, runs: Sequence[Scored]) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from tagging.report import comparison, figures, selection
+from tagging.report import evaluation, figures, selection
 from tagging.report.canvas import fitted, picture, wrapped
 from tests.project import ROOT
 from tests.report.test_comparison import scored
@@ -26,7 +26,7 @@ def pictures(rows, name):
     names = [f"{name} {row}" for row in range(rows)]
     scores, clips = rng.random(rows), rng.integers(1, 2000, rows)
     alike = np.minimum(rng.uniform(0.5, 1, (rows, rows)), 1)
-    runs = [comparison.Scored(one, f"{0:032x}", 0.8, 0.1, scored(0, 0.8, 0.7).scores) for one in names]
+    runs = [evaluation.Scored(one, f"{0:032x}", 0.8, 0.1, scored(0, 0.8, 0.7).scores) for one in names]
     sizes = range(1, rows + 1)
     return {
         "learning_curves": figures.learning_curves(name, {fold: epochs(fold, [1e-2, 1e-4]) for fold in range(rows)}),
@@ -37,7 +37,7 @@ def pictures(rows, name):
         ),
         "correlations": selection.correlations("how alike the candidates are", names, alike),
         "chosen_share": selection.chosen_share("arithmetic means of 5 candidates", names, scores, [0]),
-        "cv_against_test": comparison.cv_against_test(name, runs),
+        "cv_against_test": evaluation.cv_against_test(name, runs),
     }
 
 
