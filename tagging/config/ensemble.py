@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import Field, ValidationError
 
@@ -32,10 +32,10 @@ class EnsembleRecipe(Section):
 
 @dataclass(frozen=True)
 class ResolvedEnsemble:
-    """A recipe with all that its members were resolved to.
+    """A recipe with the experiments of its members.
 
-    `lineages` say, by name, how a member differs from its base. Stackers are given their members when these are
-    trained: `stacker` resolves one.
+    `lineages` hold, by name, how a member differs from its base. `stacker` resolves a stacker once the runs that it
+    learns from are known.
     """
 
     recipe: EnsembleRecipe
@@ -46,7 +46,8 @@ class ResolvedEnsemble:
 
     def stacker(self, name: str, members: Sequence[str]) -> Stacker:
         """Return a stacker on these runs, by id."""
-        return _stacker(name, [*self.set_stackers, f"members=[{', '.join(members)}]"], self.data)
+        overrides = [*self.set_stackers, f"members=[{', '.join(members)}]"]
+        return cast(Stacker, _resolved(name, overrides, self.data, stacker=True))
 
 
 def recipes() -> Path:
@@ -75,7 +76,7 @@ def load_ensemble(
     resolved = ResolvedEnsemble(recipe, members, lineages, set_stackers, data)
     for member in recipe.members:
         try:
-            members[member] = _member(member, overrides, data)
+            members[member] = as_experiment(_resolved(member, overrides, data, stacker=False))
             lineages[member] = lineage(member, members[member], overrides)
         except UserError as error:
             problems += _placed(error, "members", origins)
@@ -90,21 +91,21 @@ def load_ensemble(
 
 
 def _recipe(tree: Tree, origins: Origins, path: Path) -> tuple[EnsembleRecipe, list[str]]:
-    """Return the recipe with all that is wrong in its file; of what is wrong it holds the defaults."""
+    """Return the recipe with all problems of its file; fields with a problem have their defaults."""
     try:
         recipe = EnsembleRecipe.model_validate(tree)
     except ValidationError as error:
         wrong = {str(item["loc"][0]) for item in error.errors()}
         sound = {field: value for field, value in tree.items() if field not in wrong}
         if "members" not in sound or "stackers" in wrong:
-            sound.pop("weights", None)  # whether there is one for each cannot be told
+            sound.pop("weights", None)  # nobody knows whether there is one for each
         partial = EnsembleRecipe.model_construct(**{"members": (), **sound})
         return partial, [*problems_of(error, origins, path, EnsembleRecipe), *_misfits(partial, origins)]
     return recipe, _misfits(recipe, origins)
 
 
 def _misfits(recipe: EnsembleRecipe, origins: Origins) -> list[str]:
-    """Say where names come twice, or weights are not as many as names."""
+    """Return where names come twice, or weights are not as many as names."""
     fields = [*(("members", name) for name in recipe.members), *(("stackers", name) for name in recipe.stackers)]
     names = [name for _, name in fields]
     problems = [
@@ -118,29 +119,21 @@ def _misfits(recipe: EnsembleRecipe, origins: Origins) -> list[str]:
     return problems
 
 
-def _member(name: str, overrides: Sequence[str], data: Path | None) -> Experiment:
-    if isinstance(load(name), Stacker):  # before the overrides, which are not meant for one
-        raise UserError(f"{name} is a stacker; name it under stackers")
-    member = as_experiment(load(name, overrides, data))
-    _check_folds(name, member)
-    return member
-
-
-def _stacker(name: str, overrides: Sequence[str], data: Path | None) -> Stacker:
-    if not isinstance(load(name), Stacker):
-        raise UserError(f"{name} is no stacker; name it under members")
-    stacker = load(name, overrides, data)
-    assert isinstance(stacker, Stacker)  # overrides change no kind
-    _check_folds(name, stacker)
-    return stacker
-
-
-def _check_folds(name: str, recipe: AnyRecipe) -> None:
+def _resolved(name: str, overrides: Sequence[str], data: Path | None, stacker: bool) -> AnyRecipe:
+    """Return a member or a stacker; UserError where it is the other of the two, or asks for some folds alone."""
+    if isinstance(load(name), Stacker) != stacker:  # before the overrides, which are meant for the other
+        raise UserError(
+            f"{name} is no stacker; name it under members"
+            if stacker
+            else f"{name} is a stacker; name it under stackers"
+        )
+    recipe = load(name, overrides, data)
     if recipe.training.folds:
         raise UserError(f"{name}: training.folds is {list(recipe.training.folds)}; an ensemble needs all folds")
+    return recipe
 
 
 def _placed(error: UserError, field: str, origins: Origins) -> list[str]:
-    """Return an error's problems; those that say no place of their own get that of the field."""
+    """Return an error's problems; those without a place of their own get that of the field."""
     placed = ("--set", str(project.experiments()))
     return [text if text.startswith(placed) else f"{origins[field]}: {field}: {text}" for text in error.problems]

@@ -83,7 +83,7 @@ def class_lwlrap(
     without a bar); `counts` [C] clips that carry it; `bounds` [2, C] the ends of whiskers, if given. A
     line marks the classes' weighted mean, which is the overall lwlrap.
     """
-    figure, axes = _bar_picture(f"{experiment}: lwlrap of {count(len(classes), 'class')}, {on}", len(classes))
+    figure, axes = bar_picture(f"{experiment}: lwlrap of {count(len(classes), 'class')}, {on}", len(classes))
     order = np.argsort(-np.nan_to_num(lwlrap, nan=-1.0), kind="stable")
     values, clips = lwlrap[order], counts[order]
     axes.barh(np.arange(len(order)), np.nan_to_num(values), color=BAR)
@@ -95,7 +95,7 @@ def class_lwlrap(
     numbers.set_yticks(np.arange(len(order)), texts, fontsize=8)
     numbers.tick_params(length=0)
     named = [f"{fitted(classes[c], NAME, NAME_SIZE)} ({count(n, 'clip')})" for c, n in zip(order, clips, strict=True)]
-    _name_bars(axes, named)
+    name_bars(axes, named)
     overall = float(np.nansum(lwlrap * counts) / counts[~np.isnan(lwlrap)].sum())
     line = axes.axvline(overall, color="black", linestyle="--", label=f"all labels: {overall:.4f}")
     axes.set_xlim(0, 1)
@@ -109,7 +109,7 @@ def confusions(experiment: str, pairs: Sequence[tuple[str, str, int]]) -> Figure
 
     `pairs` are (true class, wrong class, number of labels), drawn in the order given.
     """
-    figure, axes = _bar_picture(f"{experiment}: most confused classes, out of fold", len(pairs))
+    figure, axes = bar_picture(f"{experiment}: most confused classes, out of fold", len(pairs))
     if not pairs:
         axes.text(0.5, 0.5, "no label was outranked", transform=axes.transAxes, ha="center", va="center")
         axes.set_axis_off()
@@ -121,7 +121,7 @@ def confusions(experiment: str, pairs: Sequence[tuple[str, str, int]]) -> Figure
     axes.set_xlabel("labels that a wrong class was scored above", loc="right")  # it may be wider than the axes
     axes.set_ylabel("true → wrong class")
     named = [[fitted(name, NAME, NAME_SIZE) for name in pair] for *pair, _ in pairs]
-    _name_bars(axes, [" → ".join(pair) for pair in named])
+    name_bars(axes, [" → ".join(pair) for pair in named])
     return figure
 
 
@@ -130,7 +130,7 @@ def _outer_legend(axes: Axes, entries: Sequence[Line2D]) -> None:
     axes.legend(handles=entries, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
 
 
-def _bar_picture(title: str, bars: int) -> tuple[Figure, Axes]:
+def bar_picture(title: str, bars: int) -> tuple[Figure, Axes]:
     """Return a figure and axes high enough for `bars` labelled bars."""
     figure = picture(title, 9, 1.6 + ROW * max(bars, MIN_ROWS))
     axes = figure.subplots()
@@ -139,7 +139,7 @@ def _bar_picture(title: str, bars: int) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _name_bars(axes: Axes, names: Sequence[str]) -> None:
+def name_bars(axes: Axes, names: Sequence[str]) -> None:
     """Write the bars' names at their feet, the first bar on top."""
     axes.set_yticks(np.arange(len(names)), names, fontsize=NAME_SIZE)
     axes.set_ylim(max(len(names), MIN_ROWS) - 0.4, -0.6)

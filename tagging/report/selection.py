@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tagging.report.canvas import fitted, picture
-from tagging.report.figures import BAR, MIN_ROWS, NAME, NAME_SIZE, ROW
+from tagging.report.figures import BAR, MIN_ROWS, NAME, NAME_SIZE, ROW, bar_picture, name_bars
 from tagging.report.wording import count
 
 NESTED = "#e45756"
@@ -81,21 +81,14 @@ def chosen_share(title: str, names: Sequence[str], shares: NDArray[np.float64], 
 
     `members` are the positions of those that the blend holds, which stand out.
     """
-    figure = picture(f"{title}: how often each candidate is chosen", 9, 2 + ROW * max(len(names), MIN_ROWS))
-    axes = figure.subplots()
+    figure, axes = bar_picture(f"{title}: how often each candidate is chosen", len(names))
     order = np.argsort(-shares, kind="stable")
-    colours = [BAR if index in members else OTHER for index in order]
-    bars = axes.barh(np.arange(len(order)), 100 * shares[order], color=colours)
+    bars = axes.barh(np.arange(len(order)), 100 * shares[order], color=[BAR if c in members else OTHER for c in order])
     axes.bar_label(bars, fmt="%.0f %%", padding=3, fontsize=8)
-    axes.set_yticks(
-        np.arange(len(order)), [fitted(names[index], NAME, NAME_SIZE) for index in order], fontsize=NAME_SIZE
-    )
-    axes.set_ylim(max(len(order), MIN_ROWS) - 0.4, -0.6)
+    name_bars(axes, [fitted(names[index], NAME, NAME_SIZE) for index in order])
     axes.set_xlim(0, 110)
     # at the right, since it may be wider than the axes
     axes.set_xlabel("bootstrap samples of clips on which it is in the best blend, in %", loc="right")
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
     kinds = [Patch(color=BAR, label="in the blend"), Patch(color=OTHER, label="not in the blend")]
     figure.legend(handles=kinds, loc="outside lower center", ncols=2, frameon=False)
     return figure

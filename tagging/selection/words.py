@@ -12,7 +12,7 @@ from tagging.progress import say, warn
 from tagging.report.wording import beside, count
 from tagging.selection.candidates import seed_spread
 from tagging.selection.ensemble_run import SelectionRecord
-from tagging.selection.report import SelectionReport, candidate_table, figures_of, params_of
+from tagging.selection.report import SelectionReport
 
 SHOWN = 10  # rows of the table
 
@@ -39,10 +39,10 @@ def record_of(report: SelectionReport) -> SelectionRecord:
     return SelectionRecord(
         how=_how(report),
         gain=gain(report),
-        params=params_of(report),
+        params=report.params(),
         metrics={**metrics, Metric.CV_HIGH: report.interval.high},
-        tables={"blends": report.blends, "candidates": candidate_table(report)},
-        figures=figures_of(report),
+        tables={"blends": report.blends, "candidates": report.candidates()},
+        figures=report.figures(),
         seed_spread=seed_spread(report.runs),
     )
 
@@ -71,7 +71,7 @@ def _optimism(report: SelectionReport) -> str:
 
 def _among(report: SelectionReport) -> str:
     """Return among how many blends the chosen one has the highest CV: by the nested estimate, those of its size."""
-    settings, blend = report.settings, report.choice.chosen.blend
+    settings, blend = report.settings, report.blend
     if settings.search != "enumerate":
         return "the best that was found"
     number, what, of_size = report.choice.subsets, "subset", ""
@@ -88,6 +88,6 @@ def _how(report: SelectionReport) -> str:
     twice = "; as the highest of several, the nested estimate flatters a little too" if nested else ""
     stability = ""
     if report.shares is not None:
-        shares = ", ".join(f"{pool.names[one]} {report.shares[one]:.0%}" for one in report.choice.chosen.blend.members)
+        shares = ", ".join(f"{pool.names[one]} {report.shares[one]:.0%}" for one in report.blend.members)
         stability = f" Chosen anew on other draws of the clips, its members come again in: {shares}."
     return f"{what}; {_optimism(report)}{twice}.{stability}"

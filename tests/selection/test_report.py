@@ -11,7 +11,7 @@ from tagging.ensemble.pool import Pool
 from tagging.ensemble.subsets import Limits
 from tagging.metrics import lwlrap
 from tagging.selection.choose import choose
-from tagging.selection.report import report_on
+from tagging.selection.report import SelectionReport
 from tagging.selection.settings import SelectionSettings
 from tagging.selection.words import _signed, print_report, record_of
 from tagging.tracking.store import Run
@@ -31,7 +31,7 @@ def hair_apart() -> Pool:
 
 def test_one_number_is_told_of_a_run_alone_and_nothing_against_itself(capsys: pytest.CaptureFixture[str]) -> None:
     pool, settings = hair_apart(), SelectionSettings(methods=("geometric",), limits=Limits(1, 1, must=(0,)))
-    found = report_on(runs(pool), pool, choose(pool, settings), settings)
+    found = SelectionReport(runs(pool), pool, choose(pool, settings), settings)
     print_report(found)
     expected = lwlrap(pool.truth, pool.probabilities[0])
     assert expected == (18 + 6 / 4) / 24
@@ -49,7 +49,7 @@ def test_one_number_is_told_of_a_run_alone_and_nothing_against_itself(capsys: py
 
 def test_the_gain_over_the_best_alone_is_of_the_scores_that_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     pool, settings = hair_apart(), SelectionSettings(methods=("geometric",), limits=Limits(1, 1, must=(1,)))
-    found = report_on(runs(pool), pool, choose(pool, settings), settings)
+    found = SelectionReport(runs(pool), pool, choose(pool, settings), settings)
     print_report(found)
     gain = found.choice.chosen.score - lwlrap(pool.truth, pool.probabilities[0])
     assert found.gain.low < gain < found.gain.high < 0
@@ -73,7 +73,7 @@ def test_it_is_told_among_how_many_the_cv_is_the_best(
     random = np.random.default_rng(0)
     truth = np.eye(4, dtype=int)[random.integers(4, size=24)]
     pool = Pool(["a", "b", "c"], list(0.3 * truth + 0.6 * random.random((3, *truth.shape))), truth, np.arange(24) % 3)
-    found = report_on(runs(pool), pool, choose(pool, settings), settings)
+    found = SelectionReport(runs(pool), pool, choose(pool, settings), settings)
     print_report(found)
     blend = found.choice.chosen.blend
     of_size = {1: 3, 2: 3, 3: 1}[len(blend.members)]
@@ -89,7 +89,7 @@ def test_the_picture_of_sizes_begins_with_one_member_whatever_mean_is_taken() ->
     for methods in (("arithmetic", "geometric"), ("geometric", "arithmetic")):
         settings = SelectionSettings(methods=methods, limits=Limits(1, 3))
         choice = choose(pool, settings)
-        found = report_on(runs(pool), pool, replace(choice, name=methods[1]), settings)
+        found = SelectionReport(runs(pool), pool, replace(choice, name=methods[1]), settings)
         (axes,) = record_of(found).figures["sizes"].axes
         assert axes.lines[0].get_xdata().tolist() == [1, 2, 3]
         assert axes.lines[0].get_ydata()[0] == pytest.approx(max(found.alone))
@@ -114,11 +114,11 @@ def test_a_blend_that_loses_to_a_candidate_alone_is_warned_of(size: int, capsys:
     right, wrong = truth * 0.2 + 0.4, np.roll(truth, 1, axis=1) * 0.8 + 0.1
     pool = Pool(["right", "wrong"], [right, wrong], truth, np.arange(24) % 3)
     settings = SelectionSettings(limits=Limits(size, size))
-    print_report(report_on(runs(pool), pool, choose(pool, settings), settings))
+    print_report(SelectionReport(runs(pool), pool, choose(pool, settings), settings))
     expected = (
         "warning: right alone has a higher CV than this blend, the best that was looked at\n" if size == 2 else ""
     )
     assert capsys.readouterr().err == expected
     settings = SelectionSettings(limits=Limits(size, size), by="nested")
-    print_report(report_on(runs(pool), pool, choose(pool, settings), settings))
+    print_report(SelectionReport(runs(pool), pool, choose(pool, settings), settings))
     assert capsys.readouterr().err == expected.replace("that was looked at", "by the nested estimate")
