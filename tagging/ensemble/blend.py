@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,12 +33,6 @@ class Blend:
         """Weight of each of `members`, in their order; they sum to 1."""
         total = sum(self.counts)
         return tuple(number / total for number in self.counts if number)
-
-
-def equal_blend(method: Method, members: Iterable[int], candidates: int) -> Blend:
-    """Return the blend of some members of a pool of `candidates`, all with the same weight."""
-    chosen = set(members)
-    return Blend(method, tuple(int(index in chosen) for index in range(candidates)))
 
 
 def weighted_mean(

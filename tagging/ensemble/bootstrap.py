@@ -45,11 +45,11 @@ class Bootstrap:
 
     def intervals(self, blends: Sequence[Blend]) -> list[Interval]:
         """Return the interval of the lwlrap of each blend's float32 mean."""
-        return [_interval(self._of_blend(blend)) for blend in blends]
+        return [Interval(*interval(self._of_blend(blend)).tolist()) for blend in blends]
 
     def difference(self, blend: Blend, other: Blend) -> Interval:
         """Return the interval of blend's lwlrap less other's, on the same samples."""
-        return _interval(self._of_blend(blend) - self._of_blend(other))
+        return Interval(*interval(self._of_blend(blend) - self._of_blend(other)).tolist())
 
     def chosen(self, method: Method, subsets: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return in what share of the samples each candidate is in the best of the given subsets [N].
@@ -82,7 +82,3 @@ def _times_drawn(clips: int, samples: int, seed: int) -> NDArray[np.float64]:
     """Draw how often each clip is in each sample [samples, n]: multinomial, n draws of n."""
     drawn = torch.randint(clips, (samples, clips), generator=seeds.generator(seed, "bootstrap")).numpy()
     return np.stack([np.bincount(one, minlength=clips) for one in drawn]).astype(np.float64)
-
-
-def _interval(values: NDArray[np.float64]) -> Interval:
-    return Interval(*interval(values).tolist())

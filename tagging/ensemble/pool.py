@@ -49,11 +49,6 @@ class Pool:
         """Number of labels, that is of positive (clip, class) pairs, in each fold [K]."""
         return np.bincount(self.fold, weights=self.truth.sum(axis=1)).astype(np.int64)
 
-    def take(self, positions: Sequence[int]) -> Pool:
-        """Return the pool of some candidates, in the order of their positions given."""
-        names = [self.names[position] for position in positions]
-        return Pool(names, list(self.probabilities[list(positions)]), self.truth, self.fold)
-
     def _problems(self, given: Sequence[NDArray[np.float32]]) -> list[str]:
         """Return what is wrong with the pool as a whole."""
         problems = []

@@ -14,7 +14,7 @@ from tagging import seeds
 from tagging.config import Stacker
 from tagging.config.sections.stacking import BoostingModel, LogisticModel, StackerModel
 from tagging.contract import File
-from tagging.ensemble.rivals import fit_boosting, fit_logistic
+from tagging.ensemble.second_level import fit_boosting, fit_logistic
 from tagging.errors import UserError
 from tagging.inference.blend import check_finite
 from tagging.jobs.build import adam_of

@@ -105,7 +105,12 @@ def evaluate(truth: Truth, predicted: Predicted) -> Evaluation:
 
 def log_evaluation(store: Store, run: Run, truth: Truth, evaluation: Evaluation) -> None:
     """Log scores, tables and a picture with the run; those of an earlier evaluation are replaced."""
-    metrics = _metrics(evaluation.scores)
+    metrics = {
+        metric_name(f"test_{name}" + ("" if row["group"] == ALL else f"_{row['group']}")): row[name]
+        for row in evaluation.scores.to_dict("records")
+        for name in SCORES
+        if name in row
+    }
     earlier = [name for name, value in run.metrics.items() if not np.isnan(value)]
     ours = tuple(f"test_{name}" for name in SCORES)
     stale = sorted(name for name in earlier if name.startswith(ours) and name not in metrics)
@@ -148,12 +153,3 @@ def draw_comparison(dataset: str, runs: Sequence[Scored], out: Path) -> None:
     except (OSError, ValueError) as error:  # matplotlib's for a suffix it does not know
         raise UserError(f"{out}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
     say(f"wrote {out}: CV against test of {count(len(known), 'run')}")
-
-
-def _metrics(scores: pd.DataFrame) -> dict[str, float]:
-    """Return the run's metrics of a `score_table`, by the names they have in the store."""
-    metrics: dict[str, float] = {}
-    for row in scores.to_dict("records"):
-        ending = "" if row["group"] == ALL else f"_{row['group']}"
-        metrics |= {metric_name(f"test_{name}{ending}"): row[name] for name in SCORES if name in row}
-    return metrics

@@ -46,7 +46,7 @@ def find_pool(store: Store, dataset: str = "", where: str = "", names: Sequence[
         found = _named(store, found, names)
     newest = next((run for run in found if not _unfit(run)), None)
     if newest is None:
-        raise UserError(_nothing(dataset, where, names), *told([(run, _unfit(run)) for run in found]), HOW_TO_GET)
+        raise UserError(_nothing(dataset, where, names), *reasons_of([(run, _unfit(run)) for run in found]), HOW_TO_GET)
     at_home = [run for run in found if run.dataset == newest.dataset]
     reasons = {run.id: _unfit(run) or _incomparable(run, newest) for run in at_home}
     away = [(run, f"of data set {run.dataset}") for run in found if names and run.dataset != newest.dataset]
@@ -58,7 +58,7 @@ def find_pool(store: Store, dataset: str = "", where: str = "", names: Sequence[
     )
 
 
-def told(left_out: Sequence[tuple[Run, str]]) -> list[str]:
+def reasons_of(left_out: Sequence[tuple[Run, str]]) -> list[str]:
     """Return a line for each reason with the runs that it keeps out of the pool, at most four of them by name."""
     reasons: dict[str, list[Run]] = {}
     for run, reason in left_out:

@@ -15,7 +15,7 @@ from tagging.report.wording import count
 from tagging.runs.finished import lost_folds
 from tagging.runs.predictions import OutOfFold, read_pool
 from tagging.runs.sanity import CONSTANT, far_below, predicts_constant
-from tagging.selection.candidates import Candidates, distinct_names, find_pool, told
+from tagging.selection.candidates import Candidates, distinct_names, find_pool, reasons_of
 from tagging.selection.settings import CandidateFilter
 from tagging.tracking.files import UnusableFile
 from tagging.tracking.store import Run, Store
@@ -31,8 +31,10 @@ def read_candidates(store: Store, wanted: CandidateFilter) -> tuple[Candidates, 
     oof, unfit = read_pool(store, pool.runs)
     pool = pool.without(unfit)
     if oof is not None:
-        pool, oof = without_copies(*without_constants(pool, oof))
-    lines = told(pool.left_out)
+        constant = np.array([predicts_constant(each, oof.folds) for each in oof.probabilities])
+        pool = pool.without([(run, CONSTANT) for run, same in zip(pool.runs, constant, strict=True) if same])
+        pool, oof = without_copies(pool, replace(oof, probabilities=oof.probabilities[~constant]))
+    lines = reasons_of(pool.left_out)
     if oof is None or len(pool.runs) < wanted.minimum:
         named = ", ".join(distinct_names(pool.runs))
         raise UserError(
@@ -55,13 +57,6 @@ def _lost(store: Store, run: Run) -> str:
     except UserError as error:
         return str(error)
     return f"it lacks {'; '.join(lost)}" if lost else ""
-
-
-def without_constants(pool: Candidates, oof: OutOfFold) -> tuple[Candidates, OutOfFold]:
-    """Leave out runs of which each fold predicts the same for every clip."""
-    constant = np.array([predicts_constant(each, oof.folds) for each in oof.probabilities])
-    left_out = [(run, CONSTANT) for run, same in zip(pool.runs, constant, strict=True) if same]
-    return pool.without(left_out), replace(oof, probabilities=oof.probabilities[~constant])
 
 
 def warn_of_poor(runs: Sequence[Run], oof: OutOfFold) -> None:

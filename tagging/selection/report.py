@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.contract import Metric
-from tagging.ensemble.blend import Blend, equal_blend
+from tagging.ensemble.blend import Blend
 from tagging.ensemble.bootstrap import Bootstrap
 from tagging.ensemble.candidates import correlation, scores
 from tagging.ensemble.pool import Pool
@@ -42,8 +42,8 @@ class SelectionReport:
         self.alone = scores(pool)
         best = int(np.argmax(self.alone))
         self.rival = None if blend.members == (best,) else best
-        # the mean of one member is its own probabilities
-        self.gain = bootstrap.difference(blend, equal_blend("arithmetic", [best], len(pool)))
+        best_alone = Blend("arithmetic", tuple(int(one == best) for one in range(len(pool))))
+        self.gain = bootstrap.difference(blend, best_alone)
         enumeration = choice.enumerations.get(blend.method)
         self.shares = None if enumeration is None else bootstrap.chosen(blend.method, enumeration.kept)
 

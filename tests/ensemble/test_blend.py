@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import gmean
 
-from tagging.ensemble.blend import Blend, equal_blend, weighted_mean
+from tagging.ensemble.blend import Blend, weighted_mean
 from tagging.inference.blend import geometric_mean
 from tests.ensemble.pools import random_pool
 
@@ -37,7 +37,6 @@ def test_a_blend_of_blends_over_folds_is_the_blend_of_all():
 def test_a_blend_knows_its_members_and_their_shares():
     blend = Blend("geometric", (0, 3, 0, 1))
     assert (blend.members, blend.weights) == ((1, 3), (0.75, 0.25))
-    assert equal_blend("arithmetic", [2, 0], 4) == Blend("arithmetic", (1, 0, 1, 0))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tagging.ensemble.blend import Blend, equal_blend
+from tagging.ensemble.blend import Blend
 from tagging.ensemble.bootstrap import Bootstrap, _times_drawn
 from tagging.ensemble.enumeration import enumerate_subsets
 from tagging.ensemble.pool import METHODS, Pool
@@ -22,7 +22,7 @@ def test_intervals_and_choices_are_those_of_resampled_pools(method):
     pool = random_pool(candidates=3, skill=1.0)
     boot = Bootstrap(pool, samples=8, seed=5)
     samples = [drawn_pool(pool, times) for times in _times_drawn(pool.clips, 8, 5)]
-    blend, single = Blend(method, (1, 2, 0)), equal_blend(method, [2], 3)
+    blend, single = Blend(method, (1, 2, 0)), Blend(method, (0, 0, 1))
     scores = np.array([reference(sample, method, blend.counts) for sample in samples])
     others = np.array([reference(sample, method, single.counts) for sample in samples])
     (interval,) = boot.intervals([blend])

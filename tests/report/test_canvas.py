@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from tagging.report import evaluation, figures, selection
 from tagging.report.canvas import fitted, picture, wrapped
 from tests.project import ROOT
-from tests.report.test_comparison import scored
+from tests.report.test_evaluation import scored
 from tests.report.texts import LONG, assert_readable, texts_in
 
 ROWS = [1, 5, pytest.param(50, marks=pytest.mark.long), pytest.param(300, marks=pytest.mark.long)]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from tagging.errors import UserError
-from tagging.selection.candidates import HOW_TO_GET, distinct_names, find_pool, required, seed_spread, told
+from tagging.selection.candidates import HOW_TO_GET, distinct_names, find_pool, reasons_of, required, seed_spread
 from tagging.tracking.store import Run
 from tests.trainings import Inside, the_run
 
@@ -156,7 +156,7 @@ def test_who_must_be_a_member_must_be_a_candidate(pool: Inside) -> None:
 
 def test_many_runs_out_for_one_reason_are_a_line() -> None:
     trials = [Run(f"{number:032x}", f"t{number}", "", "", "", {}, {}, {}, 0, None) for number in range(6)]
-    assert told([(run, "a trial") for run in trials]) == [
+    assert reasons_of([(run, "a trial") for run in trials]) == [
         "not a candidate: t0 (00000000), t1 (00000000), t2 (00000000), t3 (00000000) and 2 more runs: a trial"
     ]
     assert distinct_names([trials[0], trials[1], trials[0]]) == ["t0 00000000", "t1", "t0 00000000"]

@@ -13,8 +13,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from tagging.ensemble import rivals
-from tagging.ensemble.rivals import fit_boosting, fit_logistic
+from tagging.ensemble import second_level
+from tagging.ensemble.second_level import fit_boosting, fit_logistic
 from tagging.models import stacking
 from tagging.models.stacking import BoostedTrees
 
@@ -30,7 +30,7 @@ def data(seed: int = 0, clips: int = 120) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_models_are_fitted_on_the_inputs_that_they_meet_later() -> None:
-    assert rivals.SMALLEST == stacking.SMALLEST
+    assert second_level.SMALLEST == stacking.SMALLEST
 
 
 def logistic(inputs: np.ndarray, targets: np.ndarray, others: np.ndarray, c: float = 0.3) -> np.ndarray:
