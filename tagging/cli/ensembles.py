@@ -48,9 +48,7 @@ def _add_select(commands: Any) -> None:
 
 
 def _add_ensemble(commands: Any) -> None:
-    parser = commands.add_parser(
-        "ensemble", description="Train the members of a recipe that the store lacks, and blend them."
-    )
+    parser = commands.add_parser("ensemble", description="Train the missing members of a recipe, and blend all.")
     parser.set_defaults(carry_out=_ensemble)
     parser.add_argument("recipe", help="name of a file in experiments/ensembles/, or the path of a YAML file")
     parser.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")

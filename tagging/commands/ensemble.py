@@ -1,4 +1,4 @@
-"""From a recipe to an ensemble's run and its submission: members that the store lacks are trained first."""
+"""From a recipe to an ensemble's run and its submission: missing members are trained first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tagging.tracking.store import Run
 
 
 def ensemble(resolved: ResolvedEnsemble, out: Path) -> Run:
-    """Train what a recipe's members lack, blend them and write `out`, the submission, where there are test clips.
+    """Train the missing members of a recipe, blend all and write `out`, the submission, where there are test clips.
 
     The same command continues what was interrupted: members that are finished are not trained again. Raises UserError
     as `check_recipe` does, before any training.

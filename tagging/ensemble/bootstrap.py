@@ -32,7 +32,7 @@ class Bootstrap:
 
     `samples` draws from `seed` alone; one that holds no label is left out. Percentile intervals: Efron and
     Tibshirani, "An introduction to the bootstrap", 1993, chapter 13. It moves clips alone: the candidates'
-    training and the choice of the blend stay as they are, so an interval does not hold the optimism of
+    training and the choice of the blend stay as they are, so an interval leaves out the optimism of
     the choice.
     """
 

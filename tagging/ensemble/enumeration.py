@@ -28,7 +28,7 @@ Progress = Callable[[int, int, float, Blend], None]
 class Enumeration:
     """The best subsets of a pool by one mean.
 
-    subsets: how many were looked at. by_size: the best subset of each size; any_size: of all. kept: the best
+    subsets: how many were scored. by_size: the best subset of each size; any_size: of all. kept: the best
     `keep` subsets of every size, bool [T, N], all sizes together, highest score first.
     Of equal scores the smaller subset comes first, then the one whose last member stands earlier in the pool.
     """
@@ -89,7 +89,7 @@ def _blends(masks: Sequence[int], method: Method, candidates: int) -> list[Blend
 
 
 class Best:
-    """Best subsets of each size. Of equal sums the lowest mask wins, so that no order of arrival shows.
+    """Best subsets of each size. Of equal sums the lowest mask wins, whatever the order of arrival.
 
     For every size: the best on all folds and the best without fold k, for each k, from the sums of the folds
     alone; and the `keep` best on all folds.
@@ -102,11 +102,11 @@ class Best:
 
     @property
     def sizes(self) -> list[int]:
-        """Sizes that have gone by."""
+        """Sizes of the subsets so far."""
         return sorted(self._of_size)
 
     def update(self, masks: Masks, sums: Sums) -> None:
-        """Let subsets go by: bit masks [S] and their sums [K, S]."""
+        """Take in subsets: bit masks [S] and their sums [K, S]."""
         sizes = np.bitwise_count(masks)
         for size in np.unique(sizes).tolist():
             of_size = np.flatnonzero(sizes == size)

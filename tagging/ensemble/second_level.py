@@ -34,7 +34,7 @@ def fit_logistic(inputs: Floats, targets: Floats, c: float) -> LogisticWeights:
     """
     logits = logit(np.clip(inputs.astype(np.float64), SMALLEST, 1 - SMALLEST))
     mean, scale = logits.mean(axis=0), logits.std(axis=0)
-    scale[scale == 0] = 1  # an input that never changes says nothing
+    scale[scale == 0] = 1  # a constant input
     standard = (logits - mean) / scale
     weight = np.zeros((targets.shape[1], inputs.shape[1]))
     bias = logit(_shares(targets))

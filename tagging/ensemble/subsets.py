@@ -15,7 +15,7 @@ Masks = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Limits:
-    """Which subsets are looked at: `smallest` to `largest` members, `must` (positions in the pool) always in.
+    """Which subsets are enumerated: `smallest` to `largest` members, `must` (positions in the pool) always in.
 
     largest None: all candidates.
     """

@@ -1,4 +1,4 @@
-"""The texts on the pages of runs in the UI, in Markdown: what a run is, how good it is and how to go on.
+"""The texts on the pages of runs in the UI, in Markdown: what a run is, how good it is and how to continue.
 
 The texts stand in `templates/`, one file a kind of page.
 """

@@ -1,4 +1,4 @@
-"""What a selection report says: on the screen, and on the page of the ensemble's run."""
+"""The texts of a selection report: on the screen, and on the page of the ensemble's run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def print_report(report: SelectionReport) -> None:
     say(f"\nCV lwlrap {chosen.score:.4f}   nested {chosen.nested:.4f}   95 % {low:.4f} to {high:.4f}")
     say("\n".join(filter(None, [_optimism(report), gain(report)])))
     if rival is not None and chosen.score < report.alone[rival]:
-        best = "the best that was looked at" if report.settings.by == "cv" else "the best by the nested estimate"
+        best = "the best that was scored" if report.settings.by == "cv" else "the best by the nested estimate"
         warn(f"{report.pool.names[rival]} alone has a higher CV than this blend, {best}")
 
 

@@ -115,10 +115,8 @@ def test_a_blend_that_loses_to_a_candidate_alone_is_warned_of(size: int, capsys:
     pool = Pool(["right", "wrong"], [right, wrong], truth, np.arange(24) % 3)
     settings = SelectionSettings(limits=Limits(size, size))
     print_report(SelectionReport(runs(pool), pool, choose(pool, settings), settings))
-    expected = (
-        "warning: right alone has a higher CV than this blend, the best that was looked at\n" if size == 2 else ""
-    )
+    expected = "warning: right alone has a higher CV than this blend, the best that was scored\n" if size == 2 else ""
     assert capsys.readouterr().err == expected
     settings = SelectionSettings(limits=Limits(size, size), by="nested")
     print_report(SelectionReport(runs(pool), pool, choose(pool, settings), settings))
-    assert capsys.readouterr().err == expected.replace("that was looked at", "by the nested estimate")
+    assert capsys.readouterr().err == expected.replace("that was scored", "by the nested estimate")
