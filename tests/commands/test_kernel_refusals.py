@@ -11,6 +11,7 @@ from tagging.config.load import to_yaml
 from tagging.errors import UserError
 from tagging.kernel.plan import Weights
 from tagging.kernel.source import one_file
+from tagging.packing.folder import in_place
 from tests.blends import rotated, stacker
 from tests.trainings import Inside, the_run
 
@@ -96,11 +97,11 @@ def test_the_folder_one_stands_in_is_not_replaced(
 def test_an_older_kernel_goes_only_once_the_new_one_stands(tmp_path: Path) -> None:
     older = older_kernel(tmp_path / "kernel")
     text = older.read_text()
-    with pytest.raises(UserError) as caught, kernel.in_place(older.parent) as draft:
+    with pytest.raises(UserError) as caught, in_place(older.parent) as draft:
         draft.rmdir()  # so that it cannot take the other's place
     assert str(caught.value) == f"{older.parent}: cannot be written: No such file or directory"
     assert older.read_text() == text
-    with kernel.in_place(older.parent) as draft:
+    with in_place(older.parent) as draft:
         (draft / "kernel.py").write_text("newer")
     assert older.read_text() == "newer"
     assert [path.name for path in tmp_path.rglob("*")] == ["kernel", "kernel.py"]
