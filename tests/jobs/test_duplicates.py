@@ -71,7 +71,7 @@ def test_a_column_called_content_stays_what_it_is(tmp_path: Path, monkeypatch: p
     assert (folds[0], folds[1]) == (folds[2], folds[3])
 
 
-def test_the_same_sound_in_two_halves_is_named() -> None:
+def test_the_same_sound_in_two_splits_is_named() -> None:
     curated, noisy, test = make_clips([[1, 0]] * 9), make_clips([[1, 0]]), make_clips([[0, 0]])
     dataset = Dataset("mine", Path("/mine"), ("Air", "Dog"), curated, noisy, test, ())
     same = {"curated": np.array([0, 1, 1, 1, 1, 1, 1, 1, 8]), "noisy": np.array([0]), "test": np.array([8])}
@@ -80,5 +80,5 @@ def test_the_same_sound_in_two_halves_is_named() -> None:
         "1.wav (fold 0) = 2.wav (fold 1) = 3.wav (fold 1) = 4.wav (fold 1) = 5.wav (fold 1) = 2 more",
         "the same sound is curated and noisy, which flatters the CV where noisy clips are trained on: "
         "0.wav (curated) = 0.wav (noisy)",
-        "the same sound is curated and test, which flatters scores of the test half: 8.wav (curated) = 0.wav (test)",
+        "the same sound is curated and test, which flatters scores of the test split: 8.wav (curated) = 0.wav (test)",
     ]
