@@ -9,19 +9,11 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from tagging.cli.arguments import Parser, add_version
+from tagging.cli.arguments import add_command, command_line
 from tagging.commandline import at_least, begin, exit_status, folder, given, importing
 from tagging.errors import UserError
 from tagging.report.wording import count
 
-DESCRIPTION = """\
-Search an experiment's fields with Ray Tune; each trial is a cross-validation.
-
-  search SPACE             begin a sweep: trials side by side, tracked in MLflow
-  search --resume SWEEP    continue a sweep, or extend it to more --trials
-  promote SWEEP            write its best trial as an experiment file
-  spaces                   list the search spaces of tune/spaces/
-"""
 SWEEP_HELP = "a sweep's id, the beginning of it, or its name"
 # options that a sweep keeps from its beginning: other values would make it another sweep
 _OF_A_NEW_SWEEP = ("experiment", "data", "set", "name", "seed", "folds")
@@ -38,18 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m tune",
-        usage="python -m tune [-h] [--version] COMMAND ...",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_version(parser)
-    commands = parser.add_subparsers(
-        prog=parser.prog, dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS
+    parser, commands = command_line(
+        "python -m tune", "Search an experiment's fields with Ray Tune; each trial is a cross-validation."
     )
 
-    search = commands.add_parser("search", description="Begin a sweep over a space, or continue one.")
+    search = add_command(commands, "search", "Begin a sweep over a space, or continue one.")
     search.add_argument(
         "space", nargs="?", default="", help="name of a file in tune/spaces/, or the path of a YAML file"
     )
@@ -69,12 +54,12 @@ def _parser() -> argparse.ArgumentParser:
         "--address", type=_address, default="", metavar="ADDR", help="join a Ray cluster: auto, or HOST:PORT"
     )
 
-    promote = commands.add_parser("promote", description="Write a trial of a sweep as an experiment file.")
+    promote = add_command(commands, "promote", "Write a trial of a sweep as an experiment file.")
     promote.add_argument("sweep", help=SWEEP_HELP)
     promote.add_argument("--trial", default="best", metavar="N", help="its number (default: best)")
     promote.add_argument("--name", default="", help="name of the file in experiments/ (default: SWEEP_NUMBER)")
 
-    commands.add_parser("spaces", description="List the search spaces of tune/spaces/.")
+    add_command(commands, "spaces", "List the search spaces of tune/spaces/.")
     return parser
 
 

@@ -44,14 +44,23 @@ class Parser(argparse.ArgumentParser):
         return f"; did you mean --{near}?" if near else f"; {self.prog} --help lists them"
 
 
-def add_version(parser: argparse.ArgumentParser) -> None:
-    """Add the option that prints the version of the project."""
+def command_line(prog: str, description: str) -> tuple[Parser, Any]:
+    """Return the parser of a program that has commands, and what `add_command` adds them to."""
+    parser = Parser(prog=prog, usage=f"{prog} [-h] [--version] COMMAND ...", description=description)
     parser.add_argument(
         "--version",
         action="version",
         version=f"audio-tagging {VERSION}, recipe {RECIPE_VERSION}",
-        help="say which version this is, and of which recipe",
+        help="print the version of the project and of the recipe",
     )
+    commands = parser.add_subparsers(prog=prog, dest="command", required=True, metavar="COMMAND", title="commands")
+    return parser, commands
+
+
+def add_command(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
+    """Add a command and return its parser; `purpose` is one sentence (argparse has no public type for `commands`)."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=purpose)
+    return parser
 
 
 def add_experiment(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tagging.cli.arguments import SEVERAL
+from tagging.cli.arguments import SEVERAL, add_command
 from tagging.commandline import at_least, begin, folder, given, importing, names, one_of
 
 SEARCHES = ("enumerate", "greedy", "weights")
@@ -20,7 +20,7 @@ def add_parsers(commands: Any) -> None:
 
 
 def _add_select(commands: Any) -> None:
-    parser = commands.add_parser("select", description="Find the combination of the store's runs with the best CV.")
+    parser = add_command(commands, "select", "Find the combination of the store's runs with the best CV.")
     parser.set_defaults(carry_out=_select)
     parser.add_argument("--data-set", default="", metavar="NAME", help="default: that of the newest candidate")
     parser.add_argument("--where", default="", metavar="FILTER", help='as "metrics.cv_lwlrap > 0.8"')
@@ -48,7 +48,7 @@ def _add_select(commands: Any) -> None:
 
 
 def _add_ensemble(commands: Any) -> None:
-    parser = commands.add_parser("ensemble", description="Train the missing members of a recipe, and blend all.")
+    parser = add_command(commands, "ensemble", "Train the missing members of a recipe, and blend all.")
     parser.set_defaults(carry_out=_ensemble)
     parser.add_argument("recipe", help="name of a file in experiments/ensembles/, or the path of a YAML file")
     parser.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")

@@ -6,26 +6,26 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tagging.cli.arguments import add_experiment, load_recipe
+from tagging.cli.arguments import add_command, add_experiment, load_recipe
 from tagging.commandline import at_least, begin, folder, importing
 from tagging.tracking.place import tracking_uri
 
 
 def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
-    download = commands.add_parser("download", description="Fetch a public data set and lay it out for training.")
+    download = add_command(commands, "download", "Fetch a public data set and lay it out for training.")
     download.set_defaults(carry_out=_download)
     download.add_argument("name", choices=["fsdkaggle2019"], help="fsdkaggle2019: Zenodo record 3612637")
     download.add_argument("--data", default="", metavar="FOLDER", help="default: data/fsdkaggle2019 in the project")
     download.add_argument("--dry-run", action="store_true", help="only list files, sizes and the space needed")
     download.add_argument("--api", default="", metavar="URL", help="another address of the record's JSON")
 
-    demo = commands.add_parser("demo", description="Write synthetic sound in the layout of FSDKaggle2019.")
+    demo = add_command(commands, "demo", "Write synthetic sound in the layout of FSDKaggle2019.")
     demo.set_defaults(carry_out=_demo)
     demo.add_argument("folder", help="folder to make")
     demo.add_argument("--seed", type=at_least(0), default=0)
 
-    show = commands.add_parser("show", description="Show experiments, the schema, or the runs of the store.")
+    show = add_command(commands, "show", "Show experiments, the schema, or the runs of the store.")
     show.set_defaults(carry_out=_show)
     topics = show.add_subparsers(dest="topic", required=True, metavar="TOPIC")
     add_experiment(topics.add_parser("experiment", help="every field of an experiment, as YAML"))
@@ -34,7 +34,7 @@ def add_parsers(commands: Any) -> None:
     runs = topics.add_parser("runs", help="the newest runs and their scores")
     runs.add_argument("--limit", type=at_least(1), default=20, metavar="N", help="how many (default 20)")
 
-    ui = commands.add_parser("ui", description="Open the stock MLflow UI on the project's store, on this machine.")
+    ui = add_command(commands, "ui", "Open the stock MLflow UI on the project's store, on this machine.")
     ui.set_defaults(carry_out=_ui)
     ui.add_argument("--port", type=at_least(1, 65535), default=5000, metavar="N", help="default 5000")
     ui.add_argument(

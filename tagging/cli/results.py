@@ -6,22 +6,23 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tagging.cli.arguments import RUN_HELP, SEVERAL, named_run
+from tagging.cli.arguments import RUN_HELP, SEVERAL, add_command, named_run
 from tagging.commandline import begin, folder, importing, minutes, names
 from tagging.errors import UserError
 
 
 def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
-    submit = commands.add_parser("submit", description="Write the submission of a run with test predictions.")
+    submit = add_command(commands, "submit", "Write the submission of a run with test predictions.")
     submit.set_defaults(carry_out=_submit)
     submit.add_argument("--run", default="", help=f"{RUN_HELP}; default: the newest with test predictions")
     submit.add_argument("--out", default="", metavar="FILE", help="default: ./submission.csv")
     submit.add_argument("--data", default="", metavar="FOLDER", help="of the data set, where it moved since training")
 
-    evaluate = commands.add_parser(
+    evaluate = add_command(
+        commands,
         "evaluate",
-        description="Score runs, or a submission, against a table of true labels of test clips.",
+        "Score runs, or a submission, against a table of true labels of test clips.",
     )
     evaluate.set_defaults(carry_out=_evaluate)
     evaluate.add_argument("--truth", required=True, metavar="FILE", help="a CSV table with the columns fname,labels")
@@ -32,8 +33,8 @@ def add_parsers(commands: Any) -> None:
     evaluate.add_argument("--group", default="", metavar="COLUMN", help="parts the clips; default: usage, if there")
     evaluate.add_argument("--out", default="", metavar="FILE", help="of several runs: default ./cv_against_test.png")
 
-    kernel = commands.add_parser(
-        "kernel", description="Pack a run into one Python file and its weights, for a machine without internet."
+    kernel = add_command(
+        commands, "kernel", "Pack a run into one Python file and its weights, for a machine without internet."
     )
     kernel.set_defaults(carry_out=_kernel)
     kernel.add_argument("--run", required=True, help=RUN_HELP)

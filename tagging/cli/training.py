@@ -8,6 +8,7 @@ from typing import Any
 
 from tagging.cli.arguments import (
     RUN_HELP,
+    add_command,
     add_experiment,
     add_overrides,
     begin_reading,
@@ -20,18 +21,19 @@ from tagging.commandline import at_least, begin, folder, importing
 
 def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
-    train = commands.add_parser("train", description="Train the folds of an experiment or of a stacker.")
+    train = add_command(commands, "train", "Train the folds of an experiment or of a stacker.")
     train.set_defaults(carry_out=_train)
     add_experiment(train)
     train.add_argument("--again", action="store_true", help="train anew what is finished already")
 
-    features = commands.add_parser("features", description="Compute the log-mels of an experiment's data set.")
+    features = add_command(commands, "features", "Compute the log-mels of an experiment's data set.")
     features.set_defaults(carry_out=_features)
     add_experiment(features)
 
-    predict = commands.add_parser(
+    predict = add_command(
+        commands,
         "predict",
-        description="Predict a run's own clips again, or tag the sound in FOLDER with all its folds.",
+        "Predict a run's own clips again, or tag the sound in FOLDER with all its folds.",
     )
     predict.set_defaults(carry_out=_predict)
     predict.add_argument("folder", nargs="?", default="", help="new sound: a folder, or one file")

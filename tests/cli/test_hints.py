@@ -66,9 +66,9 @@ def test_an_unknown_argument_of_the_search_too(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("command", "arguments", "begin", "line"),
     [
-        (main, [], "usage: python -m tagging [-h] [--version] COMMAND ...", "  train NAME "),
+        (main, [], "usage: python -m tagging [-h] [--version] COMMAND ...", "    train "),
         (main, ["show"], "usage: python -m tagging show [-h] TOPIC ...", "    schema "),
-        (search, [], "usage: python -m tune [-h] [--version] COMMAND ...", "  search SPACE "),
+        (search, [], "usage: python -m tune [-h] [--version] COMMAND ...", "    search "),
     ],
     ids=["tagging", "show", "tune"],
 )

@@ -32,7 +32,7 @@ def test_help_answers_at_once_without_torch() -> None:
     # 0.03 s of a processor are seen; each of these libraries takes longer than all that
     assert float(done.stderr) < 0.5
     for command in COMMANDS:
-        assert f"\n  {command} " in done.stdout
+        assert f"\n    {command} " in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 

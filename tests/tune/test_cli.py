@@ -33,7 +33,7 @@ def test_help_answers_at_once_without_ray() -> None:
     assert done.returncode == 0, done.stderr
     assert float(done.stderr) < 0.5  # seconds of a processor; each of these libraries takes longer
     for command in COMMANDS:
-        assert f"\n  {command} " in done.stdout
+        assert f"\n    {command} " in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
