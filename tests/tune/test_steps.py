@@ -49,4 +49,4 @@ def test_what_is_read_is_read_again() -> None:
 def test_every_section_that_preparing_reads_is_compared() -> None:
     code = inspect.getsource(module) + inspect.getsource(inputs)
     sections = set(re.findall(r"\b(?:experiment|recipe)\.([a-z_]+)", code))
-    assert sections - {"predict", "threads"} == set(READ)  # these are asked of each experiment itself
+    assert sections - {"predict", "teacher", "threads"} == set(READ)  # these are asked of each experiment itself
