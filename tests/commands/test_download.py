@@ -120,7 +120,7 @@ def test_stopped_in_the_middle_the_same_command_goes_on(
     check(tmp_path / "fsd")
 
 
-def test_broken_off_by_the_server_the_same_command_goes_on(bare: Project, server: Server, tmp_path: Path) -> None:
+def test_interrupted_by_the_server_the_same_command_continues(bare: Project, server: Server, tmp_path: Path) -> None:
     size = len(server.files[CURATED_ZIP])
     server.ranges = False  # so that no try comes further than the last
     server.break_after[CURATED_ZIP] = size // 2

@@ -1,4 +1,4 @@
-"""`ensemble`: one command from a recipe to a submission, which goes on where it was broken off."""
+"""`ensemble`: one command from a recipe to a submission, which continues after an interruption."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def test_killed_in_the_second_fold_and_continued_it_ends_with_the_same_numbers(
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupted_it_closes_its_runs_and_goes_on_later(
+def test_interrupted_it_closes_its_runs_and_continues_later(
     trained: Trained, project: Project, store_of: Connect, number: signal.Signals
 ) -> None:
     expected = the_run(store_of(trained.project)).metrics
@@ -215,9 +215,7 @@ def test_some_folds_give_no_cv_and_no_candidate_until_the_rest_is_there(
 
 
 @pytest.mark.long
-def test_a_fold_that_was_broken_off_does_not_count_where_others_are_asked_for(
-    project: Project, store_of: Connect
-) -> None:
+def test_an_interrupted_fold_does_not_count_where_others_are_asked_for(project: Project, store_of: Connect) -> None:
     project.run("train", "tiny", "--set", "training.folds=[0]")
     project.kill_when(lambda: bool(project.epochs_in_work()), signal.SIGKILL, "train", "tiny")
     done = project.run("train", "tiny", "--set", "training.folds=[2]")

@@ -48,7 +48,7 @@ def test_a_file_shorter_than_its_header_says(tmp_path: Path, name: str, options:
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 @pytest.mark.parametrize("left", [0.9, 0.5, 0.02])
-def test_an_ogg_that_is_broken_off(tmp_path: Path, subtype: str, left: float) -> None:
+def test_an_ogg_that_is_cut_short(tmp_path: Path, subtype: str, left: float) -> None:
     path = written(tmp_path / "a.ogg", np.tile(TONE, 10), subtype=subtype)
     path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
     assert reason_of(path) == "cut short: it ends in the middle of an Ogg page"
@@ -140,7 +140,7 @@ def test_chunks_around_the_sound_do_not_count(tmp_path: Path) -> None:
     assert len(read_sound(path, RATE).samples) == 4001
 
 
-def test_an_mp3_that_is_broken_off(tmp_path: Path) -> None:
+def test_an_mp3_that_is_cut_short(tmp_path: Path) -> None:
     path = written(tmp_path / "a.mp3", np.tile(TONE, 10))
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])

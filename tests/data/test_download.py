@@ -1,4 +1,4 @@
-"""The whole way from a record to a data set, also when it is broken off."""
+"""The whole way from a record to a data set, also when it is interrupted."""
 
 from __future__ import annotations
 

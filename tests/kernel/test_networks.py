@@ -57,9 +57,7 @@ def test_what_does_not_fit_is_not_begun(plan: Plan, sound: dict[FrontEnd, LogMel
     assert dropped == [("b", 0), ("b", 1)]
 
 
-def test_a_network_that_turns_out_slow_is_broken_off(
-    plan: Plan, sound: dict[FrontEnd, LogMels], tmp_path: Path
-) -> None:
+def test_a_network_that_turns_out_slow_is_stopped(plan: Plan, sound: dict[FrontEnd, LogMels], tmp_path: Path) -> None:
     first, second = plan.networks
     slow = replace(plan, networks=(replace(first, batch_size=64), replace(second, batch_size=1)))
     done, dropped = run_networks(slow, sound, tmp_path, CPU, Clock(0.0, 25, Ticking()))

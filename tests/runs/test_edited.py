@@ -86,14 +86,14 @@ def forget(inside: Inside, run: Run, *metrics: str) -> None:
                 database.execute(f"DELETE FROM {table} WHERE run_uuid = ? AND key = ?", (run.id, metric))
 
 
-def test_a_broken_off_run_without_its_owner_is_left_alone(inside: Inside) -> None:
+def test_an_interrupted_run_without_its_owner_is_left_alone(inside: Inside) -> None:
     run = the_run(inside.store)
     inside.store.finish(run.id, "KILLED")
     inside.store.connection.client.delete_tag(run.id, "owner")
     assert train(inside.tiny("training.folds=[0]"), {}).id != run.id
 
 
-def test_an_ensemble_that_was_broken_off_and_lost_its_owner_is_written_anew(pool: Inside) -> None:
+def test_an_interrupted_ensemble_that_lost_its_owner_is_written_again(pool: Inside) -> None:
     first = write(pool, ["tiny", "seed_1"], [1, 4])
     pool.store.finish(first.id, "KILLED")
     pool.store.connection.client.delete_tag(first.id, "owner")

@@ -132,7 +132,7 @@ def test_the_same_members_are_written_once(pool: Inside, capsys: pytest.CaptureF
     assert len({first.id, *(run.id for run in others)}) == 3
 
 
-def test_one_that_was_broken_off_is_written_to_its_end(pool: Inside) -> None:
+def test_an_interrupted_one_is_written_to_its_end(pool: Inside) -> None:
     first = write(pool, ["lean", "plain"], [1, 1])
     pool.store.reopen(first.id)
     pool.store.drop_folder(first.id, "predictions")

@@ -52,7 +52,7 @@ def test_it_learns_with_every_loss_on_every_source(tmp_path: Path, kind: str) ->
 
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
 @pytest.mark.parametrize("broken_after", [1, 3])
-def test_continued_equals_not_broken_off_to_the_last_bit(tmp_path: Path, broken_after: int, precision: str) -> None:
+def test_continued_equals_not_interrupted_to_the_last_bit(tmp_path: Path, broken_after: int, precision: str) -> None:
     options = (EVERYTHING, f"training.precision={precision}")
     whole = Training(tmp_path / "whole", *options, epochs=4)
     expected = whole.fit()

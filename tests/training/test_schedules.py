@@ -54,7 +54,7 @@ def test_one_cycle_has_a_peak_however_few_steps_there_are(steps: int, expected: 
 
 
 @pytest.mark.parametrize("option", ["scheduler.kind=cosine", ONE_CYCLE])
-def test_continued_equals_not_broken_off(tmp_path: Path, option: str) -> None:
+def test_continued_equals_not_interrupted(tmp_path: Path, option: str) -> None:
     whole = Training(tmp_path / "whole", option, epochs=4)
     expected = whole.fit()
     Training(tmp_path / "broken", option, epochs=2).fit()

@@ -108,7 +108,7 @@ def test_a_worker_that_dies_is_replaced_and_its_trial_continues(project: Project
     assert doubled_points(project) == []
 
 
-# no trial comes to its end before it is broken off, however busy the machine is
+# no trial comes to its end before it is interrupted, however busy the machine is
 ENDLESS = ("--folds", "0", "--set", "training.epochs=100000", "early_stopping.patience=null")
 
 
