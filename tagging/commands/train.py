@@ -13,10 +13,9 @@ from tagging.jobs.job import Job
 from tagging.jobs.prepare import job_of
 from tagging.jobs.train import is_complete, train_job
 from tagging.progress import say, warn
-from tagging.runs.finished import fold_runs, latest_run, open_store
+from tagging.runs.finished import fold_runs, latest_run, open_store, rivals
 from tagging.runs.sanity import CONSTANT, far_below, predicts_constant
 from tagging.runs.stored import read_predictions
-from tagging.selection.candidates import comparable
 from tagging.tracking.ownership import close_abandoned, link_launch, own
 from tagging.tracking.store import Run, Store
 
@@ -70,11 +69,7 @@ def _warn_of_poor(job: Job, run: Run, store: Store) -> None:
     if predicts_constant(oof[list(job.dataset.classes)].to_numpy(), oof["fold"].to_numpy()):
         warn(f"{run.title}: {CONSTANT}; {LOOK_AT}")
         return
-    # one that is excluded may have a CV that no other run can be held against
-    others = [one for one in comparable(store, run) if one.id != run.id and one.tags.get(Tag.MEMBERSHIP) != "exclude"]
-    scores = [
-        one.metrics[Metric.CV_LWLRAP] for one in others if math.isfinite(one.metrics.get(Metric.CV_LWLRAP, math.nan))
-    ]
+    scores = [one.metrics[Metric.CV_LWLRAP] for one in rivals(store, run)]
     if problem := far_below(run.score(Metric.CV_LWLRAP), scores, job.dataset.curated.labels):
         warn(f"{run.title}: {problem}; {LOOK_AT}")
 

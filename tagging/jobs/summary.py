@@ -16,7 +16,7 @@ from tagging.jobs.job import Job
 from tagging.jobs.runs_of_job import fold_scores
 from tagging.report import figures
 from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, TrainedSummary, describe
-from tagging.runs.finished import finished_folds
+from tagging.runs.finished import finished_folds, rivals
 from tagging.runs.result import Result
 from tagging.runs.stored import class_columns, read_predictions
 from tagging.tracking.store import Run, Store
@@ -97,15 +97,10 @@ def _part(prepared: Job, fold: int, run: Run, store: Store, table: str) -> pd.Da
 def _rival(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
     """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
     kinds = dict.fromkeys((Kind.EXPERIMENT, prepared.kind))  # what learns from others is no rival of an experiment
-    same = {Tag.CANDIDATE: "yes", **prepared.data_tags()}
-    found = [run for kind in kinds for run in store.search({Tag.KIND: kind, **same}, parent.dataset)]
-    # one that is excluded may have a CV that no other run can be held against
-    fair = [run for run in found if run.id != parent.id and run.tags.get(Tag.MEMBERSHIP) != "exclude"]
-    others = [run for run in fair if run.status == "FINISHED" and Metric.CV_LWLRAP in run.metrics]
-    best = max(others, key=lambda run: run.metrics[Metric.CV_LWLRAP], default=None)
-    if best is None:
-        return None
     try:
+        best = max(rivals(store, parent, kinds), key=lambda run: run.metrics[Metric.CV_LWLRAP], default=None)
+        if best is None:
+            return None
         theirs = {fold: child.score(Metric.FOLD_LWLRAP) for fold, child in finished_folds(store, best).items()}
     except UserError:  # somebody deleted one, or its tags: nothing that should stop this run
         return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from tagging.contract import FOLDED, File, Kind, Tag
+from tagging.contract import DATA_TAGS, FOLDED, TRAINED, File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.progress import warn
 from tagging.report.wording import count
@@ -60,6 +61,23 @@ def named_run(store: Store, text: str, kinds: Sequence[str], dataset: str) -> Ru
             "command that started it"
         )
     return run
+
+
+def comparable(store: Store, run: Run, kinds: Iterable[str] = TRAINED) -> list[Run]:
+    """Return the finished runs of some kinds on the classes, clips and folds of a run, itself included.
+
+    Raises UserError where the run has lost a tag of these.
+    """
+    same = {Tag.CANDIDATE: "yes", **{tag: run.tag(tag) for tag in DATA_TAGS}}
+    found = [one for kind in kinds for one in store.search({Tag.KIND: kind, **same}, run.dataset)]
+    return [one for one in found if one.status == "FINISHED"]
+
+
+def rivals(store: Store, run: Run, kinds: Iterable[str] = TRAINED) -> list[Run]:
+    """Return the other `comparable` runs with a CV lwlrap; excluded ones, whose CV may be too good, left out."""
+    others = [one for one in comparable(store, run, kinds) if one.id != run.id]
+    fair = [one for one in others if one.tags.get(Tag.MEMBERSHIP) != "exclude"]
+    return [one for one in fair if math.isfinite(one.metrics.get(Metric.CV_LWLRAP, math.nan))]
 
 
 def planned_folds(store: Store, run: Run) -> list[int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from tagging.config.schema import WHERE
-from tagging.contract import DATA_TAGS, ON_REQUEST, TRAINED, WITH_PREDICTIONS, Metric, Tag
+from tagging.contract import DATA_TAGS, ON_REQUEST, WITH_PREDICTIONS, Metric, Tag
 from tagging.errors import UserError, nearest
 from tagging.report.wording import count
 from tagging.tracking.store import Run, Store
@@ -70,13 +70,6 @@ def distinct_names(runs: Sequence[Run]) -> list[str]:
     """Return the runs' names, with the beginning of the id where several share one."""
     names = [run.name for run in runs]
     return [run.name if names.count(run.name) == 1 else f"{run.name} {run.id[:8]}" for run in runs]
-
-
-def comparable(store: Store, run: Run) -> list[Run]:
-    """Return the finished experiments and stackers of the data of a run, whatever their tag `ensemble`."""
-    same = {Tag.CANDIDATE: "yes", **{tag: run.tag(tag) for tag in DATA_TAGS}}
-    found = [one for kind in TRAINED for one in store.search({Tag.KIND: kind, **same}, run.dataset)]
-    return [one for one in found if one.status == "FINISHED"]
 
 
 def seed_spread(runs: Sequence[Run]) -> dict[str, float]:

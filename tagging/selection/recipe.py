@@ -17,10 +17,11 @@ from tagging.jobs.base_runs import GRID
 from tagging.jobs.inputs import data_folder, dataset_name, read_lists
 from tagging.kernel.main import check_writable
 from tagging.progress import warn
+from tagging.runs.finished import comparable
 from tagging.runs.members import Ensemble, ensemble_of
 from tagging.runs.predictions import OutOfFold
 from tagging.runs.sanity import CONSTANT, predicts_constant
-from tagging.selection.candidates import comparable, seed_spread
+from tagging.selection.candidates import seed_spread
 from tagging.selection.ensemble_run import SelectionRecord
 from tagging.selection.pool import arrays_of
 from tagging.tracking.store import Run, Store

@@ -14,7 +14,7 @@ from tagging.commands.select import select
 from tagging.commands.submit import submit
 from tagging.commands.train import train
 from tagging.errors import UserError
-from tagging.selection.candidates import comparable
+from tagging.runs.finished import comparable
 from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.store import Run
 from tests.selection.test_ensemble_run import write
