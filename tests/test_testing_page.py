@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 TESTS = Path(__file__).parent
-PAGE = TESTS.parent / "docs" / "testing.md"
+ROOT = TESTS.parent
+PAGE = ROOT / "docs" / "testing.md"
 HEADS = {"| promise | kept by | where |", "|---|---|---|"}
 KEEPER = r"`([\w/]+\.py)(?:::(test_\w+))?`"
 ROW = re.compile(rf"\| (?P<promise>[^|]+) \| (?P<keepers>{KEEPER}(?:, {KEEPER})*) \| (?P<where>quick|long|both) \|")
@@ -67,3 +68,23 @@ def test_every_file_of_tests_is_named() -> None:
     left_out = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
     left_out -= {file for row in rows() for file, _ in row.keepers}
     assert not left_out, f"docs/testing.md: no row names {', '.join(sorted(left_out))}"
+
+
+def test_the_tests_of_each_file_are_found_from_its_name() -> None:
+    listed: dict[str, str] = {}
+    for tests, files in re.findall(r"^- `([\w/]+\.py)`: ((?:`[\w/]+\.py`(?:, )?)+)$", PAGE.read_text(), re.MULTILINE):
+        assert functions_of(tests), f"docs/testing.md: there is no file {tests} with tests"
+        listed |= dict.fromkeys(re.findall(r"`([\w/]+\.py)`", files), tests)
+    imported = "\n".join(path.read_text() for path in TESTS.rglob("*.py"))
+    unknown = set(listed)
+    for path in sorted([*(ROOT / "tagging").rglob("*.py"), *(ROOT / "tune").rglob("*.py")]):
+        name = path.relative_to(ROOT).as_posix().removeprefix("tagging/")
+        module = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+        package, _, last = module.rpartition(".")
+        own = (TESTS / name).with_name(f"test_{path.name}").is_file()
+        direct = re.search(rf"\b{re.escape(module)}\b|from {re.escape(package)} import .*\b{last}\b", imported)
+        assert own or direct or path.name.startswith("__") or name in listed, (
+            f"docs/testing.md: where is {name} tested?"
+        )
+        unknown.discard(name)
+    assert not unknown
