@@ -68,7 +68,7 @@ def _highest(scorer: Scorer, view: NDArray[np.bool_], rows: Counts) -> tuple[Cou
 
 
 def search_weights(pool: Pool, start: Selection, *, grid: int = 40) -> Selection:
-    """Return better weights than those of `start`, by its own mean.
+    """Return weights with a higher CV lwlrap than `start`, under the mean of `start`.
 
     In each round every move of 1 or 5 shares of about 1 / grid from a member to another candidate is tried
     and the best is taken, until none raises the CV lwlrap; so the result is never worse than the start on

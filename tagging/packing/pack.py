@@ -111,7 +111,7 @@ def _test_clips(store: Store, run: Run) -> int:
 class Estimate:
     """Seconds on a device, for clips of `length` seconds on average.
 
-    `tile_seconds` has those of a tile for each network by its name; `clip_seconds` are those of a clip for everything.
+    `tile_seconds` holds the seconds of a tile by name of the network, `clip_seconds` the seconds of a clip in all.
     """
 
     device: str

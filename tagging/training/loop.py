@@ -25,7 +25,7 @@ LOSS_CHECK_STEPS = 32
 
 @dataclass
 class Parts:
-    """The network of a fold, and what moves its weights; `ema` is their running average where there is one."""
+    """The network of a fold, its optimizer and scheduler; `ema` is the running average of the weights, or None."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
