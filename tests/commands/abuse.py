@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import random
 import re
@@ -28,7 +29,8 @@ def files(pattern: str) -> Sight:
 
     def look(project: Project) -> set[object]:
         seen: set[object] = set()
-        for path in project.folder.glob(pattern):
+        # not `Path.glob`: it fails where a folder goes away between being listed and being entered
+        for path in map(Path, glob.glob(f"{glob.escape(str(project.folder))}/{pattern}", recursive=True)):
             try:
                 seen.add((path, path.stat().st_mtime_ns))
             except FileNotFoundError:  # gone again
