@@ -1,18 +1,17 @@
-"""Networks by name."""
+"""Networks by name, and from a user's own file."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from tagging.models.aux_skip_attention import AuxSkipAttention, RnnAuxSkipAttention
-from tagging.models.frequency_channel import FrequencyChannel
+from tagging.models.blocks import FrequencyChannel
 from tagging.models.simple import FeatureExtractor, SimpleAttention, SimpleKaggle
-from tagging.models.skip_attention import SkipAttention
+from tagging.models.skip_attention import AuxSkipAttention, RnnAuxSkipAttention, SkipAttention
 from tagging.models.timm_backbone import TimmBackbone
-from tagging.models.user_network import UserNetwork
+from tagging.user_code import UserCode
 
 MODELS: dict[str, type[nn.Module]] = {
     "skip_attention": SkipAttention,
@@ -26,6 +25,22 @@ MODELS: dict[str, type[nn.Module]] = {
 
 # these return the logits of three side heads too
 WITH_SIDE_HEADS = ("aux_skip_attention", "rnn_aux_skip_attention")
+
+
+class UserNetwork(nn.Module):
+    """The network that a user's class makes of the number of classes, that of input channels, and its arguments."""
+
+    def __init__(self, num_classes: int, code: UserCode, in_channels: int = 3) -> None:
+        super().__init__()
+        network = code.call(num_classes, in_channels)
+        if not isinstance(network, nn.Module):
+            raise code.fail("is no torch.nn.Module")
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Map [B, in_channels, M, T] to the logits [B, num_classes] float32 of each head."""
+        outputs = self.network(x)
+        return (outputs.float(),) if isinstance(outputs, Tensor) else tuple(one.float() for one in outputs)
 
 
 def build(kind: str, num_classes: int, frequency_channel: bool = False, **arguments: Any) -> nn.Module:

@@ -6,8 +6,8 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from tagging.models.aux_skip_attention import AuxSkipAttention
 from tagging.models.blocks import ConvBlock
+from tagging.models.skip_attention import AuxSkipAttention
 
 FULL = {
     "num_classes": 80,

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tagging.models.blocks import conv_bn_relu
-from tagging.models.frequency_channel import FrequencyChannel
+from tagging.models.blocks import FrequencyChannel, conv_bn_relu
 
 
 def test_the_last_channel_is_the_bands_place_and_the_others_stay():
