@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import re
 import sys
 import traceback
 import types
@@ -20,6 +21,9 @@ from typing import Any
 
 from tagging import project
 from tagging.errors import UserError, nearest
+
+# where MLflow keeps the files of a run, whatever its store and the store's artifact location
+_OF_A_RUN = re.compile("/[0-9a-f]{32}/artifacts/")
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class UserCode:
         return f"user_code_{self.sha256}"
 
     def source(self) -> str:
-        """Return the text of the file; UserError where it is missing, lies in a store, or has another content."""
+        """Return the text of the file; UserError where it is missing, is in a store, or has another content."""
         content = read(self.path, self.section)
         if (digest := hashlib.sha256(content).hexdigest()) != self.sha256:
             raise UserError(
@@ -118,10 +122,11 @@ def _line_of(target: Callable[..., Any]) -> int:
 
 
 def read(path: Path, section: str) -> bytes:
-    """Return the content of a user's file; UserError where there is none, or where it lies among the files of runs."""
-    if path.resolve().is_relative_to((project.root() / "mlruns").resolve()):
+    """Return the content of a user's file; UserError where there is none, or where it is among the files of runs."""
+    if _in_store(path.resolve()):
         raise UserError(
-            f"{section}.file: {path} lies in the store, from which no code is run; copy it to a folder of your own"
+            f"{section}.file: {path} is in a store of runs, and code from a store is never run; look at it, then copy "
+            "it to a folder of your own and name the copy"
         )
     try:
         return path.read_bytes()
@@ -131,6 +136,11 @@ def read(path: Path, section: str) -> bytes:
         ) from None
     except OSError as error:
         raise UserError(f"{section}.file: {path} cannot be read: {error.strerror}") from None
+
+
+def _in_store(path: Path) -> bool:
+    """Whether an absolute path is in the project's `mlruns`, or among the files of a run of any store."""
+    return path.is_relative_to((project.root() / "mlruns").resolve()) or bool(_OF_A_RUN.search(path.as_posix()))
 
 
 def imported(source: str) -> set[str]:

@@ -6,10 +6,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
-from tagging import project
 from tagging.errors import UserError
 from tagging.user_code import UserCode, imported
+from tests.stand_in import stand_in
 
 
 def code_of(path: Path, text: str, name: str = "Net", kind: str = "class", **arguments: object) -> UserCode:
@@ -75,18 +76,38 @@ def test_a_file_that_has_changed_is_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_nothing_is_run_from_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(project, "_ROOT", tmp_path)
-    folder = tmp_path / "mlruns" / "demo" / "code"
-    folder.mkdir(parents=True)
-    code = code_of(folder / "my.py", f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
-    (tmp_path / "link.py").symlink_to(code.path)
-    for path in (code.path, tmp_path / "link.py"):
-        linked = UserCode("model", "class", "Net", {}, code.sha256, path)
+def check_not_run(path: Path, tmp_path: Path) -> None:
+    """Check that a file that leaves a sign is not run, by its path or by a link to it."""
+    code = code_of(path, f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
+    (tmp_path / "link.py").symlink_to(path)
+    for given in (path, tmp_path / "link.py"):
+        linked = UserCode("model", "class", "Net", {}, code.sha256, given)
         assert problem(linked) == (
-            f"model.file: {path} lies in the store, from which no code is run; copy it to a folder of your own"
+            f"model.file: {given} is in a store of runs, and code from a store is never run; look at it, then copy it "
+            "to a folder of your own and name the copy"
         )
     assert not (tmp_path / "ran").exists()
+
+
+def test_nothing_is_run_from_the_projects_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path / "project", monkeypatch)
+    folder = tmp_path / "project" / "mlruns" / "demo"
+    folder.mkdir(parents=True)
+    check_not_run(folder / "my.py", tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///{folder}/other.db", "{folder}/files"])
+def test_nothing_is_run_from_the_artifact_location_of_another_store(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    client = MlflowClient(uri.format(folder=tmp_path))
+    experiment = client.create_experiment("demo", artifact_location=(tmp_path / "elsewhere").as_uri())
+    run = client.create_run(experiment).info
+    client.log_text(run.run_id, "class Net: pass\n", "code/my.py")
+    path = tmp_path / "elsewhere" / run.run_id / "artifacts" / "code" / "my.py"
+    assert path.read_text() == "class Net: pass\n"
+    check_not_run(path, tmp_path)
 
 
 def test_a_file_runs_once_and_its_classes_know_their_module(tmp_path: Path) -> None:

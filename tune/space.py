@@ -178,9 +178,9 @@ def digest(space: Space) -> str:
     return _sha256({**named, **space.model_dump(mode="json", include=own)})
 
 
-def experiment_digest(space: Space) -> str:
-    """Return the sha256 of the experiment's deciding fields, before the space sets any of them."""
-    return _sha256(_deciding(flatten(load(space.experiment))))
+def fields_digest(experiment: AnyRecipe) -> str:
+    """Return the sha256 of an experiment's deciding fields."""
+    return _sha256(_deciding(flatten(experiment)))
 
 
 def _deciding(leaves: Mapping[str, Any]) -> dict[str, Any]:

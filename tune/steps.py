@@ -19,6 +19,7 @@ from tagging.jobs.experiment import ExperimentJob
 from tagging.jobs.job import Job
 from tagging.jobs.prepare import job_of, prepare
 from tagging.jobs.runs_of_job import fold_run, identity_tags, is_lost, log_inputs
+from tagging.jobs.tryout import check_user_files
 from tagging.runs.finished import fold_runs
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.ownership import own
@@ -67,6 +68,7 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepari
     with own(lock, patience=UNTIL_FREE), ExitStack() as left:
         run = _trial_run(plan, number, values, job, lock, store)
         log_inputs(store, run, job)
+        check_user_files(job.experiment)  # with this trial's values; once it has a run, which then fails
         job.begin(run, store)
         if job.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(job.device)  # of an earlier trial of this process

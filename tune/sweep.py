@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tagging.config import Experiment, load
 from tagging.config.problems import problems_of
 from tagging.config.tree import merge
 from tagging.contract import File, Kind, Tag
@@ -19,6 +20,8 @@ from tagging.jobs.inputs import Labelled
 from tagging.jobs.job import Job
 from tagging.jobs.prepare import job_of
 from tagging.jobs.runs_of_job import ending
+from tagging.jobs.tryout import check_user_files
+from tagging.jobs.user_files import settled, user_codes
 from tagging.progress import say
 from tagging.report.wording import count
 from tagging.runs.finished import open_store
@@ -30,7 +33,7 @@ from tune.check import check_space
 from tune.records import TrialRecord, best, common_error, records
 from tune.schema import Space, SweepPlan
 from tune.session import check_start
-from tune.space import digest, experiment_digest, load_space, some_trial, trials_of
+from tune.space import digest, fields_digest, load_space, some_trial, trials_of
 from tune.study import FILE as STUDY
 from tune.tuner import run_all
 
@@ -112,9 +115,23 @@ def _open() -> Store:
 
 
 def _job(store: Store, space: Space, data: Path | None, labelled: Labelled | None = None) -> Job:
-    """Check the space and prepare what trials share, once: an experiment's log-mels are computed here."""
+    """Check the space and prepare what trials share, once: an experiment's log-mels are computed here.
+
+    The user's own files are tried out as before a training, with the values of one trial.
+    """
     check_space(space, data)
-    return job_of(some_trial(space, data), store, labelled)
+    one = some_trial(space, data)
+    check_user_files(one)
+    return job_of(one, store, labelled)
+
+
+def experiment_digest(space: Space) -> str:
+    """Return the sha256 of what the space's experiment computes before the space sets any field.
+
+    The content of the user's own files counts. Raises UserError for one that cannot be used.
+    """
+    experiment = load(space.experiment)
+    return fields_digest(settled(experiment) if isinstance(experiment, Experiment) else experiment)
 
 
 def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
@@ -130,9 +147,15 @@ def _check_unchanged(run: Run, space: Space, kept: Mapping[str, Any]) -> None:
         problems.append(f"the space {file} {since} with it: python -m tune search {file} --name NAME")
     if experiment_digest(space) != run.tags.get(Tag.EXPERIMENT_DIGEST):
         begin = f"python -m tune search {file} --experiment {experiment} --name NAME"
-        problems.append(f"the experiment {experiment} {since} with it: {begin}")
+        problems.append(f"the experiment {experiment}{_own_files(experiment)} {since} with it: {begin}")
     if problems:
         raise UserError(*problems)
+
+
+def _own_files(experiment: str) -> str:
+    """Return the user's own files of an experiment as an insertion in a sentence; empty where there are none."""
+    paths = dict.fromkeys(str(code.path) for code in user_codes(load(experiment)).values())
+    return f" or its own code in {', '.join(paths)}" if paths else ""
 
 
 def _finish(

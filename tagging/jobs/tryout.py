@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tagging.augment.views import UserAugmentation
-from tagging.config import Experiment
+from tagging.config import AnyRecipe, Experiment, Stacker
 from tagging.jobs import build
 from tagging.jobs.user_files import user_codes
 from tagging.training.losses import user_loss
@@ -15,8 +15,10 @@ from tagging.user_code import UserCode
 _CLIPS, _CLASSES = 4, 3
 
 
-def check_user_files(experiment: Experiment) -> None:
+def check_user_files(experiment: AnyRecipe) -> None:
     """Try each of the user's classes and functions on a few random clips; UserError for what does not work."""
+    if isinstance(experiment, Stacker):
+        return  # it has none
     size = (experiment.features.n_mels, experiment.sampling.frames)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tagging import project
-from tagging.config import Experiment
+from tagging.config import AnyRecipe, Experiment, Stacker
 from tagging.config.sections.fields import UserFile
 from tagging.contract import File
 from tagging.errors import UserError
@@ -17,12 +17,14 @@ from tagging.user_code import UserCode, read
 _SOURCES = ("curated", "noisy", "trusted")
 
 
-def user_codes(experiment: Experiment) -> dict[str, UserCode]:
-    """Return the user's classes and functions in an experiment by their sections, as `loss.noisy`.
+def user_codes(recipe: AnyRecipe) -> dict[str, UserCode]:
+    """Return the user's classes and functions in an experiment by their sections, as `loss.noisy`; a stacker has none.
 
     Each has the digest that its section names, else that of its file as it is now.
     """
-    return {where: _code(where, section) for where, section in _sections(experiment).items()}
+    if isinstance(recipe, Stacker):
+        return {}
+    return {where: _code(where, section) for where, section in _sections(recipe).items()}
 
 
 def _sections(experiment: Experiment) -> dict[str, UserFile]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from tagging.tracking.store import Store
 from tests.commands.test_predict import demo_folder
+from tests.commands.test_train import curves
 from tests.kernel.alone import run_alone
 from tests.project import ROOT, Project
 from tests.trainings import the_run
@@ -83,6 +86,45 @@ def test_an_error_stops_before_any_work_without_a_traceback(extended: Project) -
     )
     assert "Traceback" not in done.stderr
     assert not (extended.folder / "mlruns").exists()
+
+
+def test_killed_and_continued_it_ends_with_the_same_and_an_edited_file_is_another_run(
+    extended: Project, store_of: Connect, tmp_path: Path
+) -> None:
+    whole = Project(tmp_path / "whole")
+    shutil.copytree(extended.folder / "data", whole.folder / "data")
+    for name in ("my_sound.py", "experiments/mine.yaml"):
+        shutil.copy(extended.folder / name, whole.folder / name)
+    whole.run("train", "mine")
+    store = store_of(whole)
+    expected = the_run(store, "mine")
+    expected_curves = [curves(store, whole, fold) for fold in store.children(expected.id)]
+
+    at_checkpoint = extended.kill_when(lambda: bool(extended.epochs_in_work()), signal.SIGKILL, "train", "mine")
+    assert at_checkpoint == -signal.SIGKILL
+    store = store_of(extended)
+    killed = the_run(store, "mine")
+    path = extended.folder / "my_sound.py"
+    path.write_text(block("python").replace("self.db * torch.rand", "-self.db * torch.rand"))
+    said = extended.run("train", "mine").stdout
+    assert f"run mine ({killed.id[:8]}) was left RUNNING by a process that died; it is marked as KILLED" in said
+    assert "continuing run" not in said
+    edited = the_run(store, "mine")
+    assert (store.get(killed.id).status, edited.status) == ("KILLED", "FINISHED")
+    assert [store.read_text(run.id, "code/my_sound.py") for run in (killed, edited)] == [
+        block("python"),
+        path.read_text(),
+    ]
+    (fold,) = store.children(edited.id)
+    assert list(store.curve(fold.id, "val_lwlrap")) == [1, 2]
+    assert curves(store, extended, fold) != expected_curves[0]
+
+    path.write_text(block("python"))
+    said = extended.run("train", "mine").stdout
+    assert f"continuing run mine ({killed.id[:8]}), which was interrupted or lacks folds" in said
+    continued = store.get(killed.id)
+    assert (continued.status, continued.metrics) == ("FINISHED", expected.metrics)
+    assert [curves(store, extended, fold) for fold in store.children(continued.id)] == expected_curves
 
 
 @pytest.mark.long

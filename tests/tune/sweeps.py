@@ -30,6 +30,28 @@ STOPPING = (
     .replace("high: 1e-2", "high: 3e-1")
     .replace("trials: 4", "trials: 7")
 ) + "scheduler: {kind: asha, grace: 1, reduction: 2}\nresources: {at_once: 1}\n"
+# an experiment with a network of the user's own, whose argument is searched
+OWN_CODE = """\
+from torch import nn
+
+
+class Own(nn.Module):
+    def __init__(self, num_classes, in_channels, width):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(in_channels, width), nn.ReLU(), nn.Linear(width, num_classes))
+
+    def forward(self, x):
+        return self.layers(x.mean((2, 3)))
+"""
+OF_OWN_CODE = """\
+experiment: own
+space:
+  model.arguments.width: {kind: choice, options: [2, 3]}
+set: {training.epochs: 2}
+searcher: {kind: grid}
+trials: 2
+folds: [0]
+"""
 
 
 @pytest.fixture
@@ -43,6 +65,15 @@ def begun(folder: Path, sound: Path, space: str = SPACE) -> Project:
     (project.folder / "data").symlink_to(sound)
     space_file(project).write_text(space)
     return project
+
+
+def own_code(project: Project, code: str = OWN_CODE) -> Path:
+    """Write the experiment `own` and its file of code into a project; return the file."""
+    text = "base: tiny\nmodel: {kind: python, file: own.py, class: Own, arguments: {width: 2}}\n"
+    (project.folder / "experiments" / "own.yaml").write_text(text)
+    path = project.folder / "own.py"
+    path.write_text(code)
+    return path
 
 
 def space_file(project: Project) -> Path:

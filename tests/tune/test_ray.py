@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import signal
 from collections.abc import Callable
@@ -18,6 +20,8 @@ from tests.tune import processes
 from tests.tune.in_process import InProcess
 from tests.tune.processes import driver_of, wait_for, workers
 from tests.tune.sweeps import (
+    OF_OWN_CODE,
+    OWN_CODE,
     SPACE,
     STOPPING,
     begun,
@@ -26,6 +30,7 @@ from tests.tune.sweeps import (
     doubled_points,
     ended,
     outcome,
+    own_code,
     project,
     sweep_of,
 )
@@ -53,6 +58,28 @@ def test_a_sweep_leaves_its_trials_in_the_store_and_nothing_in_the_work_folder(
     assert f"best: trial {winner.number} with lwlrap {winner.lwlrap:.4f}" in said
     check_what_a_sweep_leaves(store, sweep, trials, keep=1)
     assert not (project.folder / "mlruns" / "work" / sweep.id).exists()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_workers_train_a_network_of_the_users_own_with_arguments_that_are_searched(
+    sound: Path, connect: Connect, tmp_path: Path
+) -> None:
+    project = begun(tmp_path / "project", sound, OF_OWN_CODE)
+    own_code(project)
+    with driver_of(project, "search", "lr") as driver:
+        processes.ended(driver, code=0)
+    store = connect(project)
+    trials = records(store, sweep_of(store))
+    assert [(trial.number, trial.state, trial.epochs) for trial in trials] == [
+        (number, "FINISHED", 2) for number in range(2)
+    ]
+    assert sorted(trial.values["model.arguments.width"] for trial in trials) == [2, 3]
+    for trial in trials:
+        run = store.get(trial.run_id)
+        assert store.read_text(run.id, "code/own.py") == OWN_CODE
+        assert json.loads(run.params["model.arguments"]) == {"width": trial.values["model.arguments.width"]}
+        assert run.params["model.sha256"] == hashlib.sha256(OWN_CODE.encode()).hexdigest()
 
 
 @pytest.mark.long

@@ -12,8 +12,8 @@ import pytest
 
 from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
-from tune.space import experiment_digest, load_space
-from tune.sweep import resume
+from tune.space import load_space
+from tune.sweep import experiment_digest, resume
 
 Write = Callable[[str], Path]
 SPACE = """\
@@ -100,6 +100,29 @@ def test_a_change_is_named_with_the_command_of_a_new_sweep(finished: Run, file: 
     assert refused(finished) == tuple(said)
     experiment.write_text("base: base\n")
     assert refused(finished) == (said[0],)
+
+
+def test_a_change_in_the_users_own_code_is_named_with_its_file(
+    file: Path, experiment: Path, store: Store, tmp_path: Path
+) -> None:
+    code = tmp_path / "own.py"
+    code.write_text("def own(logits, targets):\n    return (logits - targets).square().mean(1)\n")
+    experiment.write_text(f"base: base\nloss: {{noisy: {{kind: python, file: {code}, function: own}}}}\n")
+    given = {"trials": 4, "experiment": str(experiment)}
+    space = load_space(file, given)
+    run = store.start("demo", "sweep", "lr", {"experiment.digest": experiment_digest(space)}, {})
+    kept = {"file": str(file), "given": given, "data": "", "space": space.model_dump(mode="json")}
+    store.log_json(run.id, kept, "space.json")
+    assert refused(run, cpu=CORES + 1) == (TOO_MANY,)
+    text = code.read_text()
+    code.write_text(text.replace("square", "abs"))
+    assert refused(run) == (
+        f"the experiment {experiment} or its own code in {code} was changed since the sweep lr ({run.id[:8]}) began; "
+        f"take the change back, or begin a new sweep with it: python -m tune search {file} --experiment {experiment} "
+        "--name NAME",
+    )
+    code.write_text(text)
+    assert refused(run, cpu=CORES + 1) == (TOO_MANY,)
 
 
 @pytest.mark.parametrize(

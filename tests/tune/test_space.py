@@ -15,7 +15,6 @@ from tune.schema import Space
 from tune.space import (
     digest,
     distributions,
-    experiment_digest,
     experiment_of,
     grid_points,
     grid_size,
@@ -23,6 +22,7 @@ from tune.space import (
     overrides_of,
     space_names,
 )
+from tune.sweep import experiment_digest
 
 HEAD = "experiment: small\ntrials: 4\nspace:\n"
 LR = "  optimizer.lr: {kind: loguniform, low: 1e-4, high: 1e-2}\n"

@@ -19,6 +19,8 @@ from tests.contract import check_contract
 from tests.project import Project
 from tests.tune.in_process import InProcess, WorkerDied, killed_at
 from tests.tune.sweeps import (
+    OF_OWN_CODE,
+    OWN_CODE,
     SPACE,
     STOPPING,
     begun,
@@ -27,6 +29,7 @@ from tests.tune.sweeps import (
     ended,
     finished,
     outcome,
+    own_code,
     space_file,
     sweep_of,
 )
@@ -177,6 +180,35 @@ def test_a_search_whose_trials_all_fail_fails_with_their_common_error(
     assert sweep.status == "FAILED"
     assert sweep.tags["error"].startswith("no trial was finished: 4 failed\nthe most common error (4 of 4): ")
     assert "tables/trials.parquet" in store.list_files(sweep.id)
+
+
+def test_a_network_of_the_users_own_of_a_wrong_shape_stops_a_sweep_as_it_stops_a_training(
+    sound: Path, connect: Connect, tmp_path: Path
+) -> None:
+    project = begun(tmp_path / "project", sound, OF_OWN_CODE)
+    path = own_code(project, OWN_CODE.replace("nn.Linear(width, num_classes)", "nn.Linear(width, 7)"))
+    said = (
+        f"error: model: {path}:5: Own returns [4, 7] of 4 clips and 3 classes; it must return 1 times [4, 3] "
+        "(model.heads)"
+    )
+    assert project.run("search", "lr", module="tune", code=2).stderr.splitlines()[-1] == said
+    assert project.run("train", "own", code=2).stderr.splitlines()[-1] == said
+    assert connect(project).find([]) == []
+    assert not (project.folder / "mlruns").exists()
+
+
+def test_a_trial_with_a_network_of_a_wrong_shape_fails_in_the_words_of_a_training(
+    sound: Path, connect: Connect, tmp_path: Path
+) -> None:
+    project = begun(tmp_path / "project", sound, OF_OWN_CODE)
+    path = own_code(project, OWN_CODE.replace("(width, num_classes)", "(width, num_classes + width - 2)"))
+    project.run("search", "lr", module="tune")
+    store = connect(project)
+    good, wrong = sorted(records(store, sweep_of(store)), key=lambda trial: trial.values["model.arguments.width"])
+    assert (good.state, good.epochs, wrong.state) == ("FINISHED", 2, "FAILED")
+    assert wrong.error == (
+        f"model: {path}:5: Own returns [4, 4] of 4 clips and 3 classes; it must return 1 times [4, 3] (model.heads)"
+    )
 
 
 def test_a_worker_that_dies_is_replaced_and_its_trial_continues(
