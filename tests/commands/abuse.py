@@ -30,7 +30,8 @@ def files(pattern: str) -> Sight:
     def look(project: Project) -> set[object]:
         seen: set[object] = set()
         # not `Path.glob`: it fails where a folder goes away between being listed and being entered
-        for path in map(Path, glob.glob(f"{glob.escape(str(project.folder))}/{pattern}", recursive=True)):
+        found = glob.glob(f"{glob.escape(str(project.folder))}/{pattern}", recursive=True)  # noqa: PTH207
+        for path in map(Path, found):
             try:
                 seen.add((path, path.stat().st_mtime_ns))
             except FileNotFoundError:  # gone again
