@@ -53,7 +53,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "predicting": ({"numpy", "pandas", "torch"}, None),
     "selection": ({"numpy", "pandas", "torch", "rich"}, None),
     "packing": ({"torch"}, None),
-    "report": ({"numpy", "pandas", "matplotlib", "jinja2"}, {"metrics"}),
+    "report": (
+        {"numpy", "pandas", "matplotlib", "jinja2", "markupsafe", "soundfile", "filelock", "vl_convert"},
+        {"metrics"},
+    ),
     "tracking": ({"mlflow", "pandas", "filelock", "psutil", "pynvml", "sqlalchemy"}, set()),
     "commands": ({"numpy", "pandas", "torch", "pydantic", "rich"}, None),
     "metrics.py": ({"numpy"}, set()),
