@@ -24,7 +24,7 @@ def add_parsers(commands: Any) -> None:
     train = add_command(commands, "train", "Train the folds of an experiment or of a stacker.")
     train.set_defaults(carry_out=_train)
     add_experiment(train)
-    train.add_argument("--again", action="store_true", help="train anew what is finished already")
+    train.add_argument("--again", action="store_true", help="train a finished run again, from the beginning")
 
     features = add_command(commands, "features", "Compute the log-mels of an experiment's data set.")
     features.set_defaults(carry_out=_features)

@@ -32,7 +32,7 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
     store, run = open_run(run_text)
     if run.kind == Kind.ENSEMBLE:
         if overrides or data:
-            raise UserError(f"{run.name} is blended anew from its members' files; leave out --set and --data")
+            raise UserError(f"{run.name} is blended again from its members' files; leave out --set and --data")
         metrics = _ensemble_again(store, run)
     else:
         metrics = again.predict_again(store, run, overrides, data)

@@ -41,7 +41,7 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
         run = latest_run(store, job.kind, fingerprint)
         if run and is_complete(run, job, store) and not again:
             other = "" if run.name == recipe.name else f", under the name {run.name}"
-            say(f"trained before{other}: run {run.id}; --again would train it anew")
+            say(f"trained before{other}: run {run.id}; --again trains it again from the beginning")
             link_launch(store, run)
         else:
             before = None if run and again and run.status == "FINISHED" else run

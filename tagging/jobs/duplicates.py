@@ -51,7 +51,7 @@ def duplicates(dataset: Dataset, same: dict[str, np.ndarray], folds: np.ndarray)
 def _in_two_folds(groups: Sequence[list[_Clip]]) -> list[str]:
     curated = [[clip for clip in group if clip.split == "curated"] for group in groups]
     crossing = [group for group in curated if len({clip.fold for clip in group}) > 1]
-    text = "the same sound lies in several folds, which flatters the CV (folds.group=content keeps it in one)"
+    text = "the same sound is in several folds, which flatters the CV (folds.group=content keeps it in one)"
     return _line(text, crossing, lambda clip: f"{clip.fname} (fold {clip.fold})")
 
 

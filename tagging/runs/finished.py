@@ -143,12 +143,13 @@ def warn_of_untrained(store: Store, run: Run) -> None:
     there, planned = fold_numbers(store, run), planned_folds(store, run)
     if len(there) < len(planned):
         numbers = ", ".join(map(str, there))
-        warn(f"{run.title} has {len(there)} of its {count(len(planned), 'fold')} ({numbers}): what it says is theirs")
+        some = f"{len(there)} of its {count(len(planned), 'fold')} ({numbers})"
+        warn(f"{run.title} has {some}: its predictions are of these alone")
 
 
 def _how_to_get(run: Run) -> str:
     if run.kind == Kind.TRIAL:
-        return "`python -m tune promote` makes an experiment of a trial, to be trained anew"
+        return "`python -m tune promote` makes an experiment of a trial, to be trained again"
     return (
         "the command that trained it trains what it lacks: "
         f"`python -m tagging train {run.name}`, with the --set and --data of that time"

@@ -27,7 +27,7 @@ END = (
 
 
 def handed_on(run: Run) -> str:
-    return f"warning: {run.name} ({run.id[:8]}) bears the tag teacher.leaks: {END}"
+    return f"warning: {run.name} ({run.id[:8]}) has the tag teacher.leaks: {END}"
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_all_ways_are_told_each_once(leaky: Run, capsys: Capture) -> None:
     ways = leaks([leaky, leaky], 0.25)
     assert ways == [
         "teacher.curated is 0.25, and out-of-fold probabilities come from networks that saw other folds",
-        f"tiny ({leaky.id[:8]}) bears the tag teacher.leaks",
+        f"tiny ({leaky.id[:8]}) has the tag teacher.leaks",
     ]
     warn_of_leaks(ways)
     assert capsys.readouterr().err == f"warning: {'; '.join(ways)}: {END}"
