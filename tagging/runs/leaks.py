@@ -31,6 +31,6 @@ def warn_of_leaks(ways: Sequence[str]) -> None:
     """Warn where the CV is too good by such leaks."""
     if ways:
         warn(
-            f"{'; '.join(ways)}: labels of clips that are held out here reach what is learnt from, so the CV will be "
+            f"{'; '.join(ways)}: the training learns from labels of its held-out clips, so the CV will be "
             "too good (docs/distil.md); the run stays out of ensembles until you set its tag `ensemble` to include"
         )

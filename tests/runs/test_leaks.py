@@ -21,7 +21,7 @@ from tests.trainings import Inside, the_run
 Capture = pytest.CaptureFixture[str]
 MARKS = {"teacher.leaks": "yes", "ensemble": "exclude"}
 END = (
-    "labels of clips that are held out here reach what is learnt from, so the CV will be too good (docs/distil.md); "
+    "the training learns from labels of its held-out clips, so the CV will be too good (docs/distil.md); "
     "the run stays out of ensembles until you set its tag `ensemble` to include\n"
 )
 
