@@ -95,7 +95,7 @@ def test_an_ensemble_hands_it_on(inside: Inside, leaky: Run, capsys: Capture) ->
         inside.store, "blend", made, read_out_of_fold(inside.store, [leaky]), SelectionRecord(how="by hand.")
     )
     assert MARKS.items() <= run.tags.items()
-    assert "\n\n**The CV is too good:** labels" in run.tags["mlflow.note.content"]
+    assert "\n\n**The CV is too good:** the training learned" in run.tags["mlflow.note.content"]
     assert capsys.readouterr().err == handed_on(leaky)
 
 
@@ -103,7 +103,7 @@ def test_a_stacker_hands_it_on_and_is_no_candidate(stacked: Stacked, leaky_membe
     run = stacked.train("name=heir model.kind=logistic")
     assert MARKS.items() <= run.tags.items()
     assert handed_on(leaky_member) in capsys.readouterr().err
-    assert "\n\n**The CV is too good:** labels" in run.tags["mlflow.note.content"]
+    assert "\n\n**The CV is too good:** the training learned" in run.tags["mlflow.note.content"]
     assert (run.id, "its tag ensemble is exclude") in [(one.id, why) for one, why in find_pool(stacked.store).left_out]
 
 
