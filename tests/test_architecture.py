@@ -50,6 +50,8 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
         {"augment", "config", "data", "ensemble", "features", "inference", "metrics", "models", "progress", "report"}
         | {"runs", "tracking", "training"},
     ),
+    "review": ({"numpy"}, set()),
+    "pages": ({"numpy", "pandas"}, {"data", "metrics", "report", "review", "runs", "tracking"}),
     "predicting": ({"numpy", "pandas", "torch"}, None),
     "selection": ({"numpy", "pandas", "torch", "rich"}, None),
     "packing": ({"torch"}, None),
