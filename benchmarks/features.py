@@ -12,7 +12,7 @@ import torch
 from benchmarks.timing import best_of, use_one_core
 from tagging.features.logmel import LogMel
 from tagging.features.settings import LogMelSettings
-from tagging.features.trim import trim_waveform
+from tagging.features.waveforms import trim_waveform
 
 CLIPS, SECONDS = 32, 5
 
@@ -23,7 +23,7 @@ def main() -> None:
     settings = LogMelSettings()
     random = np.random.default_rng(0)
     sounds = [random.normal(0, 0.1, SECONDS * 44100).astype(np.float32) for _ in range(CLIPS)]
-    front_end = LogMel(settings, "cpu")
+    front_end = LogMel(settings)
 
     def ours() -> list[torch.Tensor]:
         return front_end([trim_waveform(sound, settings) for sound in sounds])

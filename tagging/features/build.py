@@ -24,8 +24,8 @@ from tagging.features.files import (
     writing,
 )
 from tagging.features.logmel import LogMel
-from tagging.features.reading import Decode, TrimmedSound, read_ahead
 from tagging.features.settings import FEATURE_VERSION, LogMelSettings
+from tagging.features.waveforms import Decode, TrimmedSound, ahead_of, read_trimmed
 
 # A store grows by whole groups at fixed places of the list: the last digit of a float32 sum can differ
 # with what is computed beside it, and a continued store must equal one built without a break.
@@ -53,8 +53,8 @@ def build(
     progress(len(records), len(files))
     if threads:
         torch.set_num_threads(threads)
-    logmel = LogMel(settings, "cpu")
-    sounds = read_ahead(files[len(records) :], settings, decode, ahead=_GROUP)
+    logmel = LogMel(settings)
+    sounds = ahead_of(lambda path: read_trimmed(path, settings, decode), files[len(records) :], ahead=_GROUP)
     while group := list(islice(sounds, _GROUP)):
         clips = _logmels(logmel, group, dtype)
         new = [_record(sound, clip) for sound, clip in zip(group, clips, strict=True)]

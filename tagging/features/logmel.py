@@ -1,4 +1,4 @@
-"""Waveforms to log-mels: many clips at once, on any device."""
+"""Waveforms to log-mels, many clips at once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tagging.features.blocks import Blocks, reflected
-from tagging.features.mel import mel_filterbank
-from tagging.features.settings import LogMelSettings
+from tagging.features.settings import LogMelSettings, mel_filterbank
+from tagging.features.waveforms import Blocks, reflected
 
 _LEAST_POWER = 1e-10
 _FRAMES_AT_ONCE = 256  # a chunk of 2.6 MB and its spectrum stay in the cache: fastest on two CPU cores
@@ -25,12 +24,10 @@ class LogMel:
     librosa in float64.
     """
 
-    def __init__(self, settings: LogMelSettings, device: torch.device | str) -> None:
+    def __init__(self, settings: LogMelSettings) -> None:
         self.settings = settings
-        self.device = torch.device(device)
-        self._window = torch.hann_window(settings.n_fft, device=self.device)
-        filters = mel_filterbank(settings.sample_rate, settings.n_fft, settings.n_mels, settings.fmin, settings.fmax)
-        self._filters = _in_blocks(torch.from_numpy(filters).float().to(self.device))
+        self._window = torch.hann_window(settings.n_fft)
+        self._filters = _in_blocks(torch.from_numpy(mel_filterbank(settings)).float())
 
     def __call__(self, waveforms: Sequence[np.ndarray]) -> list[Tensor]:
         """Map waveforms [samples_i] float32 to log-mels [1 + samples_i // hop, M] float32 dB."""
@@ -39,9 +36,8 @@ class LogMel:
         counts = [1 + len(samples) // self.settings.hop for samples in waveforms]
         view, rows = self._framed(waveforms, counts)
         decibels = torch.cat([self._decibels(frames) for frames in view.split(_FRAMES_AT_ONCE)])[rows]
-        clip = torch.repeat_interleave(torch.tensor(counts)).to(self.device)
-        loudest = torch.full((len(counts),), -torch.inf, device=self.device)
-        loudest = loudest.scatter_reduce(0, clip, decibels.amax(dim=1), "amax")
+        clip = torch.repeat_interleave(torch.tensor(counts))
+        loudest = torch.full((len(counts),), -torch.inf).scatter_reduce(0, clip, decibels.amax(dim=1), "amax")
         floored = torch.maximum(decibels, (loudest - self.settings.range_db)[clip, None])
         return list(floored.split(counts))
 
@@ -55,7 +51,7 @@ class LogMel:
         for padded in reflected(waveform, n_fft // 2):
             rest = np.concatenate([rest, padded])
             if len(rest) >= n_fft:
-                frames = torch.from_numpy(rest).to(self.device).unfold(0, n_fft, hop)
+                frames = torch.from_numpy(rest).unfold(0, n_fft, hop)
                 yield torch.cat([self._decibels(some) for some in frames.split(_FRAMES_AT_ONCE)])
                 rest = rest[len(frames) * hop :]
 
@@ -73,8 +69,7 @@ class LogMel:
         for samples, row in zip(padded, first, strict=True):
             flat[row * hop : row * hop + len(samples)] = samples
         rows = np.concatenate([np.arange(row, row + count) for row, count in zip(first, counts, strict=True)])
-        view = torch.from_numpy(flat).to(self.device).unfold(0, self.settings.n_fft, hop)
-        return view, torch.from_numpy(rows).to(self.device)
+        return torch.from_numpy(flat).unfold(0, self.settings.n_fft, hop), torch.from_numpy(rows)
 
     def _decibels(self, frames: Tensor) -> Tensor:
         spectrum = torch.fft.rfft(frames * self._window)

@@ -18,19 +18,12 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from tagging.errors import UserError
-from tagging.features.files import (
-    DTYPES,
-    ClipRecord,
-    Progress,
-    StoreFiles,
-    read_records,
-    writing,
-)
+from tagging.features.files import DTYPES, ClipRecord, Progress, StoreFiles, read_records, writing
 from tagging.features.settings import FEATURE_VERSION, LogMelSettings
 
 if TYPE_CHECKING:
-    from tagging.features.reading import Decode
     from tagging.features.table import LogMels
+    from tagging.features.waveforms import Decode
 
 _KEY_DIGITS = 16
 

@@ -15,8 +15,7 @@ from tagging.data.audio import read_sound
 from tagging.data.dataset import Clips, Dataset
 from tagging.data.folds import absent_classes, assign_folds, uneven
 from tagging.errors import UserError
-from tagging.features.bands import warn_of_bands
-from tagging.features.same_sound import same_sound
+from tagging.features.contents import same_sound, warn_of_bands
 from tagging.features.store import FeatureStore, open_store
 from tagging.jobs.duplicates import CONTENT, duplicates, with_content
 from tagging.jobs.experiment import ExperimentJob

@@ -17,10 +17,9 @@ from tagging.data.listing import SoundFolder, spelt_otherwise
 from tagging.data.tables import read_table
 from tagging.errors import UnreadableSound, UserError, printable
 from tagging.features.logmel import LogMel
-from tagging.features.reading import ahead_of
 from tagging.features.settings import FrontEnd, LogMelSettings
 from tagging.features.table import LogMels, Spool
-from tagging.features.trim import trim_blocks, trim_waveform
+from tagging.features.waveforms import ahead_of, trim_blocks, trim_waveform
 
 HELD = 2**20  # samples (4 MB), at the highest rate asked for, up to which a file is held in memory
 _AHEAD = 16  # files; as many are read before they are needed
@@ -84,7 +83,7 @@ def read_sounds(paths: Sequence[Path], front_ends: Sequence[FrontEnd], progress:
     """
     front_ends = list(dict.fromkeys(front_ends))
     settings = [one.settings for one in front_ends]
-    logmels = [LogMel(one, "cpu") for one in settings]
+    logmels = [LogMel(one) for one in settings]
     spools = [Spool(one.settings.n_mels, np.dtype(one.precision)) for one in front_ends]
     ends = np.cumsum(list(ahead_of(announced_seconds, paths, _AHEAD))).tolist()  # seconds up to the end of each file
     done = 0.0

@@ -164,7 +164,7 @@ def test_integers_of_32_bits_under_a_float_header_have_finite_log_mels(tmp_path:
     samples = np.full(RATE, 2.0**31, np.float32)
     sound = read_sound(written(tmp_path / "a.wav", samples, subtype="FLOAT"), RATE)
     settings = LogMelSettings(sample_rate=RATE, n_fft=65536, fmax=RATE / 2)  # the longest that a config allows
-    assert LogMel(settings, "cpu")([sound.samples])[0].isfinite().all()
+    assert LogMel(settings)([sound.samples])[0].isfinite().all()
 
 
 @pytest.mark.parametrize("rate", [1, 999, 10_000_001])

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from tagging.data.audio import read_sound
-from tagging.features.bands import warn_of_bands
+from tagging.features.contents import warn_of_bands
 from tagging.features.settings import LogMelSettings
 from tagging.features.store import FeatureStore, open_store
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from tagging.data.audio import read_sound
-from tagging.features.same_sound import same_sound
+from tagging.features.contents import same_sound
 from tagging.features.settings import LogMelSettings
 from tagging.features.store import FeatureStore, open_store
 

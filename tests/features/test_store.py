@@ -11,7 +11,7 @@ import torch
 from tagging.errors import UserError
 from tagging.features.logmel import LogMel
 from tagging.features.store import open_store
-from tagging.features.trim import trim_waveform
+from tagging.features.waveforms import trim_waveform
 from tests.features.store_process import SETTINGS, decode, open_here
 
 COUNT = 70  # two groups of 32 and a rest
@@ -35,7 +35,7 @@ def built(sound, tmp_path_factory):
 
 
 def test_clips_are_the_log_mels_of_their_files(sound, built):
-    logmel = LogMel(SETTINGS, "cpu")
+    logmel = LogMel(SETTINGS)
     assert len(built.logmels) == COUNT
     for index, path in enumerate(sorted(sound.iterdir())):
         if index == 40:

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from tagging.features.blocks import reflected
 from tagging.features.settings import LogMelSettings
-from tagging.features.trim import fit_least_length, sounding_span, trim_blocks, trim_waveform
+from tagging.features.waveforms import fit_least_length, reflected, sounding_span, trim_blocks, trim_waveform
 from tests.features.sounds import WAVEFORMS
 from tests.reference.logmel import trim_span, trimmed
 

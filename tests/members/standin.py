@@ -22,8 +22,8 @@ from tagging.features.files import (
     StoreFiles,
     append_records,
 )
-from tagging.features.reading import Decode
 from tagging.features.settings import LogMelSettings
+from tagging.features.waveforms import Decode
 from tagging.jobs.experiment import ExperimentJob
 from tagging.jobs.prepare import prepare
 from tests.shared import SHARED

@@ -12,7 +12,7 @@ import torch
 from tagging.data.audio import SoundFile, read_sound
 from tagging.features.logmel import LogMel
 from tagging.features.settings import FrontEnd
-from tagging.features.trim import trim_waveform
+from tagging.features.waveforms import trim_waveform
 from tagging.predicting.new_sound import Listing, list_clips, read_sounds
 from tests.kernel.parts import CLASSES, RATE, SETTINGS, write_sound
 
@@ -40,7 +40,7 @@ def test_each_file_is_decoded_once_for_all_networks(tmp_path: Path, monkeypatch:
         table = found.tables[front_end]
         for row, path in enumerate(paths):
             heard = read_sound(path, front_end.settings.sample_rate).samples
-            (expected,) = LogMel(front_end.settings, "cpu")([trim_waveform(heard, front_end.settings)])
+            (expected,) = LogMel(front_end.settings)([trim_waveform(heard, front_end.settings)])
             stored = expected.to(getattr(torch, front_end.precision))
             assert torch.allclose(table.clip(row), stored, atol=1e-4)
             assert table.clip(row).dtype == stored.dtype

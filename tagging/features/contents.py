@@ -1,4 +1,4 @@
-"""Finds clips of a feature store that are the same sound, under whatever names and formats. Imports no torch."""
+"""What the log-mels of a store show: mel bands without information, clips of the same sound. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,11 +6,50 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tagging.features.settings import LogMelSettings, mel_corners, mel_filterbank
 from tagging.features.store import FeatureStore
 
+_CLIPS = 64  # looked at for empty bands, spread over the store
+_HARDLY = 0.1  # of the frames
+_MANY = 0.1  # of the bands: fewer at the floor are what an MP3's encoder cuts off
 _CLOSE_DB = 0.07  # a unit of float16 between 64 and 128 dB: as far as rounding parts log-mels of the same sound
 _LOOKED_AT = 8  # frames a clip, spread over it; only clips that agree there are compared in full
 _NEIGHBOURS = 8  # in the order of their mean; those of the same sound stand side by side
+
+
+def warn_of_bands(store: FeatureStore, settings: LogMelSettings) -> list[str]:
+    """Warn of mel bands that are empty for the length of the FFT, and of others in which the sound holds nothing."""
+    bins = mel_filterbank(settings)
+    empty = ~bins.any(axis=0)
+    lines = []
+    if empty.any():
+        lines.append(
+            f"{empty.sum()} of {settings.n_mels} mel bands are empty: with features.n_fft = {settings.n_fft} no "
+            "frequency falls into them; raise features.n_fft, or lower features.n_mels"
+        )
+    floored, clips = bands_at_floor(store)
+    floored &= ~empty
+    if floored.sum() > _MANY * settings.n_mels:
+        lowest = mel_corners(settings)[np.argmax(floored)]
+        lines.append(
+            f"{floored.sum()} of {settings.n_mels} mel bands are at the floor, the lowest from {lowest:.0f} Hz on: the "
+            f"sound has almost no energy there ({clips} clips looked at); lower features.fmax"
+        )
+    return lines
+
+
+def bands_at_floor(store: FeatureStore) -> tuple[np.ndarray, int]:
+    """Return which bands [M] hardly ever rise above the minimum of a clip, and how many clips were looked at.
+
+    Hardly ever is in less than a tenth of all frames, as at the two ends of a clip, where a cut makes a click.
+    """
+    sounding = np.flatnonzero(store.lengths)
+    if not len(sounding):
+        return np.zeros(store.n_mels, bool), 0
+    rows = sounding[np.linspace(0, len(sounding) - 1, min(len(sounding), _CLIPS)).astype(np.int64)]
+    frames, ends = store.frames, np.cumsum(store.lengths)
+    risen = [(frames[ends[row] - store.lengths[row] : ends[row]] > store.minima[row]).sum(axis=0) for row in rows]
+    return np.sum(risen, axis=0) < _HARDLY * store.lengths[rows].sum(), len(rows)
 
 
 def same_sound(store: FeatureStore) -> np.ndarray:
