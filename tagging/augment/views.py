@@ -10,16 +10,37 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from tagging.augment.crop import CropDraws, draw_crops
+from tagging.augment.draws import Draws, below, happens
 from tagging.augment.filter import Filter
 from tagging.augment.noise import Noise
-from tagging.augment.pitch_shift import PitchShift
 from tagging.augment.resized_crop import ResizedCrop
+from tagging.augment.shifts import PitchShift, TimeShift
 from tagging.augment.spec_augment import SpecAugment
-from tagging.augment.time_shift import TimeShift
 from tagging.features.table import LogMels
-from tagging.features.windows import cut_windows
+from tagging.features.windows import centre_starts, cut_windows
 from tagging.user_code import UserCode
+
+
+@dataclass(frozen=True)
+class CropDraws(Draws):
+    """Where each of V views begins (`starts` [V] int64 frames, negative: padding) and whether it wraps.
+
+    They are applied by features.windows.cut_windows.
+    """
+
+    starts: Tensor
+    wrap: Tensor
+
+
+def draw_crops(lengths: Tensor, size: int, wrap_prob: float, generator: torch.Generator) -> CropDraws:
+    """Draw a crop of `size` frames out of clips of `lengths` [V] int64 frames.
+
+    The start is uniform in 0 .. T - size. A shorter clip stands in the middle of its window; around it is
+    its periodic continuation with `wrap_prob`, else its minimum. This is drawn for long clips too.
+    """
+    wrap = happens(len(lengths), wrap_prob, generator)
+    starts = below((lengths - size + 1).clamp(min=1), generator)
+    return CropDraws(torch.where(lengths < size, centre_starts(lengths, size), starts), wrap)
 
 
 class Augmentation(Protocol):
@@ -83,7 +104,7 @@ _FIRST = ("resized_crop", "spec_augment")
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """The size of a view in frames, the share of short clips that wrap (crop.draw_crops), and the augmentations."""
+    """The size of a view in frames, the share of short clips that wrap (draw_crops), and the augmentations."""
 
     frames: int
     wrap_prob: float

@@ -14,9 +14,8 @@ from tagging.data.findings import limited
 from tagging.data.tables import write_table
 from tagging.errors import UserError
 from tagging.inference.blend import Probabilities, check_finite
-from tagging.kernel.blending import blended
 from tagging.kernel.clock import Clock, Reading, label
-from tagging.kernel.networks import best_device, run_networks
+from tagging.kernel.networks import best_device, blended, run_networks
 from tagging.kernel.plan import Plan
 from tagging.kernel.weights import check_weights
 from tagging.predicting.new_sound import Listing, Sound, list_clips, read_sounds

@@ -21,7 +21,7 @@ from tagging.jobs.stacker_models import stacker_arguments, stacker_model, stored
 from tagging.jobs.user_files import check_stored
 from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
 from tagging.kernel.source import dataclasses_in, user_codes
-from tagging.kernel.training_clips import NetworkTraining, TrainingPlan
+from tagging.kernel.train import NetworkTraining, TrainingPlan
 from tagging.kernel.weights import write_weights
 from tagging.predicting.tagger import classes_of
 from tagging.runs.finished import finished_folds

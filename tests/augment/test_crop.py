@@ -1,6 +1,6 @@
 import torch
 
-from tagging.augment.crop import draw_crops
+from tagging.augment.views import draw_crops
 
 
 def test_starts_are_uniform_and_reach_both_ends():

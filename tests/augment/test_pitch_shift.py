@@ -1,15 +1,15 @@
 import numpy as np
 import torch
 
-from tagging.augment.pitch_shift import PitchShift, PitchShiftDraws
+from tagging.augment.shifts import PitchShift, ShiftDraws
 from tests.reference.views import pitch_shift
 
 
-def draw(count: int, prob: float = 1.0, max_bands: int = 4) -> PitchShiftDraws:
+def draw(count: int, prob: float = 1.0, max_bands: int = 4) -> ShiftDraws:
     return PitchShift(prob, max_bands).draw(count, 16, 32, torch.Generator().manual_seed(0))
 
 
-def apply(views: torch.Tensor, draws: PitchShiftDraws) -> torch.Tensor:
+def apply(views: torch.Tensor, draws: ShiftDraws) -> torch.Tensor:
     return PitchShift(1.0, 4).apply(views, draws)
 
 
@@ -18,7 +18,7 @@ def test_equals_moving_one_after_another():
     draws = draw(50, prob=0.7, max_bands=15)
     moved = apply(views.clone(), draws).numpy()
     expected = views.numpy().copy()
-    for row, bands in zip(draws.rows.tolist(), draws.bands.tolist(), strict=True):
+    for row, bands in zip(draws.rows.tolist(), draws.by.tolist(), strict=True):
         expected[row] = pitch_shift(expected[row], bands)
     assert 16 < len(draws.rows) < 50
     np.testing.assert_array_equal(moved, expected)
@@ -26,12 +26,12 @@ def test_equals_moving_one_after_another():
 
 def test_a_positive_shift_is_up_and_free_bands_hold_the_minimum():
     views = torch.tensor([[[-10.0], [-30.0], [-20.0], [-5.0]]]).repeat(2, 1, 1)
-    apply(views, PitchShiftDraws(torch.tensor([0, 1]), torch.tensor([1, -2])))
+    apply(views, ShiftDraws(torch.tensor([0, 1]), torch.tensor([1, -2])))
     assert views[:, :, 0].tolist() == [[-30, -10, -30, -20], [-20, -5, -30, -30]]
 
 
 def test_shifts_are_uniform_up_and_down():
-    counts = torch.bincount(draw(20_000).bands + 4)
+    counts = torch.bincount(draw(20_000).by + 4)
     assert len(counts) == 9
     assert (counts / 20_000 - 1 / 9).abs().max() < 0.01
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tagging.augment.crop import draw_crops
-from tagging.augment.views import apply_views, draw_views
+from tagging.augment.views import apply_views, draw_crops, draw_views
 from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.jobs import build

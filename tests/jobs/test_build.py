@@ -1,10 +1,9 @@
 from tagging.augment.filter import Filter
 from tagging.augment.mixers import MixSettings
 from tagging.augment.noise import Noise
-from tagging.augment.pitch_shift import PitchShift
 from tagging.augment.resized_crop import ResizedCrop
+from tagging.augment.shifts import PitchShift, TimeShift
 from tagging.augment.spec_augment import SpecAugment
-from tagging.augment.time_shift import TimeShift
 from tagging.augment.views import ViewSettings
 from tagging.config import load
 from tagging.jobs import build

@@ -10,8 +10,7 @@ import torch
 from scipy.special import expit
 from scipy.stats import gmean
 
-from tagging.kernel.blending import blended
-from tagging.kernel.networks import Done
+from tagging.kernel.networks import Done, blended
 from tagging.kernel.plan import Blended, Member, Plan, Single, Stacked
 from tagging.kernel.weights import write_weights
 from tagging.models.stacking import STACKERS

@@ -15,7 +15,7 @@ from tagging.data.demo import make_demo
 from tagging.data.layouts import read_dataset
 from tagging.errors import UserError
 from tagging.jobs import build
-from tagging.kernel.training_clips import NetworkTraining, TrainingPlan, clips_for, read_folder
+from tagging.kernel.train import NetworkTraining, TrainingPlan, clips_for, read_folder
 from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.training.setup import TrainingClips
 from tests.kernel.parts import network, plan_of
