@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from tagging.contract import FILES, KINDS, METRICS, TAGS, File, Kind, Metric, Tag
-from tests.contract import check_contract
+from tagging.contract import KINDS, File, Kind, Metric, Tag
+from tests.contract import FILES, METRICS, TAGS, check_contract
 from tests.selection.test_ensemble_run import write
 from tests.stacked import Stacked
 from tests.trainings import Inside
