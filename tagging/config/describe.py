@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Container, Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -14,16 +14,18 @@ from tagging.config.load import leaf_text
 from tagging.config.problems import leaf_paths, sections_of
 from tagging.errors import UserError, nearest
 
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
 
 def schema_text(field: str = "") -> str:
     """Return every field with its type, default and meaning, and every variant of a kind, in lines of 80 columns.
 
     With `field`, of that field or section alone; UserError with the nearest where there is none.
     """
-    shared = [name for name, field in Stacker.model_fields.items() if _same(field, Experiment.model_fields.get(name))]
+    shared = [
+        name
+        for name, field in Stacker.model_fields.items()
+        if (other := Experiment.model_fields.get(name))
+        and (field.annotation, field.default) == (other.annotation, other.default)
+    ]
     head = f"kind = stacker, at the top of a file: {_sentence(Stacker)} As of an experiment are {', '.join(shared)}."
     experiment, stacker = _lines(Experiment, ""), _lines(Stacker, "", leaving_out=shared)
     if field:
@@ -53,10 +55,6 @@ def _meant(field: str) -> str:
     same = [path for path in fields if path.rpartition(".")[2] == field]
     near = " or ".join(same[:3]) or nearest(field, [*fields, *sections])
     return f"; did you mean {near}?" if near else ""
-
-
-def _same(field: FieldInfo, other: FieldInfo | None) -> bool:
-    return other is not None and (field.annotation, field.default) == (other.annotation, other.default)
 
 
 def _lines(section: type[BaseModel], prefix: str, leaving_out: Container[str] = ()) -> list[str]:

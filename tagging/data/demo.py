@@ -142,7 +142,7 @@ def make_clip(labels: Sequence[str], rng: np.random.Generator) -> np.ndarray:
 def _beeps(length: int, rng: np.random.Generator) -> np.ndarray:
     """Short tones of one pitch with pauses between them."""
     gate = np.sin(_phase(np.full(length, rng.uniform(3, 7), np.float32))) > 0
-    return _tone(length, rng.uniform(600, 2500)) * gate
+    return np.sin(_phase(np.full(length, rng.uniform(600, 2500), np.float32))) * gate
 
 
 def _buzz(length: int, rng: np.random.Generator) -> np.ndarray:
@@ -226,10 +226,6 @@ def _phase(frequency: np.ndarray) -> np.ndarray:
     """Integrate a frequency in Hz to a phase; in float64, as float32 would drift within seconds."""
     turns = np.cumsum(frequency, dtype=np.float64) / SAMPLE_RATE
     return ((turns % 1) * (2 * np.pi)).astype(np.float32)
-
-
-def _tone(length: int, pitch: float) -> np.ndarray:
-    return np.sin(_phase(np.full(length, pitch, np.float32)))
 
 
 def _band(noise: np.ndarray, low: float, high: float) -> np.ndarray:

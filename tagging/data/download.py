@@ -132,7 +132,8 @@ def _check_folder(folder: Path) -> None:
 
 def _bring(folder: Path, archives: Mapping[str, Parts], progress: Progress) -> None:
     work = folder / WORK
-    done = _read_done(work)
+    noted = work / UNPACKED
+    done: dict[str, list[str]] = json.loads(noted.read_text("utf-8")) if noted.is_file() else {}
     left = {name: parts for name, parts in archives.items() if not _is_unpacked(folder, name, parts, done)}
     _check_space(folder, left)
     _write_done(work, done)
@@ -147,7 +148,11 @@ def _bring(folder: Path, archives: Mapping[str, Parts], progress: Progress) -> N
             write_tables(work / META, folder)
         done[name] = [remote.md5 for remote in left[name]]
         _write_done(work, done)
-    _clean(work, archives)
+    shutil.rmtree(work / META, ignore_errors=True)
+    for parts in archives.values():
+        for remote in parts:
+            (work / remote.name).unlink(missing_ok=True)
+            (work / f"{remote.name}.part").unlink(missing_ok=True)
 
 
 def _place(folder: Path, name: str) -> Path:
@@ -158,11 +163,6 @@ def _is_unpacked(folder: Path, name: str, parts: Parts, done: Mapping[str, list[
     """Whether it was unpacked from these very archives, and no one has deleted it since."""
     paths = [folder / table for table in TABLES] if name == META else [folder / name]
     return done.get(name) == [remote.md5 for remote in parts] and all(path.exists() for path in paths)
-
-
-def _read_done(work: Path) -> dict[str, list[str]]:
-    path = work / UNPACKED
-    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 def _write_done(work: Path, done: Mapping[str, list[str]]) -> None:
@@ -185,11 +185,3 @@ def _check_space(folder: Path, left: Mapping[str, Parts]) -> None:
             f"{folder}: {needed / 1e9:.1f} GB are needed for the archives and what is in them, {free / 1e9:.1f} GB are "
             "free; make room, or choose a folder on another disk"
         )
-
-
-def _clean(work: Path, archives: Mapping[str, Parts]) -> None:
-    shutil.rmtree(work / META, ignore_errors=True)
-    for parts in archives.values():
-        for remote in parts:
-            (work / remote.name).unlink(missing_ok=True)
-            (work / f"{remote.name}.part").unlink(missing_ok=True)

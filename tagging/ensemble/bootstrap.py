@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tagging import seeds
 from tagging.ensemble.blend import Blend
@@ -38,7 +38,6 @@ class Bootstrap:
 
     def __init__(self, pool: Pool, *, samples: int = 1000, seed: int = 0) -> None:
         self._pool = pool
-        self._scorers: dict[Method, Scorer] = {}
         times = _times_drawn(pool.clips, samples, seed)
         labels = times @ pool.truth.sum(axis=1)
         self._times, self._labels = times[labels > 0], labels[labels > 0]
@@ -58,10 +57,12 @@ class Bootstrap:
         among these, the best of their sizes on all clips, not among all 2^N, so it looks steadier than it
         is. Of equal scores the earlier subset wins.
         """
+        scorer = Scorer(self._pool, method)
         best = np.full(len(self._times), -1.0)
         winner = np.zeros(len(self._times), dtype=np.int64)
         for begin in range(0, len(subsets), _SUBSETS_AT_ONCE):
-            scores = self._lwlrap(method, subsets[begin : begin + _SUBSETS_AT_ONCE])
+            sums = scorer.clip_sums(subsets[begin : begin + _SUBSETS_AT_ONCE]) / PRECISION_ONE
+            scores = sums @ self._times.T / self._labels  # of each subset on each sample
             higher = scores.max(axis=0) > best
             winner[higher] = begin + scores.argmax(axis=0)[higher]
             best = np.maximum(best, scores.max(axis=0))
@@ -70,12 +71,6 @@ class Bootstrap:
     def _of_blend(self, blend: Blend) -> NDArray[np.float64]:
         lwlrap: NDArray[np.float64] = clip_sums(self._pool, blend) @ self._times.T / self._labels
         return lwlrap
-
-    def _lwlrap(self, method: Method, counts: ArrayLike) -> NDArray[np.float64]:
-        """Return the lwlrap of each row of counts on each sample [rows, samples]."""
-        if method not in self._scorers:
-            self._scorers[method] = Scorer(self._pool, method)
-        return (self._scorers[method].clip_sums(counts) / PRECISION_ONE) @ self._times.T / self._labels
 
 
 def _times_drawn(clips: int, samples: int, seed: int) -> NDArray[np.float64]:

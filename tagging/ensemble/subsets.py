@@ -89,7 +89,8 @@ def plan(candidates: int, limits: Limits) -> Plan:
     smallest, largest = sizes[0] - len(limits.must), sizes[-1] - len(limits.must)
     low_members = free[max(0, len(free) - LOW_MEMBERS) :]
     high = _high_parts(free[: len(free) - len(low_members)], smallest - len(low_members), largest)
-    low = _by_size(_high_parts(low_members, 0, len(low_members)))
+    low = _high_parts(low_members, 0, len(low_members))
+    low = low[np.lexsort((low, np.bitwise_count(low)))]
     last_bit = np.array([int(mask).bit_length() - 1 for mask in low])
     without = low & ~np.where(low > 0, np.left_shift(1, np.maximum(last_bit, 0)), 0)
     place = {int(mask): index for index, mask in enumerate(low)}
@@ -110,10 +111,6 @@ def plan(candidates: int, limits: Limits) -> Plan:
 def members_of(masks: Masks, candidates: int) -> NDArray[np.bool_]:
     """Return bit masks [T] as rows of bool [T, N]."""
     return (masks[:, None] >> np.arange(candidates)) & 1 == 1
-
-
-def _by_size(masks: Masks) -> Masks:
-    return masks[np.lexsort((masks, np.bitwise_count(masks)))]
 
 
 def _high_parts(positions: list[int], smallest: int, largest: int) -> Masks:

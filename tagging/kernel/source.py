@@ -65,7 +65,8 @@ def one_file(title: str, main: str, plan: Any) -> str:
     needed = [name for code in codes for name in sorted(_imports_of(code.source()))]
     parts += [_as_text(name) for name in in_order(f"{PACKAGE}.{main}", *needed)]
     parts += [_module_text(code.module, code.source(), code.path.name) for code in codes]
-    imports = sorted(f"from {_renamed(kind.__module__)} import {kind.__name__}" for kind in _kinds(plan))
+    kinds = {type(one) for one in dataclasses_in(plan)}
+    imports = sorted(f"from {_renamed(kind.__module__)} import {kind.__name__}" for kind in kinds)
     plan_text = pformat(plan, width=_WIDTH, sort_dicts=False, compact=True)
     parts.append(_TAIL.format(imports="\n".join(imports), packed=PACKED, main=main, plan=plan_text))
     return "\n".join(parts)
@@ -114,7 +115,7 @@ def _imports_of(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and _is_own(node.module or ""):
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             # what is imported from a package is a module of it, or one of its names
-            found |= {inner if _exists(inner) else str(node.module) for inner in names}
+            found |= {inner if _path(inner).is_file() else str(node.module) for inner in names}
     return found
 
 
@@ -128,10 +129,6 @@ def _executed(tree: ast.AST) -> Iterator[ast.AST]:
 
 def _is_own(name: str) -> bool:
     return name.split(".")[0] == PACKAGE
-
-
-def _exists(name: str) -> bool:
-    return _path(name).is_file()
 
 
 def _path(name: str) -> Path:
@@ -159,11 +156,6 @@ def _fits_raw(source: str) -> bool:
 
 def _renamed(name: str) -> str:
     return PACKED + name.removeprefix(PACKAGE)
-
-
-def _kinds(value: Any) -> set[type]:
-    """Return the classes of all dataclasses in a tree of them."""
-    return {type(one) for one in dataclasses_in(value)}
 
 
 def dataclasses_in(value: Any) -> Iterator[Any]:

@@ -9,7 +9,7 @@ import math
 import re
 import statistics
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -187,7 +187,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "beside": beside,
         "cell": _cell,
-        "class_scores": _class_scores,
+        "class_scores": lambda pairs: ", ".join(f"`{name}` {value:.3f}" for name, value in islice(pairs, SHOWN)),
         "counted": count,
         "linked": _linked,
         "mean": statistics.fmean,
@@ -201,10 +201,6 @@ def _environment() -> Environment:
 def _linked(run: Linked) -> str:
     """Return a link to a run, whatever its name holds."""
     return f"[{re.sub(r'[][`|]', '', run.name)}]({run.link})"
-
-
-def _class_scores(pairs: Iterable[tuple[str, float]]) -> str:
-    return ", ".join(f"`{name}` {value:.3f}" for name, value in islice(pairs, SHOWN))
 
 
 def _cell(differs: str) -> str:

@@ -71,16 +71,13 @@ class EpochSender:
         try:
             self._hasty.log_epochs(self._run_id, self._waiting)
         except UserError as error:
-            self._warn(error)
+            if not self._warned:
+                print(f"warning: {error}", file=sys.stderr)
+                print("warning: the training goes on; its curves follow when the store is back", file=sys.stderr)
+            self._warned = True
         else:
             self._stored.update(map(_point, self._waiting))
             self._waiting.clear()
-
-    def _warn(self, error: UserError) -> None:
-        if not self._warned:
-            print(f"warning: {error}", file=sys.stderr)
-            print("warning: the training goes on; its curves follow when the store is back", file=sys.stderr)
-            self._warned = True
 
 
 def _point(record: Record) -> tuple[int, int]:

@@ -108,12 +108,9 @@ def _announce(store: Store, address: str, open_browser: bool) -> None:
     query = f"workflowType=machine_learning&viewStateShareKey={RANKING}"
     page = f"/#/experiments/{experiment}/runs?{query}" if experiment else ""
     print(f"MLflow UI: {address}{page}", flush=True)
-    if open_browser and _has_display():
+    # without a display, Python would start a text browser on this very terminal
+    has_display = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    if open_browser and has_display:
         scheme, _, place = address.partition("://")
         # without a login, since everybody on the machine can read a browser's command line
         webbrowser.open(f"{scheme}://{place.rpartition('@')[2]}{page}")
-
-
-def _has_display() -> bool:
-    # without one, Python would start a text browser on this very terminal
-    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

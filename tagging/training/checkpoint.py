@@ -46,7 +46,7 @@ class Checkpoints:
         state = {"epoch": epoch, "history": [record.as_dict() for record in history]}
         with room_in(self.folder):
             if best_epoch(history) == epoch:
-                self._publish("best", epoch, lambda folder: _write_best(folder, parts, state))
+                self._publish("best", epoch, lambda folder: _write(folder, parts, state))
             self._publish("last", epoch, lambda folder: _write_last(folder, parts, state))
         self._drop("best", keep=best_epoch(history))
         self._drop("last", keep=epoch)
@@ -87,7 +87,7 @@ class Checkpoints:
 
     def last(self) -> Path | None:
         """Return the folder of the last finished epoch, None before the first."""
-        return self._newest("last")
+        return max((path for path in (self.folder / "last").glob("[0-9]*") if path.is_dir()), default=None)
 
     def best(self) -> Path | None:
         """Return the folder of the best epoch so far, None before the first."""
@@ -97,10 +97,7 @@ class Checkpoints:
     def history(self) -> list[EpochRecord]:
         """Return the records of the epochs so far."""
         folder = self.last()
-        return [] if folder is None else _history(_state(folder))
-
-    def _newest(self, name: str) -> Path | None:
-        return max((path for path in (self.folder / name).glob("[0-9]*") if path.is_dir()), default=None)
+        return [] if folder is None else [EpochRecord(**record) for record in _state(folder)["history"]]
 
     def _publish(self, name: str, epoch: int, write: Callable[[Path], None]) -> None:
         target = self.folder / name / f"{epoch:06d}"
@@ -204,24 +201,18 @@ def _state(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path}: is damaged ({error}); remove {fold}, so that its fold is trained again") from None
 
 
-def _history(state: dict[str, Any]) -> list[EpochRecord]:
-    return [EpochRecord(**record) for record in state["history"]]
-
-
-def _write_best(folder: Path, parts: Parts, state: dict[str, Any]) -> None:
+def _write(folder: Path, parts: Parts, state: dict[str, Any]) -> None:
     _save(parts.model.state_dict(), folder / "model.safetensors")
     (folder / "state.json").write_text(json.dumps(state))
 
 
 def _write_last(folder: Path, parts: Parts, state: dict[str, Any]) -> None:
-    _save(parts.model.state_dict(), folder / "model.safetensors")
     groups, tensors = _optimizer_state(parts.optimizer)
     _save(tensors, folder / "optimizer.safetensors")
     if parts.ema is not None:
         _save(parts.ema.state_dict(), folder / "ema.safetensors")
     scheduler = parts.scheduler.state_dict() if parts.scheduler is not None else {}
-    state = {**state, "optimizer": groups, "scheduler": scheduler, "scaler": parts.scaler.state_dict()}
-    (folder / "state.json").write_text(json.dumps(state))
+    _write(folder, parts, {**state, "optimizer": groups, "scheduler": scheduler, "scaler": parts.scaler.state_dict()})
 
 
 def _link(source: Path, folder: Path) -> None:
