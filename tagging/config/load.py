@@ -29,10 +29,7 @@ def experiment_names(folder: Path | None = None) -> list[str]:
 
 
 def load(
-    experiment: str | Path,
-    overrides: Sequence[str] = (),
-    data: Path | None = None,
-    folder: Path | None = None,
+    experiment: str | Path, overrides: Sequence[str] = (), data: Path | None = None, folder: Path | None = None
 ) -> AnyRecipe:
     """Load an experiment, or a stacker (`kind: stacker`), by name or by the path of its YAML file.
 

@@ -185,8 +185,7 @@ def _check_length(path: Path, announced: int, decoded: int, container: str) -> N
             raise UnreadableSound(path, "an MP3 of variable bit rate that does not say how long it is; encode it again")
     elif decoded < announced:
         raise UnreadableSound(
-            path,
-            f"cut short: {announced - decoded} of the {announced} samples its header announces are missing",
+            path, f"cut short: {announced - decoded} of the {announced} samples its header announces are missing"
         )
 
 

@@ -16,14 +16,7 @@ Counts = NDArray[np.int64]
 _SHARES = (1, 5)  # fine and coarse moves, in steps of the grid
 
 
-def greedy(
-    pool: Pool,
-    method: Method,
-    *,
-    seed: int = 0,
-    largest: int = 50,
-    bags: int = 20,
-) -> Selection:
+def greedy(pool: Pool, method: Method, *, seed: int = 0, largest: int = 50, bags: int = 20) -> Selection:
     """Choose members one at a time, each as often as it helps, by the CV lwlrap of their mean.
 
     Starts from the best prefix of the candidates sorted by score, adds up to `largest` members (with

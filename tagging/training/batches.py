@@ -65,12 +65,7 @@ class TrainingBatches:
         partners = self.pools.partners(sources[mixes.rows], generator)
         clips = torch.cat([rows, partners])
         views = draw_views(self._lengths[clips], self.views, self.logmels.n_mels, generator)
-        return self._apply(
-            clips.to(self.device),
-            sources.to(self.device),
-            views.to(self.device),
-            mixes.to(self.device),
-        )
+        return self._apply(clips.to(self.device), sources.to(self.device), views.to(self.device), mixes.to(self.device))
 
     def _apply(self, clips: Tensor, sources: Tensor, views: ViewDraws, mixes: MixDraws) -> Batch:
         size = [self.batch_size, len(mixes.rows)]
