@@ -86,14 +86,19 @@ def room_in(folder: Path, needed: int = 0) -> Iterator[None]:
 
 def is_disk_full(error: BaseException) -> bool:
     """Tell whether a full disk or a used-up quota lies below an error, however often it was wrapped."""
+    return any(
+        (isinstance(inner, OSError) and inner.errno in _NO_SPACE)
+        or any(words in str(inner) for words in _NO_SPACE_WORDS)
+        for inner in causes(error)
+    )
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from, down to the bottom."""
     inner: BaseException | None = error
     while inner:
-        if isinstance(inner, OSError) and inner.errno in _NO_SPACE:
-            return True
-        if any(words in str(inner) for words in _NO_SPACE_WORDS):
-            return True
+        yield inner
         inner = inner.__cause__ or inner.__context__
-    return False
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -20,11 +20,11 @@ Origins = dict[str, str]  # dotted path -> "file:line" or the override as given
 _OVERRIDE = re.compile(r"""\s*([\w.]+=(?:"[^"]*"|'[^']*')|\S.*?)(?=\s+[A-Za-z_][\w.]*=|\s*$)""", re.DOTALL)
 _PATH = re.compile(r"[A-Za-z_]\w{,99}(\.\w{1,99}){,9}")
 # fields that had another name once: runs outlive it, their `config.yaml` is read with today's
-RENAMED = {
-    "loss.curated_weight": "loss.curated.weight",
-    "loss.trusted_weight": "loss.trusted.weight",
-    "loss.noisy_weight": "loss.noisy.weight",
-    "loss.noisy_beta": "loss.noisy.beta",
+RENAMED = {  # in the section loss
+    "curated_weight": ("curated", "weight"),
+    "trusted_weight": ("trusted", "weight"),
+    "noisy_weight": ("noisy", "weight"),
+    "noisy_beta": ("noisy", "beta"),
 }
 _LEVELS = 20  # of a file; the schema has five
 _VALUES = 10_000  # in a file, its aliases written out; the longest of the project has three hundred
@@ -181,16 +181,8 @@ def merge(below: Tree, above: Tree) -> Tree:
 def with_new_names(tree: Tree) -> Tree:
     """Return a tree in which fields have today's names, not former ones."""
     renamed = copy.deepcopy(tree)
-    for former, name in RENAMED.items():
-        *sections, leaf = former.split(".")
-        place = renamed
-        for section in sections:
-            place = place.get(section, {})
-        if leaf in place:
-            value = place.pop(leaf)
-            *sections, leaf = name.split(".")
-            place = renamed
-            for section in sections:
-                place = place.setdefault(section, {})
-            place[leaf] = value
+    loss = renamed.get("loss", {})
+    for former, (source, name) in RENAMED.items():
+        if former in loss:
+            loss.setdefault(source, {})[name] = loss.pop(former)
     return renamed

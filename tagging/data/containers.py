@@ -75,13 +75,13 @@ def ogg_gaps(path: Path) -> list[tuple[int, int | None]]:
     gaps: list[tuple[int, int | None]] = []
     numbers: dict[bytes, int] = {}
     before, lost, damaged = 0, False, False
-    with path.open("rb") as file:
-        place = 0 if _is_page(file, 0) else None
-        while place is not None:
-            page = _ogg_page(file, place)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place = 0 if content[: len(OGG_MAGIC)] == OGG_MAGIC else -1
+        while place >= 0:
+            page = _ogg_page(content, place)
             if page is None:  # damaged, or what follows the last page without being one, which does not count
-                damaged |= not lost and _is_page(file, place)
-                lost, place = True, _find(file, OGG_MAGIC, place + 1)
+                damaged |= not lost and content[place : place + len(OGG_MAGIC)] == OGG_MAGIC
+                lost, place = True, content.find(OGG_MAGIC, place + 1)
                 continue
             lost |= page.number != numbers.get(page.stream, page.number)
             numbers[page.stream] = page.number + 1
@@ -119,19 +119,13 @@ class _Page(NamedTuple):
     size: int
 
 
-def _is_page(file: BinaryIO, place: int) -> bool:
-    file.seek(place)
-    return file.read(len(OGG_MAGIC)) == OGG_MAGIC
-
-
-def _ogg_page(file: BinaryIO, place: int) -> _Page | None:
+def _ogg_page(content: mmap.mmap, place: int) -> _Page | None:
     """Read the page that begins at a place, None where there is none or its checksum is wrong."""
-    file.seek(place)
-    head = file.read(OGG_PAGE)
+    head = content[place : (after := place + OGG_PAGE)]
     if len(head) < OGG_PAGE or not head.startswith(OGG_MAGIC):
         return None
-    sizes = file.read(head[-1])
-    body = file.read(sum(sizes))
+    sizes = content[after : after + head[-1]]
+    body = content[after + len(sizes) : after + len(sizes) + sum(sizes)]
     position, stream, number, checksum = struct.unpack("<q4sII", head[6:26])
     if _ogg_checksum(head[:22] + bytes(4) + head[26:] + sizes + body) != checksum:
         return None
@@ -142,19 +136,6 @@ def _ogg_checksum(page: bytes) -> int:
     """Return the CRC-32 of a page as RFC 3533 has it: zlib's polynomial, but from the highest bit on and from 0."""
     reflected = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{reflected:032b}"[::-1], 2)
-
-
-def _find(file: BinaryIO, word: bytes, place: int) -> int | None:
-    """Return where a word stands next, from a place on."""
-    file.seek(place)
-    held = b""
-    while block := file.read(2**16):
-        held += block
-        if (found := held.find(word)) >= 0:
-            return place + found
-        place += len(held) - len(word) + 1
-        held = held[-len(word) + 1 :]
-    return None
 
 
 def _mp3_frame(content: mmap.mmap, position: int) -> int:
@@ -176,14 +157,10 @@ def _mp3_frame(content: mmap.mmap, position: int) -> int:
 def _after_tags(file: BinaryIO) -> int:
     """Return where a file begins behind its ID3 tags (title, cover picture), however many there are."""
     position = 0
-    while (head := _head(file, position))[:3] == b"ID3":
+    while (head := file.read(10))[:3] == b"ID3":
         position += _tag_size(head)
+        file.seek(position)
     return position
-
-
-def _head(file: BinaryIO, position: int) -> bytes:
-    file.seek(position)
-    return file.read(10)
 
 
 def _tag_size(head: bytes) -> int:

@@ -16,8 +16,7 @@ from tagging.errors import UserError
 from tagging.inference.blend import Probabilities, check_finite
 from tagging.kernel.clock import Clock, Reading, label
 from tagging.kernel.networks import best_device, blended, run_networks
-from tagging.kernel.plan import Plan
-from tagging.kernel.weights import check_weights
+from tagging.kernel.plan import Plan, check_weights
 from tagging.predicting.new_sound import Listing, Sound, list_clips, read_sounds
 from tagging.report.wording import count, span
 
@@ -83,7 +82,9 @@ def tag(plan: Plan, weights: Path, listing: Listing, sound: Sound, out: Path, cl
     device = best_device()
     tables = {front_end: table.placed(device) for front_end, table in sound.tables.items()}
     done, dropped = run_networks(plan, tables, weights, device, clock)
-    rows = with_all_rows(blended(plan, done, weights), sound.readable)
+    found = blended(plan, done, weights)
+    rows = np.tile(found.mean(axis=0), (len(sound.readable), 1))  # of a clip that cannot be read: the others' mean
+    rows[sound.readable] = found
     check_finite(rows, plan.run, "nothing is written")
     write(rows, listing, plan.classes, out)
     if dropped:
@@ -113,13 +114,6 @@ def check_writable(out: Path) -> None:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from None
     if not before:
         out.unlink()
-
-
-def with_all_rows(probabilities: Probabilities, readable: np.ndarray) -> Probabilities:
-    """Return a row for each clip: the mean of the others for one that cannot be read."""
-    rows = np.tile(probabilities.mean(axis=0), (len(readable), 1))
-    rows[readable] = probabilities
-    return rows
 
 
 def write(rows: Probabilities, listing: Listing, classes: Sequence[str], out: Path) -> None:

@@ -16,8 +16,7 @@ from tagging.features.table import LogMels
 from tagging.inference.blend import Probabilities, geometric_mean, mean_over_tiles
 from tagging.inference.predict import autocast_dtype, plan_tiles, predict_tiles
 from tagging.kernel.clock import Clock, NetworkFold, OutOfTime, Pace, Watch, label
-from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked
-from tagging.kernel.weights import read_weights
+from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, read_weights
 from tagging.models import registry
 from tagging.models.stacking import STACKERS
 from tagging.report.wording import count, duration, span

@@ -25,8 +25,7 @@ from tagging.features.store import open_store
 from tagging.kernel.clock import Clock, label
 from tagging.kernel.main import check_modules, check_writable, read_clips, tag
 from tagging.kernel.networks import best_device
-from tagging.kernel.plan import Network, Plan
-from tagging.kernel.weights import write_weights
+from tagging.kernel.plan import Network, Plan, write_weights
 from tagging.models import registry
 from tagging.predicting.new_sound import list_clips
 from tagging.report.wording import span

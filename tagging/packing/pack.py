@@ -15,9 +15,8 @@ from tagging.contract import split_folder
 from tagging.data.demo import make_demo
 from tagging.features.table import LogMels
 from tagging.kernel.networks import best_device, count_tiles, predict_clips, restored
-from tagging.kernel.plan import Network, Plan
+from tagging.kernel.plan import Network, Plan, all_weights
 from tagging.kernel.source import one_file
-from tagging.kernel.weights import all_weights
 from tagging.packing.folder import FILE, in_place
 from tagging.packing.plan_of_run import plan_of, training_plan_of
 from tagging.predicting.new_sound import read_sounds

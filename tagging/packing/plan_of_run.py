@@ -19,10 +19,9 @@ from tagging.jobs.build import fold_settings, model_of, network_arguments
 from tagging.jobs.inputs import front_end_of
 from tagging.jobs.stacker_models import stacker_arguments, stacker_model, stored_stacker
 from tagging.jobs.user_files import check_stored
-from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights
+from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Stacked, Weights, write_weights
 from tagging.kernel.source import dataclasses_in, user_codes
 from tagging.kernel.train import NetworkTraining, TrainingPlan
-from tagging.kernel.weights import write_weights
 from tagging.predicting.tagger import classes_of
 from tagging.runs.finished import finished_folds
 from tagging.runs.members import read_ensemble

@@ -69,10 +69,7 @@ def class_table(
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Return Spearman's correlation of two rows of numbers; NaN for fewer than three, or where one row is constant."""
-    one, other = (pd.Series(values).rank() for values in (first, second))  # equal numbers share their mean rank
-    if len(first) < 3 or one.nunique() == 1 or other.nunique() == 1:
-        return float("nan")
-    return float(one.corr(other))
+    return float(pd.DataFrame({"first": first, "second": second}).corr("spearman", min_periods=3).to_numpy()[0, 1])
 
 
 @dataclass(frozen=True)

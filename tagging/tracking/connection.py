@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from tagging.errors import DiskFull, UserError, is_disk_full
+from tagging.errors import DiskFull, UserError, causes, is_disk_full
 from tagging.tracking.place import sqlite_file, sqlite_uri
 
 # The errors that we raise repeat what these two loggers print.
@@ -95,23 +95,15 @@ def _passes(error: BaseException) -> bool:
     """Tell whether waiting may cure a failure: a lock, a server that is away."""
     if not isinstance(error, MlflowException):
         return False
-    causes = list(_causes(error))
-    for below in causes:
+    chain = list(causes(error))
+    for below in chain:
         if isinstance(below, sqlite3.Error):
             # the low byte is the kind, the rest its details; an error of the module itself has none
             code = getattr(below, "sqlite_errorcode", 0)
             return code & 0xFF in LOCKED or code in THERE_NOW
     if error.error_code not in PASSING:
         return False
-    return not isinstance(causes[-1], ValueError)  # a text or an address that cannot be sent, a certificate
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from, down to the bottom."""
-    inner: BaseException | None = error
-    while inner:
-        yield inner
-        inner = inner.__cause__ or inner.__context__
+    return not isinstance(chain[-1], ValueError)  # a text or an address that cannot be sent, a certificate
 
 
 @contextmanager
@@ -167,7 +159,7 @@ def _full_disk(uri: str, error: Exception) -> DiskFull | None:
 
 def reason(error: BaseException) -> str:
     """Return what lies at the bottom of an error, "Connection refused", without its wrappings."""
-    *_, bottom = _causes(error)
+    *_, bottom = causes(error)
     line = next(iter(str(bottom).splitlines()), "") or type(bottom).__name__
     return re.sub(r"^\[Errno \d+\] ", "", line)
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tagging import seeds
-from tagging.errors import UserError
-from tagging.metrics import lwlrap
 from tagging.sources import CURATED
 from tagging.training.batches import Batch
 from tagging.training.history import HeldOut
 from tagging.training.losses import SourceLoss
+from tagging.training.validation import held_out
 
 
 @dataclass(frozen=True)
@@ -139,8 +137,4 @@ class TileValidation:
         with torch.inference_mode():
             outputs = model(self.inputs)
             loss = self.loss(outputs, self.targets, sources)
-        # logits rank as their sigmoids do, but do not tie where those are rounded to 1
-        scores = outputs[0].cpu().numpy()
-        if not np.isfinite(scores).all():
-            raise UserError("the stacker's output on the held-out fold is not finite; lower optimizer.lr")
-        return HeldOut(float(loss), lwlrap(self.targets.cpu().numpy(), scores))
+        return held_out(loss, outputs[0], self.targets, "stacker", "lower optimizer.lr")

@@ -54,12 +54,18 @@ class Validation:
             ):
                 outputs = model(inputs)
                 losses.append(self.loss(outputs, targets, sources))
-            # logits rank as their sigmoids do, but do not tie where those are rounded to 1
             logits.append(outputs[0])
-        scores = torch.cat(logits).cpu().numpy()
-        if not np.isfinite(scores).all():
-            raise UserError(
-                "the network's output on the held-out fold is not finite; "
-                "lower optimizer.lr, or use training.precision=float32"
-            )
-        return HeldOut(float(torch.stack(losses).mean()), lwlrap(self.targets.cpu().numpy(), scores))
+        what, advice = "network", "lower optimizer.lr, or use training.precision=float32"
+        return held_out(torch.stack(losses).mean(), torch.cat(logits), self.targets, what, advice)
+
+
+def held_out(loss: Tensor, logits: Tensor, targets: Tensor, what: str, advice: str) -> HeldOut:
+    """Return the numbers of held-out clips of their loss and main logits [n, C]; UserError where these are not finite.
+
+    `targets` [n, C] are 0/1; `what` and `advice` are parts of the message.
+    """
+    scores = logits.cpu().numpy()
+    if not np.isfinite(scores).all():
+        raise UserError(f"the {what}'s output on the held-out fold is not finite; {advice}")
+    # logits rank as their sigmoids do, but do not tie where those are rounded to 1
+    return HeldOut(float(loss), lwlrap(targets.cpu().numpy(), scores))

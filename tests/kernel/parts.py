@@ -9,8 +9,7 @@ import soundfile
 import torch
 
 from tagging.features.settings import FrontEnd, LogMelSettings
-from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Weights
-from tagging.kernel.weights import write_weights
+from tagging.kernel.plan import Blended, Member, Network, Plan, Single, Weights, write_weights
 from tagging.models import registry
 
 CLASSES = ("Bark", "Meow", "Moo")

@@ -11,8 +11,7 @@ from scipy.special import expit
 from scipy.stats import gmean
 
 from tagging.kernel.networks import Done, blended
-from tagging.kernel.plan import Blended, Member, Plan, Single, Stacked
-from tagging.kernel.weights import write_weights
+from tagging.kernel.plan import Blended, Member, Plan, Single, Stacked, write_weights
 from tagging.models.stacking import STACKERS
 from tests.kernel.parts import CLASSES, FOLDS, network, plan_of
 

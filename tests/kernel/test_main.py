@@ -15,8 +15,7 @@ import torch
 
 from tagging.kernel.clock import Clock
 from tagging.kernel.main import main, parser
-from tagging.kernel.plan import Plan
-from tagging.kernel.weights import read_weights, write_weights
+from tagging.kernel.plan import Plan, read_weights, write_weights
 from tests.kernel.parts import CLASSES, network, plan_of, weights_file, write_sound
 
 

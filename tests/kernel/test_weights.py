@@ -4,8 +4,7 @@ from pathlib import Path
 
 import torch
 
-from tagging.kernel.plan import Blended, Single, Stacked, Weights
-from tagging.kernel.weights import all_weights, digest_of, read_weights, write_weights
+from tagging.kernel.plan import Blended, Single, Stacked, Weights, all_weights, digest_of, read_weights, write_weights
 from tests.kernel.parts import network, plan_of
 
 
