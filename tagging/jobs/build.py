@@ -30,7 +30,8 @@ from tagging.progress import Bar
 from tagging.sources import CURATED, NOISY, TRUSTED
 from tagging.tracking.store import Store
 from tagging.training.checkpoint import load_weights, weights_file
-from tagging.training.setup import FoldSettings, LossSettings
+from tagging.training.losses import Term
+from tagging.training.setup import FoldSettings
 from tagging.user_code import UserCode
 
 TRAIN_AGAIN = "train with a lower optimizer.lr, or with training.precision=float32"
@@ -68,8 +69,7 @@ def fold_settings(experiment: Experiment) -> FoldSettings:
         batch_size=sampling.batch_size,
         draws_per_epoch=sampling.draws_per_epoch,
         losses=tuple(
-            _loss_settings(getattr(loss, source), codes.get(f"loss.{source}"))
-            for source in ("curated", "noisy", "trusted")
+            _term(getattr(loss, source), codes.get(f"loss.{source}")) for source in ("curated", "noisy", "trusted")
         ),
         head_weights=heads if experiment.model.kind in registry.WITH_SIDE_HEADS else heads[:own],
         optimizer=adam_of(experiment.optimizer),
@@ -83,9 +83,9 @@ def fold_settings(experiment: Experiment) -> FoldSettings:
     )
 
 
-def _loss_settings(loss: AnyLoss, code: UserCode | None) -> LossSettings:
+def _term(loss: AnyLoss, code: UserCode | None) -> Term:
     arguments = {"code": code} if code else loss.model_dump(exclude={"kind", "weight", "keep_below"})
-    return LossSettings(loss.kind, arguments, loss.weight, loss.keep_below)
+    return Term(loss.kind, arguments, loss.weight, loss.keep_below)
 
 
 def adam_of(optimizer: Optimizer) -> dict[str, Any]:

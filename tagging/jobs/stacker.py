@@ -132,11 +132,11 @@ class StackerJob(Job):
         from tagging.jobs.stacker_models import stacker_parts
         from tagging.sources import NAMES
         from tagging.training.loop import FoldTraining, LoopSettings
-        from tagging.training.losses import SourceLoss, Term, bce
+        from tagging.training.losses import SourceLoss, Term
         from tagging.training.tiles import TileBatches, TileValidation
 
         stacker, device = self.experiment, self.device
-        loss = SourceLoss([Term(bce, 1.0)] * len(NAMES), head_weights=(1.0,))
+        loss = SourceLoss([Term("bce", {}, 1.0)] * len(NAMES), head_weights=(1.0,))
         targets = torch.from_numpy(self.corrected).to(device)
         held_out = torch.from_numpy(self.clips(fold, held_out=True)).to(device)
         return FoldTraining(

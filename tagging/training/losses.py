@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,6 @@ from torch.nn import functional as F
 
 from tagging.sources import NAMES
 from tagging.user_code import UserCode
-
-RowLoss = Callable[[Tensor, Tensor], Tensor]  # logits [B, C], targets [B, C] -> [B]
 
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:
@@ -100,13 +99,20 @@ def _power_loss(log_probability: Tensor, q: float) -> Tensor:
 class Term:
     """The loss of a source, the weight of its clips, and which of them are dropped as outliers.
 
-    `keep_below` in (0, 1]: a clip of this source is dropped whose loss exceeds this share of the largest loss in the
-    batch, whatever that clip's source; 1 drops none.
+    `kind` is that of LOSSES, with the `arguments` of its function, or python, with its `code`. `keep_below` in (0, 1]:
+    a clip of this source is dropped whose loss exceeds this share of the largest loss in the batch, whatever that
+    clip's source; 1 drops none.
     """
 
-    loss: RowLoss
+    kind: str
+    arguments: dict[str, Any]
     weight: float
     keep_below: float = 1.0
+
+    def of_rows(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row [B] of logits [B, C] and targets [B, C] in 0..1."""
+        function = user_loss if self.kind == "python" else LOSSES[self.kind]
+        return function(logits, targets, **self.arguments)
 
 
 class SourceLoss(nn.Module):
@@ -142,7 +148,7 @@ class SourceLoss(nn.Module):
     def _of_head(self, logits: Tensor, targets: Tensor, sources: Tensor) -> Tensor:
         # [sources, B], 0 for the clips of other sources
         rows = torch.stack(
-            [torch.where(sources == source, term.loss(logits, targets), 0) for source, term in enumerate(self.terms)]
+            [torch.where(sources == source, term.of_rows(logits, targets), 0) for source, term in enumerate(self.terms)]
         )
         largest = rows.detach().amax()
         dropped = rows.detach() > torch.stack([term.keep_below * largest for term in self.terms])[:, None]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,22 +17,9 @@ from tagging.features.table import LogMels
 from tagging.inference.predict import autocast_dtype
 from tagging.training.batches import TrainingBatches
 from tagging.training.loop import FoldTraining, LoopSettings, Parts
-from tagging.training.losses import LOSSES, SourceLoss, Term, user_loss
+from tagging.training.losses import SourceLoss, Term
 from tagging.training.sampling import SourcePools, SourceRows
 from tagging.training.validation import Validation
-
-
-@dataclass(frozen=True)
-class LossSettings:
-    """The loss of one source, the rest as losses.Term has it.
-
-    `kind` is that of losses.LOSSES, with the `arguments` of its function, or python, with its `code`.
-    """
-
-    kind: str
-    arguments: dict[str, Any]
-    weight: float
-    keep_below: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,7 @@ class FoldSettings:
     shares: dict[int, float]
     batch_size: int
     draws_per_epoch: int
-    losses: tuple[LossSettings, ...]
+    losses: tuple[Term, ...]
     head_weights: tuple[float, ...]
     optimizer: dict[str, Any]
     scheduler: dict[str, Any]
@@ -148,12 +134,8 @@ def scheduler_of(
 
 def loss_of(settings: FoldSettings, keep_all: bool = False) -> SourceLoss:
     """Return the loss by source and head; with `keep_all` it drops no clip, whatever `keep_below` is."""
-    return SourceLoss([_term(loss, keep_all) for loss in settings.losses], settings.head_weights)
-
-
-def _term(loss: LossSettings, keep_all: bool) -> Term:
-    function = user_loss if loss.kind == "python" else LOSSES[loss.kind]
-    return Term(partial(function, **loss.arguments), loss.weight, 1.0 if keep_all else loss.keep_below)
+    terms = [replace(term, keep_below=1.0) for term in settings.losses] if keep_all else settings.losses
+    return SourceLoss(terms, settings.head_weights)
 
 
 def batches_of(settings: FoldSettings, clips: TrainingClips, fold: int, targets: Tensor) -> TrainingBatches:

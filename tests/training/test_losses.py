@@ -173,9 +173,8 @@ def test_half_precision_logits_are_widened(loss):
 
 
 BETA, HEADS = 0.7, (1.0, 0.4, 0.2, 0.1)
-SOFT = partial(soft_bce, beta=BETA)
 WEIGHTS = (0.5, 0.4, 0.9)
-TERMS = (Term(bce, 0.5), Term(SOFT, 0.4), Term(bce, 0.9))
+TERMS = (Term("bce", {}, 0.5), Term("soft_bce", {"beta": BETA}, 0.4), Term("bce", {}, 0.9))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +207,7 @@ def test_source_loss_weighs_means_by_shares_of_the_batch(sources):
 def test_equal_weights_only_scale_the_plain_average():
     logits, targets = batch()
     sources = torch.zeros(12, dtype=torch.int64)
-    loss = SourceLoss([Term(bce, 0.5)] * 3, (1.0,))((logits,), targets, sources)
+    loss = SourceLoss([Term("bce", {}, 0.5)] * 3, (1.0,))((logits,), targets, sources)
     torch.testing.assert_close(loss, 0.5 * bce(logits, targets).mean())
 
 
@@ -235,14 +234,14 @@ def test_a_lone_noisy_clip_is_kept_below_a_larger_loss_of_another_source():
     logits = torch.tensor([[5.0, 0.0], [2.0, 0.0], [0.0, 0.0]])  # the larger, the worse
     targets = torch.zeros(3, 2)
     rows = bce(logits, targets)
-    loss = SourceLoss([Term(bce, 1.0), Term(bce, 1.0, keep_below=0.8), Term(bce, 1.0)], (1.0,))
+    loss = SourceLoss([Term("bce", {}, 1.0), Term("bce", {}, 1.0, keep_below=0.8), Term("bce", {}, 1.0)], (1.0,))
     torch.testing.assert_close(loss((logits,), targets, torch.tensor([CURATED, NOISY, TRUSTED])), rows.mean())
     torch.testing.assert_close(loss((logits,), targets, torch.tensor([NOISY, CURATED, TRUSTED])), rows[1:].mean())
 
 
 def test_a_batch_of_outliers_alone_has_no_loss():
     logits = torch.ones(2, 3, requires_grad=True)
-    loss = SourceLoss([Term(bce, 1.0, keep_below=0.5)] * 3, (1.0,))
+    loss = SourceLoss([Term("bce", {}, 1.0, keep_below=0.5)] * 3, (1.0,))
     value = loss((logits,), torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64))
     value.backward()
     assert value == 0
@@ -251,7 +250,7 @@ def test_a_batch_of_outliers_alone_has_no_loss():
 
 def test_an_outlier_has_no_gradient():
     logits = torch.tensor([[4.0, 0.0], [0.5, 0.0]], requires_grad=True)
-    loss = SourceLoss([Term(bce, 1.0, keep_below=0.9)] * 3, (1.0,))
+    loss = SourceLoss([Term("bce", {}, 1.0, keep_below=0.9)] * 3, (1.0,))
     loss((logits,), torch.zeros(2, 2), torch.zeros(2, dtype=torch.int64)).backward()
     assert not logits.grad[0].any()
     assert logits.grad[1].all()
@@ -259,7 +258,7 @@ def test_an_outlier_has_no_gradient():
 
 def test_a_loss_that_is_not_a_number_is_not_taken_for_an_outlier():
     logits = torch.tensor([[torch.nan, 0.0], [1.0, 0.0]])
-    loss = SourceLoss([Term(bce, 1.0, keep_below=0.5)] * 3, (1.0,))
+    loss = SourceLoss([Term("bce", {}, 1.0, keep_below=0.5)] * 3, (1.0,))
     assert loss((logits,), torch.zeros(2, 2), torch.zeros(2, dtype=torch.int64)).isnan()
 
 

@@ -10,11 +10,11 @@ from tagging.errors import UserError
 from tagging.metrics import lwlrap
 from tagging.models.stacking import FCNet
 from tagging.sources import CURATED, NAMES
-from tagging.training.losses import SourceLoss, Term, bce
+from tagging.training.losses import SourceLoss, Term
 from tagging.training.tiles import ClipTiles, TileBatches, TileValidation, draw_tiles, picked_tiles
 from tests.reference.tiles import picked_mean
 
-LOSS = SourceLoss([Term(bce, 1.0)] * len(NAMES), (1.0,))
+LOSS = SourceLoss([Term("bce", {}, 1.0)] * len(NAMES), (1.0,))
 
 
 def clips(count: int = 20, inputs: int = 6, most: int = 9) -> ClipTiles:
