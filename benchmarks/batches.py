@@ -11,11 +11,11 @@ import torch
 
 from benchmarks.timing import best_of, use_one_core
 from tagging.config import load
-from tagging.features.table import LogMels
 from tagging.jobs import build
 from tagging.sources import CURATED
 from tagging.training.batches import TrainingBatches
 from tagging.training.sampling import SourcePools
+from tests.features.tables import table_of
 from tests.reference import mixers, views
 
 CLIPS, CLASSES, BATCH, FRAMES, MELS = 200, 80, 128, 256, 128
@@ -30,7 +30,7 @@ def main() -> None:
     clips = [random.uniform(-80, 0, (MELS, random.integers(60, 900))).astype(np.float32) for _ in range(CLIPS)]
     labels = np.eye(CLASSES, dtype=np.float32)[random.integers(0, CLASSES, CLIPS)]
     ours = TrainingBatches(
-        LogMels.from_clips([torch.from_numpy(clip.T).half() for clip in clips]),
+        table_of([torch.from_numpy(clip.T).half() for clip in clips]),
         torch.from_numpy(labels),
         SourcePools({CURATED: torch.arange(CLIPS)}, {CURATED: 1.0}),
         VIEWS,

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from tagging.config import load
-from tagging.features.table import LogMels
 from tagging.inference.predict import autocast_dtype
 from tagging.jobs import build
 from tagging.jobs.build import model_of
@@ -22,6 +21,7 @@ from tagging.training import setup
 from tagging.training.batches import Batch, TrainingBatches
 from tagging.training.loop import LoopSettings, train_step
 from tagging.training.sampling import SourcePools
+from tests.features.tables import table_of
 
 CLASSES, CLIPS, STEPS = 10, 400, 12
 
@@ -34,7 +34,7 @@ def main(name: str) -> None:
     clips = [torch.rand(320, experiment.features.n_mels, generator=generator) * 80 - 80 for _ in range(CLIPS)]
     targets = torch.nn.functional.one_hot(torch.arange(CLIPS) % CLASSES, CLASSES).float()
     batches = TrainingBatches(
-        LogMels.from_clips(clips).to(device),
+        table_of(clips).to(device),
         targets.to(device),
         SourcePools({CURATED: torch.arange(CLIPS)}, {CURATED: 1.0}),
         build.view_settings(experiment),

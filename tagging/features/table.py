@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -114,19 +114,6 @@ class LogMels:
             # torch has no read-only tensors and warns; nothing writes to the table
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
             return cls(torch.from_numpy(frames), counted.cumsum(0) - counted, counted, torch.from_numpy(minima))
-
-    @classmethod
-    def from_clips(cls, clips: Sequence[Tensor]) -> LogMels:
-        """Join clips [T_i, M] dB of one dtype and device to a table in memory."""
-        device = clips[0].device
-        lengths = torch.tensor([len(clip) for clip in clips])
-        minima = [clip.min().float() if len(clip) else torch.zeros((), device=device) for clip in clips]
-        return cls(
-            frames=torch.cat(list(clips)),
-            offsets=(lengths.cumsum(0) - lengths).to(device),
-            lengths=lengths.to(device),
-            minima=torch.stack(minima),
-        )
 
 
 class Spool:

@@ -10,6 +10,7 @@ from tagging.augment.views import apply_views, draw_crops, draw_views
 from tagging.config import load
 from tagging.features.table import LogMels
 from tagging.jobs import build
+from tests.features.tables import table_of
 from tests.reference import views as reference
 
 ORIGINAL = ["augment.resized_crop.prob=0.5", "augment.resized_crop.scale_min=0.75"]
@@ -23,7 +24,7 @@ SETTINGS, EVERYTHING = (
 def table() -> LogMels:
     generator = torch.Generator().manual_seed(0)
     lengths = torch.randint(5, 200, (40,), generator=generator).tolist()
-    return LogMels.from_clips([torch.randn(n, 32, generator=generator) * 20 - 50 for n in lengths])
+    return table_of([torch.randn(n, 32, generator=generator) * 20 - 50 for n in lengths])
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, EVERYTHING], ids=["original", "everything"])

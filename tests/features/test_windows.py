@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from tagging.features.table import LogMels
 from tagging.features.windows import centre_starts, cut_windows
+from tests.features.tables import table_of
 from tests.reference.views import crop, pad_to_size
 
 
@@ -15,7 +15,7 @@ def clips(request) -> list[torch.Tensor]:
 
 
 def test_table_knows_its_clips(clips):
-    table = LogMels.from_clips(clips)
+    table = table_of(clips)
     assert len(table) == 7
     assert table.n_mels == 5
     assert table.offsets.tolist() == [0, 3, 13, 28, 44, 61, 101]
@@ -26,14 +26,14 @@ def test_table_knows_its_clips(clips):
 
 
 def test_table_takes_a_clip_without_frames():
-    table = LogMels.from_clips([torch.ones(2, 5), torch.empty(0, 5), torch.ones(3, 5)])
+    table = table_of([torch.ones(2, 5), torch.empty(0, 5), torch.ones(3, 5)])
     assert table.lengths.tolist() == [2, 0, 3]
     assert table.offsets.tolist() == [0, 2, 2]
 
 
 @pytest.mark.parametrize("wrap", [False, True])
 def test_centred_windows_equal_padding_and_cropping_one_by_one(clips, wrap):
-    table = LogMels.from_clips(clips)
+    table = table_of(clips)
     indices = torch.arange(len(clips))
     starts = centre_starts(table.lengths, 16)
     windows = cut_windows(table, indices, starts, 16, torch.full((len(clips),), wrap))
@@ -46,7 +46,7 @@ def test_centred_windows_equal_padding_and_cropping_one_by_one(clips, wrap):
 
 
 def test_window_may_reach_over_both_ends(clips):
-    table = LogMels.from_clips(clips)
+    table = table_of(clips)
     window = cut_windows(table, torch.tensor([1, 1]), torch.tensor([-4, 7]), 16)
     expected = pad_to_size(clips[1].float().numpy().T, 18, wrap=False)
     np.testing.assert_array_equal(window[0].numpy(), expected[:, :16])
@@ -55,7 +55,7 @@ def test_window_may_reach_over_both_ends(clips):
 
 
 def test_only_marked_rows_wrap(clips):
-    table = LogMels.from_clips(clips)
+    table = table_of(clips)
     index, start = torch.tensor([0, 0]), torch.tensor([-6, -6])
     windows = cut_windows(table, index, start, 16, torch.tensor([True, False]))
     frames = clips[0].float()

@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from tagging.features.deltas import Deltas
-from tagging.features.table import LogMels
 from tagging.inference.predict import autocast_dtype, predict_tiles
 from tagging.models.registry import build
+from tests.features.tables import table_of
 
 MELS, WINDOW, STEP = 16, 32, 8
 FRAMES = [20, 32, 33, 75, 50]
@@ -48,7 +48,7 @@ def silent(_done, _total):
 
 
 def predict(model, spectrograms, batch_size=5, dtype=torch.float32, progress=silent, clips=CLIPS):
-    logmels = LogMels.from_clips(spectrograms)
+    logmels = table_of(spectrograms)
     return predict_tiles(model, logmels, clips, Deltas(), WINDOW, STEP, batch_size, "cpu", dtype, progress=progress)
 
 

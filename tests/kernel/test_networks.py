@@ -12,6 +12,7 @@ from tagging.features.table import LogMels
 from tagging.kernel.clock import Clock
 from tagging.kernel.networks import run_networks
 from tagging.kernel.plan import Plan
+from tests.features.tables import table_of
 from tests.kernel.parts import SETTINGS, network, plan_of
 
 CPU = torch.device("cpu")
@@ -37,7 +38,7 @@ def plan(tmp_path: Path) -> Plan:
 def sound() -> dict[FrontEnd, LogMels]:
     draw = torch.Generator().manual_seed(0)
     clips = [20 * torch.randn(frames, SETTINGS.n_mels, generator=draw) - 50 for frames in (40, 90, 200, 33)]
-    return {FrontEnd(SETTINGS, "float32"): LogMels.from_clips(clips)}
+    return {FrontEnd(SETTINGS, "float32"): table_of(clips)}
 
 
 def test_all_networks_run_where_there_is_no_limit(plan: Plan, sound: dict[FrontEnd, LogMels], tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tagging.training.history import EpochRecord
 from tagging.training.loop import FoldTraining, LoopSettings, epochs
 from tagging.training.sampling import SourcePools
 from tagging.training.validation import Validation
+from tests.features.tables import table_of
 
 CPU = torch.device("cpu")
 OVERRIDES = (
@@ -64,7 +65,7 @@ def clips() -> tuple[LogMels, torch.Tensor]:
         sound = torch.randn(frames, 16, generator=generator) * 8 - 60
         sound[:, 5 * label : 5 * label + 5] += 20
         sounds.append(sound)
-    return LogMels.from_clips(sounds), torch.nn.functional.one_hot(labels, 3).float()
+    return table_of(sounds), torch.nn.functional.one_hot(labels, 3).float()
 
 
 def batches(logmels: LogMels, targets: torch.Tensor, views: ViewSettings, mixes: MixSettings) -> TrainingBatches:

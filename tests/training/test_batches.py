@@ -13,6 +13,7 @@ from tagging.jobs import build
 from tagging.sources import CURATED, NOISY
 from tagging.training.batches import TrainingBatches
 from tagging.training.sampling import SourcePools
+from tests.features.tables import table_of
 from tests.reference.logmel import stacked_deltas
 from tests.reference.mixers import mixup, sigmoid_concat
 from tests.reference.views import crop, one_by_one
@@ -34,7 +35,7 @@ POOLS = SourcePools({CURATED: torch.arange(20), NOISY: torch.arange(20, 30)}, {C
 def table() -> LogMels:
     generator = torch.Generator().manual_seed(0)
     lengths = torch.randint(5, 100, (CLIPS,), generator=generator).tolist()
-    return LogMels.from_clips([torch.randn(n, 16, generator=generator) * 20 - 50 for n in lengths])
+    return table_of([torch.randn(n, 16, generator=generator) * 20 - 50 for n in lengths])
 
 
 def batches(table: LogMels, views: ViewSettings, mixes: MixSettings, **changes) -> TrainingBatches:
