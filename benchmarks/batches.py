@@ -36,7 +36,7 @@ def main() -> None:
         VIEWS,
         MIXES,
         BATCH,
-        BATCH,
+        1,
         seed=0,
         fold=0,
         device="cpu",

@@ -40,7 +40,7 @@ def main(name: str) -> None:
         build.view_settings(experiment),
         build.mix_settings(experiment),
         experiment.sampling.batch_size,
-        experiment.sampling.draws_per_epoch,
+        experiment.sampling.steps,
         seed=0,
         fold=0,
         device=device,

@@ -67,7 +67,7 @@ def fold_settings(experiment: Experiment) -> FoldSettings:
         mixes=mix_settings(experiment),
         shares={CURATED: sampling.curated, NOISY: sampling.noisy, TRUSTED: sampling.trusted},
         batch_size=sampling.batch_size,
-        draws_per_epoch=sampling.draws_per_epoch,
+        steps=sampling.steps,
         losses=tuple(
             _term(getattr(loss, source), codes.get(f"loss.{source}")) for source in ("curated", "noisy", "trusted")
         ),

@@ -148,7 +148,7 @@ class StackerJob(Job):
                 crop_prob=stacker.augment.crop_prob,
                 subset_prob=stacker.augment.subset_prob,
                 batch_size=stacker.sampling.batch_size,
-                draws_per_epoch=stacker.sampling.draws_per_epoch,
+                steps=stacker.sampling.steps,
                 seed=stacker.seed,
                 fold=fold,
             ),

@@ -33,7 +33,7 @@ class TrainingBatches:
     """Makes the batches of one fold on `device`.
 
     `targets` [N, C] (row i belongs to clip i) lie on `device`, `logmels` there or on the CPU. An epoch has
-    as many batches as `draws_per_epoch` fills, the last one in full.
+    `steps` batches.
     """
 
     logmels: LogMels
@@ -42,15 +42,10 @@ class TrainingBatches:
     views: ViewSettings
     mixes: MixSettings
     batch_size: int
-    draws_per_epoch: int
+    steps: int
     seed: int
     fold: int
     device: torch.device | str
-
-    @property
-    def steps(self) -> int:
-        """The number of batches in an epoch."""
-        return -(-self.draws_per_epoch // self.batch_size)
 
     @cached_property
     def _lengths(self) -> Tensor:

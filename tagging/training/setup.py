@@ -26,9 +26,10 @@ from tagging.training.validation import Validation
 class FoldSettings:
     """How each fold of an experiment is trained.
 
-    `shares` maps a source to its probability; `losses` stand in the order of sources.NAMES, `head_weights` in that of
-    the network's outputs. `optimizer` holds Adam's arguments, `scheduler` a kind and its arguments. `patience` is in
-    epochs, None for no end. A validation looks at `validation_batch` clips at once. `precision` is that of autocast.
+    `shares` maps a source to its probability; an epoch has `steps` batches; `losses` stand in the order of
+    sources.NAMES, `head_weights` in that of the network's outputs. `optimizer` holds Adam's arguments, `scheduler` a
+    kind and its arguments. `patience` is in epochs, None for no end. A validation looks at `validation_batch` clips at
+    once. `precision` is that of autocast.
     """
 
     seed: int
@@ -36,7 +37,7 @@ class FoldSettings:
     mixes: MixSettings
     shares: dict[int, float]
     batch_size: int
-    draws_per_epoch: int
+    steps: int
     losses: tuple[Term, ...]
     head_weights: tuple[float, ...]
     optimizer: dict[str, Any]
@@ -47,11 +48,6 @@ class FoldSettings:
     precision: str
     compile: bool
     validation_batch: int
-
-    @property
-    def steps(self) -> int:
-        """The number of batches in an epoch."""
-        return -(-self.draws_per_epoch // self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -148,7 +144,7 @@ def batches_of(settings: FoldSettings, clips: TrainingClips, fold: int, targets:
         views=settings.views,
         mixes=settings.mixes,
         batch_size=settings.batch_size,
-        draws_per_epoch=settings.draws_per_epoch,
+        steps=settings.steps,
         seed=settings.seed,
         fold=fold,
         device=clips.device,

@@ -88,7 +88,7 @@ class TileBatches:
     """Makes the batches of one fold of a stacker.
 
     `targets` [N, C] float32 lie where `tiles.rows` do; `clips` [n] int64 on the CPU are those that draws, uniform and
-    with replacement, come from. An epoch has as many batches as `draws_per_epoch` fills, the last one in full.
+    with replacement, come from. An epoch has `steps` batches.
     """
 
     tiles: ClipTiles
@@ -97,14 +97,9 @@ class TileBatches:
     crop_prob: float
     subset_prob: float
     batch_size: int
-    draws_per_epoch: int
+    steps: int
     seed: int
     fold: int
-
-    @property
-    def steps(self) -> int:
-        """The number of batches in an epoch."""
-        return -(-self.draws_per_epoch // self.batch_size)
 
     @cached_property
     def _first(self) -> Tensor:

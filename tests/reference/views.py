@@ -79,8 +79,8 @@ def one_by_one(table: LogMels, clips: torch.Tensor, draws: ViewDraws, frames: in
     views = []
     drawn = draws.by_name
     masks = drawn["spec_augment"]
-    shifted = by_row(drawn.get("time_shift"), "frames")
-    moved = by_row(drawn.get("pitch_shift"), "bands")
+    shifted = by_row(drawn.get("time_shift"), "by")
+    moved = by_row(drawn.get("pitch_shift"), "by")
     boxes = by_row(drawn["resized_crop"], "top", "left", "height", "width")
     gains = by_row(drawn.get("filter"), "edges", "first", "last")
     noises = by_row(drawn.get("noise"), "db", "starts")

@@ -74,4 +74,4 @@ def batches(logmels: LogMels, targets: torch.Tensor, views: ViewSettings, mixes:
         {CURATED: torch.arange(16), NOISY: torch.arange(16, 24), TRUSTED: torch.arange(16, 18)},
         {CURATED: 0.7, NOISY: 0.2, TRUSTED: 0.1},
     )
-    return TrainingBatches(logmels, targets, pools, views, mixes, 8, 24, seed=1, fold=0, device="cpu")
+    return TrainingBatches(logmels, targets, pools, views, mixes, 8, 3, seed=1, fold=0, device="cpu")

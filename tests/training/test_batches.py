@@ -8,6 +8,7 @@ from tagging import seeds
 from tagging.augment.mixers import MixSettings, draw_mixes
 from tagging.augment.views import ViewSettings, draw_views
 from tagging.config import load
+from tagging.config.sections.training import Draws
 from tagging.features.table import LogMels
 from tagging.jobs import build
 from tagging.sources import CURATED, NOISY
@@ -40,19 +41,21 @@ def table() -> LogMels:
 
 def batches(table: LogMels, views: ViewSettings, mixes: MixSettings, **changes) -> TrainingBatches:
     # clip i has label i, so that a target tells which clips it was made of
-    arguments = {"batch_size": 24, "draws_per_epoch": 100, "seed": 1, "fold": 2, "device": "cpu"}
+    arguments = {"batch_size": 24, "steps": 5, "seed": 1, "fold": 2, "device": "cpu"}
     return TrainingBatches(table, torch.eye(CLIPS), POOLS, views, mixes, **(arguments | changes))
 
 
-def test_shapes_and_number_of_steps(table):
+def test_shapes(table):
     maker = batches(table, AUGMENTED, MIXED)
     batch = maker.batch(0, 0)
-    assert maker.steps == 5
     assert batch.inputs.shape == (24, 3, 16, 32)
     assert batch.inputs.dtype == torch.float32
     assert batch.targets.shape == (24, CLIPS)
     assert batch.sources.shape == (24,)
-    assert batches(table, AUGMENTED, MIXED, draws_per_epoch=96).steps == 4
+
+
+def test_the_last_batch_of_an_epoch_is_full():
+    assert [Draws(batch_size=24, draws_per_epoch=clips).steps for clips in (96, 97, 100)] == [4, 5, 5]
 
 
 def test_a_batch_depends_on_its_position_alone(table):

@@ -87,12 +87,11 @@ def test_crop_and_subset_come_as_often_as_they_should() -> None:
 def batches(seed: int = 0, fold: int = 0) -> TileBatches:
     tiles = clips()
     targets = torch.eye(20)
-    return TileBatches(tiles, targets, torch.tensor([3, 4, 11]), 0.5, 0.5, 16, 40, seed=seed, fold=fold)
+    return TileBatches(tiles, targets, torch.tensor([3, 4, 11]), 0.5, 0.5, 16, 3, seed=seed, fold=fold)
 
 
 def test_a_batch_is_a_function_of_seed_fold_epoch_and_step() -> None:
     maker = batches()
-    assert maker.steps == 3
     first = maker.batch(1, 0)
     assert first.inputs.equal(batches().batch(1, 0).inputs)
     for other in (maker.batch(1, 1), maker.batch(2, 0), batches(seed=1).batch(1, 0), batches(fold=1).batch(1, 0)):
@@ -109,7 +108,7 @@ def test_draws_are_of_the_folds_clips_alone_each_as_often_and_keep_their_targets
     assert (batch.inputs.shape, batch.targets.shape) == ((16, 6), (16, 20))
     assert set(batch.sources.tolist()) == {CURATED}
     single = ClipTiles(torch.eye(3), torch.ones(3, dtype=torch.int64))
-    lone = TileBatches(single, torch.eye(3), torch.arange(3), 1, 1, 8, 8, seed=0, fold=0)
+    lone = TileBatches(single, torch.eye(3), torch.arange(3), 1, 1, 8, 1, seed=0, fold=0)
     assert lone.batch(1, 0).inputs.equal(lone.batch(1, 0).targets)
 
 

@@ -56,7 +56,7 @@ class Draws(Section):
 
     @property
     def steps(self) -> int:
-        """The number of batches in an epoch."""
+        """The number of batches in an epoch, the last one in full."""
         return -(-self.draws_per_epoch // self.batch_size)
 
     @model_validator(mode="after")
