@@ -16,8 +16,7 @@ from tagging.augment.noise import Noise
 from tagging.augment.resized_crop import ResizedCrop
 from tagging.augment.shifts import PitchShift, TimeShift
 from tagging.augment.spec_augment import SpecAugment
-from tagging.features.table import LogMels
-from tagging.features.windows import centre_starts, cut_windows
+from tagging.features.table import LogMels, centre_starts, cut_windows
 from tagging.user_code import UserCode
 
 

@@ -79,7 +79,9 @@ def _lines(section: type[BaseModel], prefix: str, leaving_out: Container[str] = 
             below += ["", *_wrapped(f"{path}: {_sentence(variant)}", 4)]
             below += _lines(variant, f"{path}.")
         elif (key := tuple(variants.values())) in shown:
-            below += _like(shown[key], path, field.default)
+            leaves = flatten(field.default)
+            head = f"{path}: as {shown[key]}. The default is {path}.kind = {leaves.pop('kind')}:"
+            below += ["", *_wrapped(head, 4), *(f"  {path}.{leaf} = {_text(value)}" for leaf, value in leaves.items())]
         elif variants:
             shown[key] = path
             for kind, variant in variants.items():
@@ -87,13 +89,6 @@ def _lines(section: type[BaseModel], prefix: str, leaving_out: Container[str] = 
                 below += ["", *_wrapped(f"{path}.kind = {kind}: {_sentence(variant)}{default}", 4)]
                 below += _lines(variant, f"{path}.")
     return lines + below
-
-
-def _like(other: str, path: str, default: BaseModel) -> list[str]:
-    """Return the default of a field whose variants are those of another field."""
-    leaves = flatten(default)
-    head = f"{path}: as {other}. The default is {path}.kind = {leaves.pop('kind')}:"
-    return ["", *_wrapped(head, 4), *(f"  {path}.{name} = {_text(value)}" for name, value in leaves.items())]
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

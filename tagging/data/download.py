@@ -3,10 +3,7 @@
 Names, sizes and checksums come from the record at run time. What is in progress lies in `download/` inside
 the folder: the archives, each with `.part` at its name until its checksum is right, and `unpacked.json`,
 which says what was unpacked from which archives. The archives are deleted when all is unpacked. A process
-killed at any moment is continued by the same command.
-
-Tried against a server on the same machine that behaves badly in every way thought of, and its split
-archives against those of Info-ZIP's `zip -s`; never against Zenodo itself, for want of a network.
+killed at any moment is continued by the same command. Not tried against Zenodo itself (docs/testing.md).
 """
 
 from __future__ import annotations

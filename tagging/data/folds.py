@@ -34,7 +34,9 @@ def assign_folds(kind: FoldKind, count: int, seed: int, clips: Clips, column: st
             return _random(units, count, seed)[groups]
         case "stratified":
             _check_enough(units, count, group)
-            return _stratified(_unions(clips.labels, groups, units), count, seed)[groups]
+            unions = np.zeros((units, clips.labels.shape[1]), np.int64)  # the labels that occur in each group
+            np.maximum.at(unions, groups, (clips.labels > 0).astype(np.int64))
+            return _stratified(unions, count, seed)[groups]
         case "column":
             folds = _from_column(clips, column)
             _check_uncrossed(clips, folds, column, group)
@@ -120,13 +122,6 @@ def _groups(clips: Clips, group: str) -> np.ndarray:
     number: dict[str, int] = {}
     values = _values(clips, group, "folds.group")
     return np.array([number.setdefault(value, len(number)) for value in values], np.int64)
-
-
-def _unions(labels: np.ndarray, groups: np.ndarray, units: int) -> np.ndarray:
-    """Return the labels that occur in each group, [units, C] int64."""
-    unions = np.zeros((units, labels.shape[1]), np.int64)
-    np.maximum.at(unions, groups, (labels > 0).astype(np.int64))
-    return unions
 
 
 def _values(clips: Clips, column: str, setting: str) -> tuple[str, ...]:

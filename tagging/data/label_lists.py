@@ -74,7 +74,7 @@ def apply_corrections(
         raise UserError(*problems)
     corrected = clips.labels.copy()
     corrected[rows[~removed]] = targets[~removed]
-    mask = _mask(len(clips), rows[removed])
+    mask = np.isin(np.arange(len(clips)), rows[removed])
     changes = mask.any() or not np.array_equal(corrected, clips.labels)
     return corrected, mask, [] if changes else [f"{origin}: the list changes nothing"]
 
@@ -103,7 +103,8 @@ def select_noisy(
     if problems:
         raise UserError(*problems)
     warnings = [] if len(rows) else [f"{origin}: the list changes nothing"]
-    return _mask(len(clips), kept), _mask(len(clips), rows[removed]), warnings
+    every = np.arange(len(clips))
+    return np.isin(every, kept), np.isin(every, rows[removed]), warnings
 
 
 class _Pairs(list[tuple[str, str]]):
@@ -158,9 +159,3 @@ def _resolve(
     problems += limited(wrong, say_wrong, f"labels to mend in {origin.name}")
     rows = np.array([row_of[fname] for fname in compress(fnames, usable)], np.int64)
     return rows, targets[usable], removed[usable], problems
-
-
-def _mask(length: int, rows: np.ndarray) -> np.ndarray:
-    mask = np.zeros(length, bool)
-    mask[rows] = True
-    return mask

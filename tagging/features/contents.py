@@ -70,7 +70,10 @@ def same_sound(store: FeatureStore) -> np.ndarray:
         rows = distinct[store.lengths[distinct] == length]
         for one, other in _pairs(frames, starts[rows], int(length)):
             roots = _root(same, rows[one]), _root(same, rows[other])
-            if roots[0] != roots[1] and _agree(*(frames[starts[rows[each]] :][:length] for each in (one, other))):
+            if roots[0] == roots[1]:
+                continue
+            first_clip, other_clip = (frames[starts[rows[each]] :][:length].astype(np.float32) for each in (one, other))
+            if np.abs(first_clip - other_clip).max() <= _CLOSE_DB:
                 same[max(roots)] = min(roots)
     return np.array([_root(same, row) for row in range(len(same))], np.int64)
 
@@ -88,10 +91,6 @@ def _pairs(frames: np.ndarray, starts: np.ndarray, length: int) -> Iterator[tupl
         one, other = one[near], other[near]
         agree = np.abs(samples[one] - samples[other]).max(axis=(1, 2), initial=0) <= _CLOSE_DB
         yield from zip(one[agree].tolist(), other[agree].tolist(), strict=True)
-
-
-def _agree(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool(np.abs(one.astype(np.float32) - other.astype(np.float32)).max() <= _CLOSE_DB)
 
 
 def _root(same: np.ndarray, row: int) -> int:

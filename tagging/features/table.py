@@ -1,4 +1,4 @@
-"""The table of log-mels: all clips of a data set one after another along time, in memory or in a file."""
+"""The table of log-mels, all clips of a data set one after another along time, and windows cut out of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tagging.errors import room_in
+from tagging.features.in_cache import pieces, transposed
 
 IN_MEMORY = 2**25  # bytes of a spool; what is more goes to a temporary file, which vanishes with the process
 _AT_ONCE = 2**14  # frames that are read or floored at once in a file
@@ -154,3 +155,41 @@ class Spool:
         lengths = torch.tensor([length for length, _ in self._clips], dtype=torch.int64)
         minima = np.array([minimum for _, minimum in self._clips]).astype(self._frames.dtype).astype(np.float32)
         return LogMels(self._frames, lengths.cumsum(0) - lengths, lengths, torch.from_numpy(minima))
+
+
+def cut_windows(logmels: LogMels, clips: Tensor, starts: Tensor, size: int, wrap: Tensor | None = None) -> Tensor:
+    """Cut one window of `size` frames out of each of B clips.
+
+    `clips` [B] int64 indices and `starts` [B] int64 frames; frame k of a window is frame starts + k of
+    its clip, so that a negative start is padding on the left. Outside the clip stands the clip's minimum,
+    or, where `wrap` [B] bool is set, its periodic continuation. Returns [B, M, size] float32 dB on the
+    device of `clips`, also where the table is too large for it and stays on the CPU. The clips must not
+    be empty.
+    """
+    device, home = clips.device, logmels.frames.device
+    clips, starts = clips.to(home), starts.to(home)
+    position = starts[:, None] + torch.arange(size, device=starts.device)
+    length = logmels.lengths[clips][:, None]
+    inside = (position >= 0) & (position < length)
+    row = position.clamp(min=0).minimum(length - 1)
+    if wrap is not None:
+        wrap = wrap.to(home)
+        row = torch.where(wrap[:, None], position % length, row)
+        inside |= wrap[:, None]
+    row += logmels.offsets[clips][:, None]
+    minima = logmels.minima[clips][:, None, None]
+    windows = torch.empty(len(clips), logmels.n_mels, size, device=home)
+    for rows, minimum, weight, out in pieces(row, minima, inside[:, None, :].float(), windows):
+        frames = logmels.frames.index_select(0, rows.flatten()).float().view(*rows.shape, logmels.n_mels)
+        # a weight of 0 or 1 picks exactly, and unlike torch.where a CPU does it by SIMD
+        torch.lerp(minimum, transposed(frames), weight, out=out)
+    return windows.to(device)
+
+
+def centre_starts(lengths: Tensor, size: int) -> Tensor:
+    """Return the start [B] of the centred window of clips of `lengths` [B] int64 frames.
+
+    A clip shorter than `size` has (size - T) // 2 frames of padding on its left: a negative start.
+    """
+    left = (size - lengths).div(2, rounding_mode="floor")
+    return torch.where(lengths < size, -left, (lengths - size).div(2, rounding_mode="floor"))

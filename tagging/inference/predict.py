@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from tagging.features.table import LogMels
-from tagging.features.windows import cut_windows
+from tagging.features.deltas import Deltas
+from tagging.features.table import LogMels, cut_windows
 
 # types of autocast by their names; float32 is none
 _AUTOCAST = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -64,7 +64,6 @@ def predict_tiles(
     model: nn.Module,
     logmels: LogMels,
     clips: NDArray[np.int64],
-    deltas: nn.Module,
     window: int,
     step: int,
     batch_size: int,
@@ -75,7 +74,7 @@ def predict_tiles(
     """Predict the tiles of `clips` [n], indices into `logmels`, with the main head of `model`.
 
     Tiles are `window` frames long and `step` apart (see `plan_tiles`), padded with the minimum of their
-    clip; `deltas` makes the network's input of them. A batch of `batch_size` tiles runs over the borders
+    clip. A batch of `batch_size` tiles runs over the borders
     of clips. `model` lies on `device`; `logmels` may lie there or on the CPU. `dtype` other than
     torch.float32 is that of autocast; logits and sigmoid are float32 in any case. After each batch
     `progress` is called with the number of tiles done and of all. The model is in evaluation meanwhile
@@ -87,12 +86,14 @@ def predict_tiles(
     total, home = len(plan.clips), logmels.frames.device
     rows = torch.from_numpy(clips[plan.clips]).to(home)
     starts = torch.from_numpy(plan.starts).to(home)
-    batches = []
+    batches, deltas = [], Deltas()
     with _evaluating(model), torch.inference_mode():
         for first in range(0, total, batch_size):
             part = slice(first, first + batch_size)
-            tiles = cut_windows(logmels, rows[part], starts[part], window).to(device)
-            batches.append(_probabilities(model, deltas(tiles), dtype))
+            inputs = deltas(cut_windows(logmels, rows[part], starts[part], window).to(device))
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+                logits = model(inputs)[0]
+            batches.append(torch.sigmoid(logits.float()))
             progress(min(part.stop, total), total)
     if not batches:
         raise ValueError("there is no clip to predict")
@@ -119,13 +120,6 @@ def plan_tiles(lengths: NDArray[np.int64], window: int, step: int) -> TilePlan:
     clips = np.repeat(np.arange(len(lengths)), counts)
     tiles = np.arange(len(clips)) - np.repeat(counts.cumsum() - counts, counts)
     return TilePlan(clips=clips, tiles=tiles, starts=tiles * step - left[clips])
-
-
-def _probabilities(model: nn.Module, inputs: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the main head's probabilities [B, C] float32 of inputs [B, 3, M, T]."""
-    with torch.autocast(inputs.device.type, dtype, enabled=dtype != torch.float32):
-        logits = model(inputs)[0]
-    return torch.sigmoid(logits.float())
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from tagging.config.sections.models import PythonModel, TimmModel
 from tagging.config.sections.training import Optimizer
 from tagging.contract import File
 from tagging.errors import UserError
-from tagging.features.deltas import Deltas
 from tagging.features.table import LogMels
 from tagging.inference.blend import check_finite
 from tagging.inference.predict import TileProbabilities, autocast_dtype, predict_tiles
@@ -179,7 +178,6 @@ def predict_rows(
             model,
             logmels,
             rows,
-            Deltas(),
             experiment.sampling.frames,
             experiment.predict.tile_step,
             experiment.predict.batch_size,

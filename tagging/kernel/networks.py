@@ -10,7 +10,6 @@ import torch
 
 from tagging.ensemble.blend import weighted_mean
 from tagging.errors import UserError
-from tagging.features.deltas import Deltas
 from tagging.features.settings import FrontEnd
 from tagging.features.table import LogMels
 from tagging.inference.blend import Probabilities, geometric_mean, mean_over_tiles
@@ -77,7 +76,6 @@ def predict_clips(
         model,
         logmels,
         rows,
-        Deltas(),
         network.window,
         network.step,
         network.batch_size,

@@ -50,7 +50,12 @@ class TimmBackbone(nn.Module):
         else:
             self.backbone = _create(name, size, in_channels)
         if not stem_pool:
-            _take_stem_pool_out(self.backbone, name)
+            if not isinstance(getattr(self.backbone, "maxpool", None), nn.Module):
+                raise UserError(
+                    f"model.stem_pool is false, but {name} has no max-pool in its stem (the ResNet family has); "
+                    "give --set model.stem_pool=true"
+                )
+            self.backbone.maxpool = nn.Identity()
         self.drop = nn.Dropout(dropout)
         self.logits = nn.Linear(self.backbone.head_hidden_size, num_classes)
 
@@ -131,15 +136,6 @@ def _with_weights_of(path: Path, name: str, size: tuple[int, int], in_channels: 
         raise UserError(f"model.weights: {path} does not fit {name}: {why}") from None
     del network.pretrained_cfg["state_dict"]  # else every copy of the network holds them too
     return network
-
-
-def _take_stem_pool_out(network: Any, name: str) -> None:
-    if not isinstance(getattr(network, "maxpool", None), nn.Module):
-        raise UserError(
-            f"model.stem_pool is false, but {name} has no max-pool in its stem (the ResNet family has); "
-            "give --set model.stem_pool=true"
-        )
-    network.maxpool = nn.Identity()
 
 
 def one_line(error: Exception) -> str:

@@ -189,18 +189,13 @@ def _environment() -> Environment:
         "cell": _cell,
         "class_scores": lambda pairs: ", ".join(f"`{name}` {value:.3f}" for name, value in islice(pairs, SHOWN)),
         "counted": count,
-        "linked": _linked,
+        "linked": lambda run: f"[{re.sub(r'[][`|]', '', run.name)}]({run.link})",  # whatever its name holds
         "mean": statistics.fmean,
         "score": lambda value: "" if value is None else f"{value:.4f}",
         "shortened": lambda text: text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …",
         "stdev": statistics.stdev,
     }
     return environment
-
-
-def _linked(run: Linked) -> str:
-    """Return a link to a run, whatever its name holds."""
-    return f"[{re.sub(r'[][`|]', '', run.name)}]({run.link})"
 
 
 def _cell(differs: str) -> str:

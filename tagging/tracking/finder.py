@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from mlflow.entities import Experiment, ViewType
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 
 from tagging.contract import WITH_PREDICTIONS, Kind, Tag
 from tagging.errors import UserError
@@ -60,7 +62,7 @@ class Finder(Files):
         `view`: those that are there, or those that were deleted.
         """
         where = " and ".join(text for text in clauses if text)
-        return [self._run(found) for found in self._pages(self.experiments(dataset), where, order, view=view)]
+        return [self._run(found) for found in self._runs(self.experiments(dataset), where, order, view=view)]
 
     def matching(self, where: str, clauses: Iterable[str] = (), dataset: str | None = None) -> list[Run]:
         """Return all runs that meet a filter that a user wrote, and these clauses, newest first.
@@ -127,37 +129,35 @@ class Finder(Files):
     def newest_experiment(self) -> str | None:
         """Return the id of the MLflow experiment (data set) with the newest run; launches do not count."""
         experiments = [found for found in self.experiments() if found.name != LAUNCHES]
-        newest = next(self._pages(experiments, "", NEWEST_FIRST, page=1), None)
+        newest = next(self._runs(experiments, "", NEWEST_FIRST, page=1), None)
         return newest.info.experiment_id if newest else None
 
     def data_sets(self) -> list[Experiment]:
         """Return the MLflow experiments that hold runs of ours; launches do not count."""
         named = [found for found in self.experiments() if found.name != LAUNCHES]
-        return [found for found in named if any(self._pages([found], "tags.kind != ''", NEWEST_FIRST, page=1))]
+        return [found for found in named if any(self._runs([found], "tags.kind != ''", NEWEST_FIRST, page=1))]
 
     def experiments(self, dataset: str | None = None) -> list[Experiment]:
         """Return the MLflow experiment of one data set, or all there are."""
         if dataset is not None:
             named = self.connection.call(self._client.get_experiment_by_name, dataset)
             return [] if named is None else [named]
-        found: list[Experiment] = []
-        token: str | None = None
-        while True:
-            page = self.connection.call(self._client.search_experiments, max_results=PAGE, page_token=token)
-            found, token = found + list(page), page.token
-            if not token:
-                return found
+        return list(self._pages(self._client.search_experiments, max_results=PAGE))
 
-    def _pages(
+    def _runs(
         self, experiments: list[Experiment], where: str, order: str, page: int = PAGE, view: int = THERE
     ) -> Iterator[MlflowRun]:
         ids = [found.experiment_id for found in experiments]
-        call, search = self.connection.call, self._client.search_runs
+        search = self._client.search_runs
+        return self._pages(search, ids, where, view, max_results=page, order_by=[order]) if ids else iter(())
+
+    def _pages(self, search: Callable[..., PagedList], *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """Yield all that a search finds, page by page."""
         token: str | None = None
-        while ids:
-            runs = call(search, ids, where, view, max_results=page, order_by=[order], page_token=token)
-            yield from runs
-            token = runs.token
+        while True:
+            page = self.connection.call(search, *args, **kwargs, page_token=token)
+            yield from page
+            token = page.token
             if not token:
                 return
 

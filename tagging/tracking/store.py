@@ -5,11 +5,11 @@ from __future__ import annotations
 import getpass
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from mlflow.entities import Experiment, Metric, Param, RunTag
 
@@ -26,7 +26,6 @@ from tagging.tracking.views import missing_views
 __all__ = ["Ending", "Run", "Store", "StoreError", "metric_name", "tracking_uri"]
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
-T = TypeVar("T")
 
 
 class Store(Finder):
@@ -114,8 +113,7 @@ class Store(Finder):
 
     def set_tags(self, run_id: str, tags: Mapping[str, object]) -> None:
         """Set tags of a run, without passwords; one that is there is overwritten."""
-        for chunk in _chunks([RunTag(key, showable(str(value))) for key, value in tags.items()], 100):
-            self.connection.call(self._client.log_batch, run_id, tags=chunk)
+        self._log(run_id, "tags", [RunTag(key, showable(str(value))) for key, value in tags.items()], 100)
 
     def log_params(self, run_id: str, params: Mapping[str, object]) -> None:
         """Log params, without passwords; a value that is too long for MLflow is shortened and says so.
@@ -123,8 +121,8 @@ class Store(Finder):
         Raises UserError where a value is none that a store can keep.
         """
         check_texts(params)
-        for chunk in _chunks([Param(key, param_value(showable(str(value)))) for key, value in params.items()], 100):
-            self.connection.call(self._client.log_batch, run_id, params=chunk)
+        entries = [Param(key, param_value(showable(str(value)))) for key, value in params.items()]
+        self._log(run_id, "params", entries, 100)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Log metrics that have one value a run; names go through `metric_name`.
@@ -133,7 +131,7 @@ class Store(Finder):
         """
         points = _points(metrics, time_ms=time.time_ns() // 1_000_000, epoch=0)
         stored = self.get(run_id).metrics
-        self._log(run_id, [point for point in points if stored.get(point.key) != point.value])
+        self._log(run_id, "metrics", [point for point in points if stored.get(point.key) != point.value], 1000)
 
     def log_epochs(self, run_id: str, records: Sequence[Mapping[str, Any]]) -> None:
         """Log records of epochs: `epoch` (the step), `time_ms` (the time stamp), and metric values.
@@ -144,11 +142,13 @@ class Store(Finder):
         for record in records:
             values = {name: value for name, value in record.items() if name not in ("epoch", "time_ms")}
             points += _points(values, int(record["time_ms"]), int(record["epoch"]))
-        self._log(run_id, points)
+        self._log(run_id, "metrics", points, 1000)
 
-    def _log(self, run_id: str, points: Sequence[Metric]) -> None:
-        for chunk in _chunks(points, 1000):
-            self.connection.call(self._client.log_batch, run_id, metrics=chunk)
+    def _log(self, run_id: str, what: str, entries: Sequence[Any], most: int) -> None:
+        """Send entries to a run, so many at once as MLflow takes."""
+        for first in range(0, len(entries), most):
+            some: dict[str, Any] = {what: list(entries[first : first + most])}
+            self.connection.call(self._client.log_batch, run_id, **some)
 
     def _experiment(self, dataset: str) -> Experiment:
         if dataset not in self._experiments:
@@ -175,11 +175,6 @@ class Store(Finder):
 
 def _points(values: Mapping[str, float], time_ms: int, epoch: int) -> list[Metric]:
     return [Metric(metric_name(name), float(value), time_ms, epoch) for name, value in values.items()]
-
-
-def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
-    for first in range(0, len(items), size):
-        yield list(items[first : first + size])
 
 
 @cache

@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,11 +32,11 @@ T = TypeVar("T")
 _MEND = "bring the file back from a copy, or train its run again"
 
 
+@dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one fold in one folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     def save(self, parts: Parts, history: Sequence[EpochRecord]) -> None:
         """Write `last`, and `best` where the newest epoch is the best; then drop the older ones.

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from tagging.errors import UserError
 from tagging.features.deltas import Deltas
-from tagging.features.table import LogMels
-from tagging.features.windows import centre_starts, cut_windows
+from tagging.features.table import LogMels, centre_starts, cut_windows
 from tagging.metrics import lwlrap
 from tagging.sources import CURATED
 from tagging.training.history import HeldOut

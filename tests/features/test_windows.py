@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tagging.features.windows import centre_starts, cut_windows
+from tagging.features.table import centre_starts, cut_windows
 from tests.features.tables import table_of
 from tests.reference.views import crop, pad_to_size
 

@@ -49,7 +49,7 @@ def silent(_done, _total):
 
 def predict(model, spectrograms, batch_size=5, dtype=torch.float32, progress=silent, clips=CLIPS):
     logmels = table_of(spectrograms)
-    return predict_tiles(model, logmels, clips, Deltas(), WINDOW, STEP, batch_size, "cpu", dtype, progress=progress)
+    return predict_tiles(model, logmels, clips, WINDOW, STEP, batch_size, "cpu", dtype, progress=progress)
 
 
 def one_by_one(model, spectrograms):
