@@ -24,7 +24,7 @@ from tagging.user_code import UserCode
 class CropDraws(Draws):
     """Where each of V views begins (`starts` [V] int64 frames, negative: padding) and whether it wraps.
 
-    They are applied by features.windows.cut_windows.
+    They are applied by features.table.cut_windows.
     """
 
     starts: Tensor

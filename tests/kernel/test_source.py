@@ -109,4 +109,12 @@ def test_a_module_that_a_raw_text_cannot_hold_is_refused(
 def test_settings_are_found_below_other_settings() -> None:
     # dataclasses in tuples and dicts of dataclasses are imported too
     tree = {"a": (Filter(0, "linear", 3, 5, 6, 6.0), [PLAN])}
-    assert source._kinds(tree) == {Filter, Plan, Network, FrontEnd, LogMelSettings, Weights, Single}
+    assert {type(one) for one in source.dataclasses_in(tree)} == {
+        Filter,
+        Plan,
+        Network,
+        FrontEnd,
+        LogMelSettings,
+        Weights,
+        Single,
+    }
