@@ -19,7 +19,7 @@ from tagging.errors import UserError
 from tagging.jobs.inputs import Labelled
 from tagging.jobs.job import Job
 from tagging.jobs.prepare import job_of
-from tagging.jobs.runs_of_job import ending
+from tagging.jobs.train import ending
 from tagging.jobs.tryout import check_user_files
 from tagging.jobs.user_files import settled, user_codes
 from tagging.progress import say

@@ -144,7 +144,7 @@ def _search(
 
 def _scheduler(store: Store, plan: SweepPlan, job: Job, earlier: list[TrialRecord]) -> TrialScheduler:
     settings = plan.space.scheduler
-    last = job.experiment.training.epochs * len(job.folds_to_run)
+    last = job.recipe.training.epochs * len(job.folds_to_run)
     if isinstance(settings, Stopping):
         curves = {trial.number: store.curve(trial.run_id, Metric.SEARCH_LWLRAP) for trial in earlier}
         return SCHEDULERS[settings.kind](curves, last, settings)

@@ -74,7 +74,7 @@ def check_initial_run(initial: InitialRun, job: Job) -> None:
         )
     _check_classes(initial, job)
     # the weights fit their own log-mels alone
-    if other := _differing("features.", initial.run, job.experiment, leaving_out="features.precision"):
+    if other := _differing("features.", initial.run, job.recipe, leaving_out="features.precision"):
         raise UserError(f"{initial.title} was trained on other log-mels: {other}; give the features of that run")
     _check_weights(initial, job)
     _check_clips(initial, job)
@@ -137,7 +137,7 @@ def _check_weights(initial: InitialRun, job: Job) -> None:
         except UserError as error:
             raise UserError(f"{initial.title}, fold {fold}: {error}") from None
         if not fit:
-            raise UserError(f"{initial.title} has another network: {_other_network(initial.run, job.experiment)}")
+            raise UserError(f"{initial.title} has another network: {_other_network(initial.run, job.recipe)}")
 
 
 def _other_network(run: Run, experiment: AnyRecipe) -> str:

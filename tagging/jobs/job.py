@@ -54,7 +54,7 @@ class Job(ABC):
     tables: ClassVar[tuple[str, ...]]  # of out-of-fold predictions
     learns_from: ClassVar[str]  # as messages name it
 
-    experiment: AnyRecipe
+    recipe: AnyRecipe
     dataset: Dataset
     corrected: np.ndarray
     removed: np.ndarray
@@ -70,7 +70,7 @@ class Job(ABC):
     @property
     def folds_to_run(self) -> list[int]:
         """The folds the config asks for, all of them by default."""
-        return sorted(set(self.experiment.training.folds)) or list(range(self.num_folds))
+        return sorted(set(self.recipe.training.folds)) or list(range(self.num_folds))
 
     @property
     @abstractmethod
@@ -103,7 +103,7 @@ class Job(ABC):
     def fingerprint(self) -> str:
         """Return the sha256 of all that decides the numbers: config, classes, labels, folds and what they come from."""
         rows = json.dumps([self.dataset.classes, self._label_rows()])
-        parts = [str(RECIPE_VERSION), numbers_digest(self.experiment), rows, *self._sources()]
+        parts = [str(RECIPE_VERSION), numbers_digest(self.recipe), rows, *self._sources()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @abstractmethod
@@ -137,7 +137,7 @@ class Job(ABC):
         """Where it is trained."""
         from tagging.jobs.device import device_of
 
-        return device_of(self.experiment)
+        return device_of(self.recipe)
 
     @abstractmethod
     def bare_model(self, fold: int) -> nn.Module:

@@ -77,7 +77,7 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
     folds = _folds(experiment, dataset.curated, same["curated"])
     trained_on = np.where(lists.removed[:, None], 0, lists.corrected)[curated]
     job = ExperimentJob(
-        experiment=experiment,
+        recipe=experiment,
         dataset=dataset,
         features=features,
         rows=rows,
@@ -191,7 +191,7 @@ def _few(fnames: Sequence[str]) -> str:
 
 
 def _check_sources(job: ExperimentJob) -> None:
-    sampling = job.experiment.sampling
+    sampling = job.recipe.sampling
     problems = []
     if sampling.noisy and not job.noisy_pool.any():
         problems.append(

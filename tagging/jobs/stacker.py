@@ -54,7 +54,7 @@ class StackerJob(Job):
     tables: ClassVar[tuple[str, ...]] = ("oof",)  # a mean over tiles goes in, so that there is nothing a tile
     learns_from: ClassVar[str] = "members' predictions"
 
-    experiment: Stacker
+    recipe: Stacker
     runs: tuple[Run, ...]
     digests: tuple[str, ...]  # of the base runs' out-of-fold predictions
     tiles: np.ndarray
@@ -64,7 +64,7 @@ class StackerJob(Job):
     @property
     def predicting_epoch(self) -> str:
         """Whose weights predict: best; empty where the model is not trained epoch by epoch."""
-        return "best" if self.experiment.model.kind == "fcnet" else ""
+        return "best" if self.recipe.model.kind == "fcnet" else ""
 
     @property
     def members(self) -> Sequence[Member]:
@@ -92,7 +92,7 @@ class StackerJob(Job):
 
         from tagging.jobs.device import device_of
 
-        return device_of(self.experiment) if self.predicting_epoch else torch.device("cpu")
+        return device_of(self.recipe) if self.predicting_epoch else torch.device("cpu")
 
     @cached_property
     def clip_tiles(self) -> ClipTiles:
@@ -116,7 +116,7 @@ class StackerJob(Job):
         """Return a fold's model on the CPU, with its initial weights."""
         from tagging.jobs.stacker_models import stacker_model
 
-        return stacker_model(self.experiment, self.tiles.shape[1], len(self.dataset.classes), fold)
+        return stacker_model(self.recipe, self.tiles.shape[1], len(self.dataset.classes), fold)
 
     def fold_epochs(self, fold: int, run: Run, parent: Run, store: Store) -> Iterator[EpochRecord]:
         """Train fold `fold` in `run` as any job's; a model of scikit-learn is fitted, without epochs."""
@@ -135,7 +135,7 @@ class StackerJob(Job):
         from tagging.training.losses import SourceLoss, Term, bce
         from tagging.training.tiles import TileBatches, TileValidation
 
-        stacker, device = self.experiment, self.device
+        stacker, device = self.recipe, self.device
         loss = SourceLoss([Term(bce, 1.0)] * len(NAMES), head_weights=(1.0,))
         targets = torch.from_numpy(self.corrected).to(device)
         held_out = torch.from_numpy(self.clips(fold, held_out=True)).to(device)
@@ -169,7 +169,7 @@ class StackerJob(Job):
         from tagging.jobs.stacker_models import fit
 
         clips = self.clips(fold, held_out=False)
-        return fit(self.experiment, self.means.cpu().numpy()[clips], self.corrected[clips], fold)
+        return fit(self.recipe, self.means.cpu().numpy()[clips], self.corrected[clips], fold)
 
     def _fit_fold(self, fold: int, run: Run, parent: Run, store: Store) -> None:
         """Fit a model of scikit-learn; log its weights and what it predicts."""
@@ -194,7 +194,7 @@ class StackerJob(Job):
         """Return the model of a finished fold run."""
         from tagging.jobs.stacker_models import restore_stacker
 
-        return restore_stacker(self.experiment, len(self.dataset.classes), fold, run, self.device, store)
+        return restore_stacker(self.recipe, len(self.dataset.classes), fold, run, self.device, store)
 
     def _held_out(self, model: nn.Module, fold: int, clips: np.ndarray) -> tuple[np.ndarray, dict[str, pd.DataFrame]]:
         from tagging.jobs.stacker_models import predict_with
@@ -232,7 +232,7 @@ def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> Stacker
     tiles, lengths = read_tiles(runs, dataset.curated.fnames, store)
     trained_on = np.where(lists.removed[:, None], 0, lists.corrected)
     job = StackerJob(
-        experiment=stacker.model_copy(update={"members": tuple(run.id for run in runs)}),
+        recipe=stacker.model_copy(update={"members": tuple(run.id for run in runs)}),
         dataset=dataset,
         corrected=lists.corrected,
         removed=lists.removed,
@@ -273,7 +273,7 @@ def _check_data(dataset: Dataset, run: Run) -> None:
 
 
 def _check_gate(job: StackerJob) -> None:
-    model, inputs = job.experiment.model, job.tiles.shape[1]
+    model, inputs = job.recipe.model, job.tiles.shape[1]
     if model.kind == "fcnet" and model.reduction > inputs:
         raise UserError(
             f"model.reduction is {model.reduction}, but {count(len(job.runs), 'member')} of "

@@ -13,17 +13,16 @@ from tagging.config import Experiment
 from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.jobs.job import Job
-from tagging.jobs.runs_of_job import fold_scores
 from tagging.report import figures
 from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, TrainedSummary, describe
 from tagging.runs.finished import finished_folds, rivals
-from tagging.runs.result import Result
+from tagging.runs.result import Result, fold_scores
 from tagging.runs.stored import class_columns, read_predictions
 from tagging.tracking.store import Run, Store
 from tagging.training.history import EpochRecord
 
 
-def summarise(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
+def summarise(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
     """Log the results of the finished folds together and return the metrics.
 
     `cv_lwlrap`, the tables and the tag that makes a candidate need all folds; before that only the
@@ -31,32 +30,32 @@ def summarise(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store
     """
     parent = store.get(parent.id)
     metrics = fold_scores(folds)
-    if prepared.predicting_epoch:
+    if job.predicting_epoch:
         histories = {fold: _history(store, folds[fold]) for fold in sorted(folds)}
-        if prepared.predicting_epoch == "best":
+        if job.predicting_epoch == "best":
             metrics["best_epoch_gain"] = _best_epoch_gain(histories)
         store.log_figure(parent.id, figures.learning_curves(parent.name, histories), "figures/learning_curves.png")
-    if len(folds) < prepared.num_folds:
+    if len(folds) < job.num_folds:
         store.log_metrics(parent.id, metrics)
         return metrics
-    pooled = {table: _pooled(prepared, folds, store, table) for table in prepared.tables}
+    pooled = {table: _pooled(job, folds, store, table) for table in job.tables}
     for name, table in pooled.items():
         store.log_table(parent.id, table, f"predictions/{name}.parquet")
-    dataset = prepared.dataset
+    dataset = job.dataset
     result = Result(
         classes=dataset.classes,
         fnames=dataset.curated.fnames,
-        folds=prepared.folds,
+        folds=job.folds,
         truth=dataset.curated.labels,
         probabilities=pooled["oof"][list(dataset.classes)].to_numpy(),
-        corrected=prepared.corrected,
-        kept=~prepared.removed,
+        corrected=job.corrected,
+        kept=~job.removed,
     )
     metrics = result.metrics() | metrics  # the number people look for comes first
-    result.log(store, parent, by_corrected=bool(prepared.label_lists))
+    result.log(store, parent, by_corrected=bool(job.label_lists))
     store.log_metrics(parent.id, metrics)
-    rival = _rival(prepared, parent, folds, store)
-    result.publish(store, parent, describe(_page(prepared, parent, result, metrics, rival)))
+    rival = _rival(job, parent, folds, store)
+    result.publish(store, parent, describe(_page(job, parent, result, metrics, rival)))
     return metrics
 
 
@@ -77,26 +76,26 @@ def _history(store: Store, fold: Run) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def _pooled(prepared: Job, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
+def _pooled(job: Job, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
     """Join the folds' parts in the order of the curated clips."""
-    joined = pd.concat([_part(prepared, fold, folds[fold], store, table) for fold in sorted(folds)], ignore_index=True)
-    order = {fname: row for row, fname in enumerate(prepared.dataset.curated.fnames)}
+    joined = pd.concat([_part(job, fold, folds[fold], store, table) for fold in sorted(folds)], ignore_index=True)
+    order = {fname: row for row, fname in enumerate(job.dataset.curated.fnames)}
     return joined.iloc[np.argsort(joined["fname"].map(order), kind="stable")].reset_index(drop=True)
 
 
-def _part(prepared: Job, fold: int, run: Run, store: Store, table: str) -> pd.DataFrame:
+def _part(job: Job, fold: int, run: Run, store: Store, table: str) -> pd.DataFrame:
     """Return a fold's predictions of its held-out clips; UserError where its file holds other clips."""
     path = f"predictions/{table}.parquet"
     part = read_predictions(store, run, path, tiles=table == "oof_tiles")
-    held_out = [prepared.dataset.curated.fnames[row] for row in np.flatnonzero(prepared.folds == fold)]
-    if set(part["fname"]) != set(held_out) or class_columns(part) != list(prepared.dataset.classes):
+    held_out = [job.dataset.curated.fnames[row] for row in np.flatnonzero(job.folds == fold)]
+    if set(part["fname"]) != set(held_out) or class_columns(part) != list(job.dataset.classes):
         raise UserError(f"{run.title}: {path} holds other clips or classes than fold {fold} has; train the run again")
     return part
 
 
-def _rival(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
+def _rival(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
     """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
-    kinds = dict.fromkeys((Kind.EXPERIMENT, prepared.kind))  # what learns from others is no rival of an experiment
+    kinds = dict.fromkeys((Kind.EXPERIMENT, job.kind))  # what learns from others is no rival of an experiment
     try:
         best = max(rivals(store, parent, kinds), key=lambda run: run.metrics[Metric.CV_LWLRAP], default=None)
         if best is None:
@@ -117,10 +116,8 @@ def _rival(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store) -
     )
 
 
-def _page(
-    prepared: Job, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None
-) -> TrainedSummary:
-    dataset = prepared.dataset
+def _page(job: Job, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None) -> TrainedSummary:
+    dataset = job.dataset
     initial = parent.tags.get(Tag.INIT_NAME) if Tag.INIT_RUN in parent.tags else None
     return TrainedSummary(
         run=parent.id[:8],  # several runs may share a name
@@ -136,29 +133,29 @@ def _page(
         cv_lwlrap=metrics[Metric.CV_LWLRAP],
         fold_lwlrap_mean=metrics[Metric.FOLD_MEAN],
         fold_lwlrap_std=metrics[Metric.FOLD_STD],
-        folds=prepared.num_folds,
+        folds=job.num_folds,
         class_lwlrap=result.class_lwlrap(),
-        warnings=len(prepared.warnings),
+        warnings=len(job.warnings),
         best_epoch_gain=metrics.get("best_epoch_gain"),
         rival=rival,
         started_from=Linked(name=initial, link=f"#/runs/{parent.tags[Tag.INIT_RUN]}") if initial else None,
-        members=prepared.members,
-        taught_by=_taught_by(prepared, parent),
-        corrected=_corrected(prepared, metrics),
+        members=job.members,
+        taught_by=_taught_by(job, parent),
+        corrected=_corrected(job, metrics),
         leaks=Tag.LEAKS in parent.tags,
     )
 
 
-def _corrected(prepared: Job, metrics: Mapping[str, float]) -> Corrected | None:
-    if not prepared.experiment.labels.corrections:
+def _corrected(job: Job, metrics: Mapping[str, float]) -> Corrected | None:
+    if not job.recipe.labels.corrections:
         return None
-    changed = (prepared.corrected != prepared.dataset.curated.labels).any(axis=1) & ~prepared.removed
-    return Corrected(metrics["cv_lwlrap_corrected"], int(changed.sum()), int(prepared.removed.sum()))
+    changed = (job.corrected != job.dataset.curated.labels).any(axis=1) & ~job.removed
+    return Corrected(metrics["cv_lwlrap_corrected"], int(changed.sum()), int(job.removed.sum()))
 
 
-def _taught_by(prepared: Job, parent: Run) -> TaughtBy | None:
+def _taught_by(job: Job, parent: Run) -> TaughtBy | None:
     run, name = parent.tags.get(Tag.TEACHER_RUN), parent.tags.get(Tag.TEACHER_NAME)
-    if not (run and name and isinstance(prepared.experiment, Experiment)):
+    if not (run and name and isinstance(job.recipe, Experiment)):
         return None
-    shares = prepared.experiment.teacher
+    shares = job.recipe.teacher
     return TaughtBy(name=name, link=f"#/runs/{run}", curated=shares.curated, noisy=shares.noisy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,3 +75,8 @@ def fold_metrics(scores: Sequence[float]) -> dict[str, float]:
     if len(scores) > 1:
         metrics[Metric.FOLD_STD] = float(np.std(scores, ddof=1))
     return metrics
+
+
+def fold_scores(folds: Mapping[int, Run]) -> dict[str, float]:
+    """Return `fold_metrics` of finished fold runs by number."""
+    return fold_metrics([folds[fold].score(Metric.FOLD_LWLRAP) for fold in sorted(folds)])

@@ -12,7 +12,7 @@ from tagging import RECIPE_VERSION
 from tagging.config import told_apart
 from tagging.contract import DATA_TAGS, File, Kind, Metric, Tag, split_folder, split_path
 from tagging.errors import UserError
-from tagging.jobs.runs_of_job import ending
+from tagging.jobs.train import ending
 from tagging.metrics import lwlrap
 from tagging.progress import say
 from tagging.report.pages import EnsembleSummary, MemberRow, describe_ensemble

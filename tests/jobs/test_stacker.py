@@ -20,9 +20,9 @@ from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
 from tagging.jobs.again import predict_again
 from tagging.jobs.base_runs import stored_base_runs
-from tagging.jobs.runs_of_job import fold_run
 from tagging.jobs.stacker import StackerJob
 from tagging.jobs.stacker_models import predict_stacker, predict_with
+from tagging.jobs.train import fold_run
 from tagging.metrics import lwlrap
 from tagging.models.stacking import FCNet
 from tagging.tracking.place import work_folder
