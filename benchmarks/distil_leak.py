@@ -22,9 +22,9 @@ from tagging import seeds
 from tagging.config import Experiment, load
 from tagging.inference.blend import mean_over_tiles
 from tagging.jobs.build import predict_rows
+from tagging.jobs.earlier_runs import SoftTargets, SplitProbabilities
 from tagging.jobs.experiment import ExperimentJob
 from tagging.jobs.prepare import prepare
-from tagging.jobs.teacher import SoftTargets, SplitProbabilities
 from tagging.metrics import lwlrap
 from tagging.training.loop import train_step
 

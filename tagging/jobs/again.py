@@ -10,11 +10,11 @@ from tagging import RECIPE_VERSION
 from tagging.config import AnyRecipe, Stacker
 from tagging.contract import Tag
 from tagging.errors import UserError
+from tagging.jobs.earlier_runs import SoftTargets
 from tagging.jobs.inputs import read_labelled
 from tagging.jobs.job import Job
 from tagging.jobs.prepare import prepare
 from tagging.jobs.stacker import prepare_stacker
-from tagging.jobs.teacher import SoftTargets
 from tagging.jobs.user_files import check_stored
 from tagging.runs.finished import finished_folds
 from tagging.runs.stored import stored_recipe

@@ -16,9 +16,8 @@ import pandas as pd
 from tagging.config import Experiment
 from tagging.contract import File, Kind, Tag
 from tagging.features.store import FeatureStore
-from tagging.jobs.initial_run import InitialRun
+from tagging.jobs.earlier_runs import InitialRun, SoftTargets
 from tagging.jobs.job import Job, bits, prediction_table
-from tagging.jobs.teacher import SoftTargets
 from tagging.jobs.user_files import log_user_files
 from tagging.progress import say, warn
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks

@@ -19,12 +19,11 @@ from tagging.features.bands import warn_of_bands
 from tagging.features.same_sound import same_sound
 from tagging.features.store import FeatureStore, open_store
 from tagging.jobs.duplicates import CONTENT, duplicates, with_content
+from tagging.jobs.earlier_runs import check_initial_run, find_initial_run, find_teacher, soft_targets
 from tagging.jobs.experiment import ExperimentJob
-from tagging.jobs.initial_run import check_initial_run, find_initial_run
 from tagging.jobs.inputs import Labelled, LabelLists, front_end_of, initial_weights, read_labelled
 from tagging.jobs.job import Job
 from tagging.jobs.stacker import prepare_stacker
-from tagging.jobs.teacher import find_teacher, soft_targets
 from tagging.jobs.user_files import settled
 from tagging.progress import decoding_bar
 from tagging.report.wording import count

@@ -16,8 +16,8 @@ from tagging.config import Experiment, flatten
 from tagging.config.load import leaf_text
 from tagging.errors import UserError
 from tagging.jobs.build import model_of
+from tagging.jobs.earlier_runs import InitialRun, check_initial_run, find_initial_run
 from tagging.jobs.experiment import ExperimentJob
-from tagging.jobs.initial_run import InitialRun, check_initial_run, find_initial_run
 from tagging.jobs.prepare import prepare
 from tagging.tracking.store import Store
 from tests.project import Project, copy_database

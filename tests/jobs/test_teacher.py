@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from tagging.errors import UserError
+from tagging.jobs.earlier_runs import SoftTargets, SplitProbabilities, soft_targets
 from tagging.jobs.experiment import ExperimentJob
 from tagging.jobs.prepare import job_of
-from tagging.jobs.teacher import SoftTargets, SplitProbabilities, soft_targets
 from tagging.tracking.store import Run, Store
 from tagging.training.batches import TrainingBatches
 from tagging.training.validation import Validation
