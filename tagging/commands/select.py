@@ -29,8 +29,7 @@ def select(wanted: CandidateFilter, settings: SelectionSettings, name: str = "")
     settings = replace(settings, limits=replace(settings.limits, must=tuple(required(store, pool, wanted.must))))
     from tagging.selection.choose import choose  # torch, and what draws, once there are candidates
     from tagging.selection.ensemble_run import write_ensemble
-    from tagging.selection.report import SelectionReport
-    from tagging.selection.words import print_report, record_of
+    from tagging.selection.report import SelectionReport, print_report, record_of
 
     arrays = arrays_of(pool.runs, oof)
     choice = choose(arrays, settings)
