@@ -17,10 +17,11 @@ from tagging.config import Experiment
 from tagging.contract import File, Kind, Tag
 from tagging.features.store import FeatureStore
 from tagging.jobs.earlier_runs import InitialRun, SoftTargets
-from tagging.jobs.job import Job, bits, prediction_table
+from tagging.jobs.job import Job, bits
 from tagging.jobs.user_files import log_user_files
 from tagging.progress import say, warn
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
+from tagging.runs.stored import prediction_table
 from tagging.tracking.store import Run, Store
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from tagging.errors import UserError, is_disk_full
 from tagging.metrics import lwlrap
 from tagging.progress import Bar, say
 from tagging.report.pages import Member
+from tagging.runs.stored import prediction_table
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
@@ -244,14 +245,6 @@ def _upload_checkpoints(store: Store, run_id: str, checkpoints: Checkpoints) -> 
     for name, folder in (("best", checkpoints.best()), ("last", checkpoints.last())):
         if folder is not None:
             store.log_folder(run_id, folder, f"{File.CHECKPOINTS}/{name}")
-
-
-def prediction_table(
-    fnames: Sequence[str], probabilities: np.ndarray, classes: Sequence[str], **columns: int | np.ndarray
-) -> pd.DataFrame:
-    """Return fname, further columns and one float32 column a class, of probabilities [n, C]."""
-    head = pd.DataFrame({"fname": list(fnames), **columns})
-    return pd.concat([head, pd.DataFrame(probabilities, columns=list(classes))], axis=1)
 
 
 def bits(labels: np.ndarray) -> str:

@@ -26,6 +26,7 @@ from tagging.predicting.tagger import (
 )
 from tagging.progress import warn
 from tagging.report.wording import count
+from tagging.runs.stored import prediction_table
 from tagging.tracking.store import Run, Store
 
 
@@ -51,9 +52,8 @@ def tag_files(
     tagger = Tagger(store, lambda experiment: tables[_front_end(experiment)], overrides)
     root = folder if folder.is_dir() else folder.parent
     readable = [path.relative_to(root) for path, usable in zip(files, sound.readable, strict=True) if usable]
-    table = pd.DataFrame(tagger.blended(run), columns=classes_of(store, run))
-    table.insert(0, "fname", [printable(path.as_posix()) for path in readable])
-    return table, sound.problems
+    fnames = [printable(path.as_posix()) for path in readable]
+    return prediction_table(fnames, tagger.blended(run), classes_of(store, run)), sound.problems
 
 
 def write_tags(table: pd.DataFrame, out: Path) -> None:

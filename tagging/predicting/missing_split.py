@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from tagging.config import Experiment
 from tagging.contract import LEFT_OUT, File, split_path
@@ -29,7 +28,7 @@ from tagging.progress import say
 from tagging.report.wording import count
 from tagging.runs.finished import fold_numbers
 from tagging.runs.predictions import has_split
-from tagging.runs.stored import read_predictions, stored_experiment
+from tagging.runs.stored import prediction_table, read_predictions, stored_experiment
 from tagging.tracking.store import Run, Store
 
 
@@ -55,7 +54,8 @@ def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
             tagger.remember(each, split.stored(store, each, folds[each.id]))
             continue
         for fold, probabilities in zip(folds[each.id], tagger.folds(each), strict=True):
-            store.log_table(each.id, split.table(fold, probabilities), split_path("test", fold))
+            table = prediction_table(split.fnames, probabilities, split.classes, fold=fold)
+            store.log_table(each.id, table, split_path("test", fold))
         _log_left_out(store, each, split.sound.problems)
         clips = count(len(split.fnames), "clip")
         say(f"{each.title} had not predicted the test split: {clips}, done now")
@@ -83,10 +83,6 @@ class _TestSplit:
                     "those back, or train it again"
                 )
         return np.stack([table.loc[self.fnames, self.classes].to_numpy(np.float32) for table in tables])
-
-    def table(self, fold: int, probabilities: np.ndarray) -> pd.DataFrame:
-        head = pd.DataFrame({"fname": self.fnames, "fold": fold})
-        return head.join(pd.DataFrame(probabilities, columns=self.classes))
 
 
 def _read(store: Store, run: Run, runs: Sequence[Run], data: Path | None) -> _TestSplit:

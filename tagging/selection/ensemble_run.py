@@ -21,7 +21,7 @@ from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.members import Ensemble
 from tagging.runs.predictions import OutOfFold, blend_members, has_split
 from tagging.runs.result import Result, fold_metrics
-from tagging.runs.stored import left_out, read_predictions
+from tagging.runs.stored import left_out, prediction_table, read_predictions
 from tagging.tracking.files import Figure
 from tagging.tracking.ownership import own
 from tagging.tracking.provenance import code_tags, log_provenance
@@ -90,9 +90,9 @@ def log_predictions(store: Store, run: Run, ensemble: Ensemble, result: Result) 
 
     Test and noisy clips are blended where all members have predicted them.
     """
-    head = pd.DataFrame({"fname": result.fnames, "fold": result.folds})
-    store.log_table(run.id, head, File.FOLDS)
-    store.log_table(run.id, head.join(pd.DataFrame(result.probabilities, columns=list(result.classes))), File.OOF)
+    oof = prediction_table(result.fnames, result.probabilities, result.classes, fold=result.folds)
+    store.log_table(run.id, oof[["fname", "fold"]], File.FOLDS)
+    store.log_table(run.id, oof, File.OOF)
     folds = np.unique(result.folds).tolist()
     for split in ("test", "noisy"):
         if all(has_split(store, member, split, folds) for member in ensemble.runs):
