@@ -14,7 +14,7 @@ from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.jobs.job import Job
 from tagging.report import figures
-from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, TrainedSummary, describe
+from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, page
 from tagging.runs.finished import finished_folds, rivals
 from tagging.runs.result import Result, fold_scores
 from tagging.runs.stored import class_columns, read_predictions
@@ -55,7 +55,7 @@ def summarise(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> 
     result.log(store, parent, by_corrected=bool(job.label_lists))
     store.log_metrics(parent.id, metrics)
     rival = _rival(job, parent, folds, store)
-    result.publish(store, parent, describe(_page(job, parent, result, metrics, rival)))
+    result.publish(store, parent, _page(job, parent, result, metrics, rival))
     return metrics
 
 
@@ -116,46 +116,38 @@ def _rival(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> Riv
     )
 
 
-def _page(job: Job, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None) -> TrainedSummary:
-    dataset = job.dataset
-    initial = parent.tags.get(Tag.INIT_NAME) if Tag.INIT_RUN in parent.tags else None
-    return TrainedSummary(
+def _page(job: Job, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None) -> str:
+    dataset, tags = job.dataset, parent.tags
+    started_from = taught_by = corrected = None
+    if Tag.INIT_RUN in tags and tags.get(Tag.INIT_NAME):
+        started_from = Linked(tags[Tag.INIT_NAME], f"#/runs/{tags[Tag.INIT_RUN]}")
+    if tags.get(Tag.TEACHER_RUN) and tags.get(Tag.TEACHER_NAME) and isinstance(job.recipe, Experiment):
+        shares = job.recipe.teacher
+        link = f"#/runs/{tags[Tag.TEACHER_RUN]}"
+        taught_by = TaughtBy(tags[Tag.TEACHER_NAME], link, curated=shares.curated, noisy=shares.noisy)
+    if job.recipe.labels.corrections:
+        changed = (job.corrected != dataset.curated.labels).any(axis=1) & ~job.removed
+        corrected = Corrected(metrics["cv_lwlrap_corrected"], int(changed.sum()), int(job.removed.sum()))
+    return page(
+        "experiment",
         run=parent.id[:8],  # several runs may share a name
         # a run that is continued under another name keeps its own
         experiment=parent.name,
         notes=parent.params.get("notes", ""),
-        base=parent.tags.get(Tag.BASE, ""),
-        differs=parent.tags.get(Tag.DIFFERS, ""),
+        base=tags.get(Tag.BASE, ""),
+        differs=tags.get(Tag.DIFFERS, ""),
         dataset=dataset.name,
         curated=len(dataset.curated),
         noisy=len(dataset.noisy),
         test=len(dataset.test),
-        cv_lwlrap=metrics[Metric.CV_LWLRAP],
-        fold_lwlrap_mean=metrics[Metric.FOLD_MEAN],
-        fold_lwlrap_std=metrics[Metric.FOLD_STD],
         folds=job.num_folds,
-        class_lwlrap=result.class_lwlrap(),
         warnings=len(job.warnings),
-        best_epoch_gain=metrics.get("best_epoch_gain"),
+        metrics=metrics,
+        class_lwlrap=result.class_lwlrap(),
         rival=rival,
-        started_from=Linked(name=initial, link=f"#/runs/{parent.tags[Tag.INIT_RUN]}") if initial else None,
+        started_from=started_from,
         members=job.members,
-        taught_by=_taught_by(job, parent),
-        corrected=_corrected(job, metrics),
-        leaks=Tag.LEAKS in parent.tags,
+        taught_by=taught_by,
+        corrected=corrected,
+        leaks=Tag.LEAKS in tags,
     )
-
-
-def _corrected(job: Job, metrics: Mapping[str, float]) -> Corrected | None:
-    if not job.recipe.labels.corrections:
-        return None
-    changed = (job.corrected != job.dataset.curated.labels).any(axis=1) & ~job.removed
-    return Corrected(metrics["cv_lwlrap_corrected"], int(changed.sum()), int(job.removed.sum()))
-
-
-def _taught_by(job: Job, parent: Run) -> TaughtBy | None:
-    run, name = parent.tags.get(Tag.TEACHER_RUN), parent.tags.get(Tag.TEACHER_NAME)
-    if not (run and name and isinstance(job.recipe, Experiment)):
-        return None
-    shares = job.recipe.teacher
-    return TaughtBy(name=name, link=f"#/runs/{run}", curated=shares.curated, noisy=shares.noisy)

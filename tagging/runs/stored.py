@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def class_columns(predictions: pd.DataFrame) -> list[str]:
 
 
 def prediction_table(
-    fnames: Sequence[str], probabilities: np.ndarray, classes: Sequence[str], **columns: int | np.ndarray
+    fnames: Iterable[str], probabilities: np.ndarray, classes: Iterable[str], **columns: int | np.ndarray
 ) -> pd.DataFrame:
     """Return fname, further columns and one float32 column a class, of probabilities [n, C]."""
     head = pd.DataFrame({"fname": list(fnames), **columns})

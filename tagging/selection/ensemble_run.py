@@ -15,7 +15,7 @@ from tagging.errors import UserError
 from tagging.jobs.train import ending
 from tagging.metrics import lwlrap
 from tagging.progress import say
-from tagging.report.pages import EnsembleSummary, MemberRow, describe_ensemble
+from tagging.report.pages import MemberRow, page
 from tagging.runs.finished import latest_run
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.members import Ensemble
@@ -75,8 +75,7 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
                 store.log_shown_table(run.id, table, f"tables/{table_name}.parquet")
             for figure_name, figure in record.figures.items():
                 store.log_figure(run.id, figure, f"figures/{figure_name}.png")
-            summary = _summary(store, run, ensemble, oof, metrics, record, result.class_lwlrap())
-            result.publish(store, run, describe_ensemble(summary))
+            result.publish(store, run, _page(store, run, ensemble, oof, metrics, record, result.class_lwlrap()))
     return store.get(run.id)
 
 
@@ -138,7 +137,7 @@ def _shares(ensemble: Ensemble) -> list[str]:
     return [member.run.name if equal else f"{member.run.name} {member.weight:.3f}" for member in ensemble.members]
 
 
-def _summary(
+def _page(
     store: Store,
     run: Run,
     ensemble: Ensemble,
@@ -146,9 +145,10 @@ def _summary(
     metrics: Mapping[str, float],
     record: SelectionRecord,
     class_lwlrap: Mapping[str, float],
-) -> EnsembleSummary:
+) -> str:
     test = store.list_files(run.id, split_folder("test"))
-    return EnsembleSummary(
+    return page(
+        "ensemble",
         run=run.id[:8],
         method=ensemble.method,
         how=record.how,
