@@ -8,8 +8,7 @@ from tagging.errors import UserError
 from tagging.progress import say
 from tagging.runs.finished import open_store
 from tagging.runs.members import ensemble_of
-from tagging.selection.candidates import required
-from tagging.selection.pool import arrays_of, read_candidates
+from tagging.selection.candidates import arrays_of, read_candidates, required
 from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.ownership import close_abandoned, link_launch
 from tagging.tracking.store import Run, Store

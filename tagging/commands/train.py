@@ -12,8 +12,7 @@ from tagging.jobs.inputs import Labelled, read_labelled
 from tagging.jobs.prepare import job_of
 from tagging.jobs.train import train_job
 from tagging.progress import say, warn
-from tagging.runs.finished import fold_runs, open_store
-from tagging.tracking.ownership import close_abandoned
+from tagging.runs.finished import fold_runs, open_store_to_train
 from tagging.tracking.store import Run, Store
 
 
@@ -26,9 +25,7 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
     """
     labelled = labelled or read_labelled(recipe)
     check_machine(recipe)  # what the machine cannot do stops before any work
-    store = open_store()
-    for closed in close_abandoned(store):
-        say(f"run {closed.title} was left RUNNING by a process that died; it is marked as KILLED")
+    store = open_store_to_train()
     job = job_of(recipe, store, labelled)
     data = job.dataset
     say(

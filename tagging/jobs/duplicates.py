@@ -39,7 +39,7 @@ def duplicates(dataset: Dataset, same: dict[str, np.ndarray], folds: np.ndarray)
     `same` numbers the sounds of each split, curated, noisy and test, alike; `folds` [N] are the curated clips'.
     """
     groups: dict[int, list[_Clip]] = {}
-    for split, clips in (("curated", dataset.curated), ("noisy", dataset.noisy), ("test", dataset.test)):
+    for split, clips in dataset.splits.items():
         for row, (number, fname) in enumerate(zip(same[split].tolist(), clips.fnames, strict=True)):
             fold = int(folds[row]) if split == "curated" else None
             labels = tuple(dataset.classes[index] for index in np.flatnonzero(clips.labels[row]))

@@ -78,14 +78,6 @@ class ExperimentJob(Job):
             trusted=self.trusted,
         )
 
-    def identity(self) -> dict[str, str]:
-        """Return the tags of what is computed, on which data."""
-        own = {
-            "weights.sha256": self.weights,
-            "teacher.sha256": self.soft_targets.digest if self.soft_targets else "",
-        }
-        return {**super().identity(), **{tag: value for tag, value in own.items() if value}}
-
     def _sources(self) -> list[str]:
         """Return the digests of the sound, of the initial weights, and of the teacher's probabilities."""
         return [
@@ -106,9 +98,11 @@ class ExperimentJob(Job):
 
     @property
     def tags(self) -> dict[str, str]:
-        """Its initial run, its teacher, and whether labels leak by them."""
+        """Its initial weights and run, its teacher and the teacher's probabilities, and whether labels leak by them."""
         initial, teacher = self.initial, self.teacher
         return {
+            **({"weights.sha256": self.weights} if self.weights else {}),
+            **({"teacher.sha256": self.soft_targets.digest} if self.soft_targets else {}),
             **({Tag.INIT_RUN: initial.run.id, Tag.INIT_NAME: initial.run.name} if initial else {}),
             **({Tag.TEACHER_RUN: teacher.id, Tag.TEACHER_NAME: teacher.name} if teacher else {}),
             **leak_tags(self._leaks),

@@ -97,10 +97,6 @@ class Job(ABC):
             Tag.DATA_FOLDS: digest(sorted(f"{fname}\t{fold}" for fname, fold in zip(fnames, self.folds, strict=True))),
         }
 
-    def identity(self) -> dict[str, str]:
-        """Return the tags of what is computed, on which data."""
-        return {Tag.FINGERPRINT: self.fingerprint(), **self.data_tags()}
-
     def fingerprint(self) -> str:
         """Return the sha256 of all that decides the numbers: config, classes, labels, folds and what they come from."""
         rows = json.dumps([self.dataset.classes, self._label_rows()])

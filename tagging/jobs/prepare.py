@@ -29,6 +29,7 @@ from tagging.progress import decoding_bar
 from tagging.report.wording import count
 from tagging.tracking.store import Store
 
+ONE_CLASS = "there is one class, {!r}, so that lwlrap is 1 whatever a network learns; add another"
 Prepare = Callable[[Experiment], ExperimentJob]
 
 
@@ -65,12 +66,7 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
         rows[name] = first + np.flatnonzero(mask)
         first += len(mask)
     curated, noisy = usable["curated"], usable["noisy"]
-    dataset = replace(
-        dataset,
-        curated=dataset.curated.keep(curated),
-        noisy=dataset.noisy.keep(noisy),
-        test=dataset.test.keep(usable["test"]),
-    )
+    dataset = replace(dataset, **{name: clips.keep(usable[name]) for name, clips in dataset.splits.items()})
     sounds = same_sound(features)
     same = {name: sounds[some] for name, some in rows.items()}
     folds = _folds(experiment, dataset.curated, same["curated"])
@@ -97,7 +93,7 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
             *_idle_selection(experiment, lists),
             *absent_classes(folds, trained_on, dataset.classes),
             *uneven(folds, dataset.curated, experiment.folds.group),
-            *_single_class(dataset),
+            *([ONE_CLASS.format(dataset.classes[0])] if len(dataset.classes) == 1 else []),
         ),
     )
     _check_sources(job)
@@ -115,11 +111,10 @@ def _weights_digest(experiment: Experiment) -> str:
 
 def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
     """Map the log-mels of all clips, in the order curated, noisy, test; compute the missing ones."""
-    files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
     with decoding_bar("clip") as bar:
         return open_store(
             project.root() / "data" / "features",
-            files,
+            dataset.paths,
             dataset.folder,
             front_end_of(experiment.features).settings,
             experiment.features.precision,
@@ -127,13 +122,6 @@ def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
             bar.reach,
             experiment.threads,
         )
-
-
-def _single_class(dataset: Dataset) -> list[str]:
-    """Warn where there is nothing to tell apart."""
-    if len(dataset.classes) > 1:
-        return []
-    return [f"there is one class, {dataset.classes[0]!r}, so that lwlrap is 1 whatever a network learns; add another"]
 
 
 def _idle_selection(experiment: Experiment, lists: LabelLists) -> list[str]:
@@ -151,8 +139,7 @@ def _readable(
     experiment: Experiment, dataset: Dataset, features: FeatureStore
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return which clips have log-mels, and which are left out where that is asked for; else stop."""
-    splits = {"curated": dataset.curated, "noisy": dataset.noisy, "test": dataset.test}
-    paths = [path for clips in splits.values() for path in clips.paths]
+    paths = dataset.paths
     problems = [f"{paths[row]}: {reason}" for row, reason in sorted(features.errors.items())]
     if problems and not experiment.data.skip_unreadable:
         raise UserError(
@@ -160,8 +147,8 @@ def _readable(
             f"{count(len(problems), 'file')} cannot be used: mend them, or leave them out with --skip-unreadable",
         )
     usable = np.array([row not in features.errors for row in range(len(paths))], dtype=bool)
-    ends = np.cumsum([len(clips) for clips in splits.values()])
-    masks = dict(zip(splits, np.split(usable, ends[:-1]), strict=True))
+    ends = np.cumsum([len(clips) for clips in dataset.splits.values()])
+    masks = dict(zip(dataset.splits, np.split(usable, ends[:-1]), strict=True))
     return masks, [f"{LEFT_OUT}{problem}" for problem in problems]
 
 
@@ -177,7 +164,7 @@ def _folds(experiment: Experiment, curated: Clips, same: np.ndarray) -> np.ndarr
 def _sound_notes(dataset: Dataset, features: FeatureStore, rows: dict[str, np.ndarray]) -> list[str]:
     """Return which clips were resampled, averaged, silent or very short, one line a kind of note."""
     found: dict[str, list[str]] = {}
-    for name, clips in (("curated", dataset.curated), ("noisy", dataset.noisy), ("test", dataset.test)):
+    for name, clips in dataset.splits.items():
         for row, fname in zip(rows[name], clips.fnames, strict=True):
             for note in features.notes[row]:
                 found.setdefault(note, []).append(fname)
@@ -193,9 +180,14 @@ def _check_sources(job: ExperimentJob) -> None:
     sampling = job.recipe.sampling
     problems = []
     if sampling.noisy and not job.noisy_pool.any():
+        if not len(job.dataset.noisy):
+            lack = f"{job.dataset.name} has no noisy clips"
+        elif job.dropped.all():
+            lack = f"labels.noisy_selection drops all {len(job.dropped)}"
+        else:
+            lack = "no noisy clip is trusted"
         problems.append(
-            f"sampling.noisy is {sampling.noisy:g}, but {_lack_of_noise(job)}; "
-            "give --set sampling.curated=1 sampling.noisy=0"
+            f"sampling.noisy is {sampling.noisy:g}, but {lack}; give --set sampling.curated=1 sampling.noisy=0"
         )
     if sampling.trusted and not job.trusted.any():
         problems.append(
@@ -204,11 +196,3 @@ def _check_sources(job: ExperimentJob) -> None:
         )
     if problems:
         raise UserError(*problems)
-
-
-def _lack_of_noise(job: ExperimentJob) -> str:
-    if not len(job.dataset.noisy):
-        return f"{job.dataset.name} has no noisy clips"
-    if job.dropped.all():
-        return f"labels.noisy_selection drops all {len(job.dropped)}"
-    return "no noisy clip is trusted"

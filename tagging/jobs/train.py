@@ -19,8 +19,7 @@ from tagging.jobs.job import Job
 from tagging.masking import showable
 from tagging.progress import say, warn
 from tagging.runs.finished import fold_runs, latest_run, rivals
-from tagging.runs.result import fold_scores
-from tagging.runs.sanity import CONSTANT, far_below, predicts_constant
+from tagging.runs.result import CONSTANT, far_below, fold_scores, predicts_constant
 from tagging.runs.stored import read_predictions
 from tagging.tracking.ownership import link_launch, own
 from tagging.tracking.place import work_folder
@@ -87,7 +86,8 @@ def _train_missing(job: Job, run: Run, store: Store) -> None:
 def identity_tags(job: Job) -> dict[str, object]:
     """Return the tags of what a job computes, on which data, from which runs, by which code."""
     return {
-        **job.identity(),
+        Tag.FINGERPRINT: job.fingerprint(),
+        **job.data_tags(),
         **job.tags,
         **code_tags(),
         "warnings": len(job.warnings),

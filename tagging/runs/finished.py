@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from tagging.contract import DATA_TAGS, FOLDED, TRAINED, File, Kind, Metric, Tag
 from tagging.errors import UserError
-from tagging.progress import warn
+from tagging.progress import say, warn
 from tagging.report.wording import count
 from tagging.runs.stored import read_folds
 from tagging.tracking.finder import restore
-from tagging.tracking.ownership import adopt_launch, link_launch, mark_launch
+from tagging.tracking.ownership import adopt_launch, close_abandoned, link_launch, mark_launch
 from tagging.tracking.place import owner_tag
 from tagging.tracking.store import Run, Store
 
@@ -23,6 +23,14 @@ def open_store() -> Store:
     store = Store.connect()
     if launch:
         mark_launch(store, launch)
+    return store
+
+
+def open_store_to_train() -> Store:
+    """Open the store as `open_store` does, and end, with a line each, the runs that processes left RUNNING and died."""
+    store = open_store()
+    for closed in close_abandoned(store):
+        say(f"run {closed.title} was left RUNNING by a process that died; it is marked as KILLED")
     return store
 
 

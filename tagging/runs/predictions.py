@@ -115,6 +115,12 @@ def has_split(store: Store, run: Run, split: str, folds: Sequence[int]) -> bool:
     return {split_path(split, fold) for fold in folds} <= set(store.list_files(run.id, split_folder(split)))
 
 
+def count_test(store: Store, run: Run) -> int:
+    """Return the number of test clips that a run has predicted."""
+    tables = store.list_files(run.id, split_folder("test"))
+    return len(read_predictions(store, run, tables[0])) if tables else 0
+
+
 def blended_test(store: Store, run: Run) -> pd.DataFrame:
     """Return a run's probabilities for the test clips: the geometric mean over the folds that it predicts with.
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tagging import RECIPE_VERSION
 from tagging.config import told_apart
-from tagging.contract import DATA_TAGS, File, Kind, Metric, Tag, split_folder, split_path
+from tagging.contract import DATA_TAGS, File, Kind, Metric, Tag, split_path
 from tagging.errors import UserError
 from tagging.jobs.train import ending
 from tagging.metrics import lwlrap
@@ -19,9 +19,9 @@ from tagging.report.pages import MemberRow, page
 from tagging.runs.finished import latest_run
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.members import Ensemble
-from tagging.runs.predictions import OutOfFold, blend_members, has_split
+from tagging.runs.predictions import OutOfFold, blend_members, count_test, has_split
 from tagging.runs.result import Result, fold_metrics
-from tagging.runs.stored import left_out, prediction_table, read_predictions
+from tagging.runs.stored import left_out, prediction_table
 from tagging.tracking.files import Figure
 from tagging.tracking.ownership import own
 from tagging.tracking.provenance import code_tags, log_provenance
@@ -146,7 +146,6 @@ def _page(
     record: SelectionRecord,
     class_lwlrap: Mapping[str, float],
 ) -> str:
-    test = store.list_files(run.id, split_folder("test"))
     return page(
         "ensemble",
         run=run.id[:8],
@@ -154,7 +153,7 @@ def _page(
         how=record.how,
         dataset=run.dataset,
         curated=len(oof.fnames),
-        test=len(read_predictions(store, run, test[0])) if test else 0,
+        test=count_test(store, run),
         metrics=metrics,
         class_lwlrap=class_lwlrap,
         gain=record.gain,
