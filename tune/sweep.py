@@ -32,9 +32,9 @@ from tune.callbacks import AlikeFailures
 from tune.check import check_space
 from tune.records import TrialRecord, best, common_error, records
 from tune.schema import Space, SweepPlan
+from tune.searcher import STUDY
 from tune.session import check_start
 from tune.space import digest, fields_digest, load_space, some_trial, trials_of
-from tune.study import FILE as STUDY
 from tune.tuner import run_all
 
 
@@ -162,8 +162,13 @@ def _finish(
             say(store.where_to_look(run))
             failures = AlikeFailures()
             run_all(store, SweepPlan(run.id, run.name, space, data, store.uri), address, job, failures)
+            from tune.report import summarise_sweep  # with Matplotlib
+
             trials = records(store, run)
-            _log_results(store, run, space, trials)
+            log_scaled = [path for path, bounds in space.space.items() if bounds.kind == "loguniform"]
+            summarise_sweep(store, store.get(run.id), trials, log_scaled, space.objectives, space.notes)
+            if (study := work_folder() / run.id / STUDY).is_file():
+                store.log_file(run.id, study)
             _check_ended(trials, trials_of(space), failures, resume_by)
             winner = _winner(trials)
     except KeyboardInterrupt:
@@ -172,15 +177,6 @@ def _finish(
     run = store.get(run.id)
     _print_result(store, run, winner)
     return run
-
-
-def _log_results(store: Store, run: Run, space: Space, trials: list[TrialRecord]) -> None:
-    from tune.report import summarise_sweep  # with Matplotlib
-
-    log_scaled = [path for path, bounds in space.space.items() if bounds.kind == "loguniform"]
-    summarise_sweep(store, store.get(run.id), trials, log_scaled, space.objectives, space.notes)
-    if (study := work_folder() / run.id / STUDY).is_file():
-        store.log_file(run.id, study)
 
 
 def _check_ended(trials: list[TrialRecord], wanted: int, failures: AlikeFailures, resume_by: str) -> None:

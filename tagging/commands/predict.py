@@ -60,7 +60,7 @@ def tag_folder(
     overrides: Sequence[str] = (),
     files: Sequence[Path] | None = None,
 ) -> pd.DataFrame:
-    """Tag the sound in a folder, or one file, as `predicting.folder.tag_files` does; return its table.
+    """Tag the sound in a folder, or one file, as `predicting.tagger.tag_files` does; return its table.
 
     Prints the `top` likeliest classes of each clip; `out` is a CSV file to write all to, `files` what `sound_at` found.
     Raises UserError if there is no sound, PartlyDone at the end if some of it could not be read and is left out.
@@ -68,7 +68,7 @@ def tag_folder(
     store, run = open_run(run_text)
     warn_of_untrained(store, run)
     files = files or sound_at(folder, warn)
-    from tagging.predicting.folder import likeliest, tag_files, write_tags
+    from tagging.predicting.tagger import likeliest, tag_files, write_tags
 
     table, problems = tag_files(store, run, folder, files, overrides)
     try:

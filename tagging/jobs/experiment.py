@@ -41,7 +41,7 @@ class ExperimentJob(Job):
     """
 
     kind: ClassVar[str] = Kind.EXPERIMENT
-    tables: ClassVar[tuple[str, ...]] = ("oof", "oof_tiles")
+    tables: ClassVar[tuple[str, ...]] = (File.OOF, File.OOF_TILES)
     learns_from: ClassVar[str] = "sound"
 
     recipe: Experiment

@@ -52,7 +52,7 @@ class Job(ABC):
     """
 
     kind: ClassVar[str]  # of the run
-    tables: ClassVar[tuple[str, ...]]  # of out-of-fold predictions
+    tables: ClassVar[tuple[str, ...]]  # paths of out-of-fold predictions
     learns_from: ClassVar[str]  # as messages name it
 
     recipe: AnyRecipe

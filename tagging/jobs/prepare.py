@@ -29,7 +29,6 @@ from tagging.progress import decoding_bar
 from tagging.report.wording import count
 from tagging.tracking.store import Store
 
-ONE_CLASS = "there is one class, {!r}, so that lwlrap is 1 whatever a network learns; add another"
 Prepare = Callable[[Experiment], ExperimentJob]
 
 
@@ -65,12 +64,15 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
     for name, mask in usable.items():
         rows[name] = first + np.flatnonzero(mask)
         first += len(mask)
-    curated, noisy = usable["curated"], usable["noisy"]
-    dataset = replace(dataset, **{name: clips.keep(usable[name]) for name, clips in dataset.splits.items()})
+    curated, noisy, test = usable["curated"], usable["noisy"], usable["test"]
+    dataset = replace(
+        dataset, curated=dataset.curated.keep(curated), noisy=dataset.noisy.keep(noisy), test=dataset.test.keep(test)
+    )
     sounds = same_sound(features)
     same = {name: sounds[some] for name, some in rows.items()}
     folds = _folds(experiment, dataset.curated, same["curated"])
     trained_on = np.where(lists.removed[:, None], 0, lists.corrected)[curated]
+    alone = f"there is one class, {dataset.classes[0]!r}, so that lwlrap is 1 whatever a network learns; add another"
     job = ExperimentJob(
         recipe=experiment,
         dataset=dataset,
@@ -93,7 +95,7 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
             *_idle_selection(experiment, lists),
             *absent_classes(folds, trained_on, dataset.classes),
             *uneven(folds, dataset.curated, experiment.folds.group),
-            *([ONE_CLASS.format(dataset.classes[0])] if len(dataset.classes) == 1 else []),
+            *([alone] if len(dataset.classes) == 1 else []),
         ),
     )
     _check_sources(job)

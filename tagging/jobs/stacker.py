@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.config import Stacker
-from tagging.contract import File, Kind, Metric, Tag
+from tagging.contract import LEFT_OUT, File, Kind, Metric, Tag
 from tagging.data.dataset import Dataset
 from tagging.data.folds import absent_classes
 from tagging.errors import UserError
@@ -51,7 +51,7 @@ class StackerJob(Job):
     """
 
     kind: ClassVar[str] = Kind.STACKER
-    tables: ClassVar[tuple[str, ...]] = ("oof",)  # a mean over tiles goes in, so that there is nothing a tile
+    tables: ClassVar[tuple[str, ...]] = (File.OOF,)  # a mean over tiles goes in, so that there is nothing a tile
     learns_from: ClassVar[str] = "members' predictions"
 
     recipe: Stacker
@@ -225,6 +225,7 @@ def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> Stacker
     runs = find_base_runs(stacker, dataset.name, store)
     assigned = read_folds(store, runs[0]).set_index("fname")["fold"]
     known = np.isin(dataset.curated.fnames, assigned.index)
+    unknown = f"{LEFT_OUT}{count(int((~known).sum()), 'curated clip')} that the members were not trained on"
     dataset = replace(dataset, curated=dataset.curated.keep(known))
     _check_data(dataset, runs[0])
     folds = np.array(assigned.loc[list(dataset.curated.fnames)], np.int64)
@@ -240,7 +241,7 @@ def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> Stacker
         label_lists=lists.paths,
         warnings=(
             *dataset.warnings,
-            *_left_out(known),
+            *([] if known.all() else [unknown]),
             *lists.warnings,
             *absent_classes(folds, trained_on, dataset.classes),
         ),
@@ -253,12 +254,6 @@ def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> Stacker
     job.check_folds_to_run()
     _check_gate(job)
     return job
-
-
-def _left_out(known: np.ndarray) -> list[str]:
-    if known.all():
-        return []
-    return [f"left out: {count(int((~known).sum()), 'curated clip')} that the members were not trained on"]
 
 
 def _check_data(dataset: Dataset, run: Run) -> None:

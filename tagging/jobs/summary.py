@@ -33,21 +33,23 @@ def summarise(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> 
     if job.predicting_epoch:
         histories = {fold: _history(store, folds[fold]) for fold in sorted(folds)}
         if job.predicting_epoch == "best":
-            metrics["best_epoch_gain"] = _best_epoch_gain(histories)
+            # bounds from above what choosing the epoch on the fold that is then reported can have brought
+            scores = [history["val_lwlrap"] for history in histories.values()]
+            metrics["best_epoch_gain"] = float(np.mean([score.max() - score.iloc[-1] for score in scores]))
         store.log_figure(parent.id, figures.learning_curves(parent.name, histories), "figures/learning_curves.png")
     if len(folds) < job.num_folds:
         store.log_metrics(parent.id, metrics)
         return metrics
-    pooled = {table: _pooled(job, folds, store, table) for table in job.tables}
-    for name, table in pooled.items():
-        store.log_table(parent.id, table, f"predictions/{name}.parquet")
+    pooled = {path: _pooled(job, folds, store, path) for path in job.tables}
+    for path, table in pooled.items():
+        store.log_table(parent.id, table, path)
     dataset = job.dataset
     result = Result(
         classes=dataset.classes,
         fnames=dataset.curated.fnames,
         folds=job.folds,
         truth=dataset.curated.labels,
-        probabilities=pooled["oof"][list(dataset.classes)].to_numpy(),
+        probabilities=pooled[File.OOF][list(dataset.classes)].to_numpy(),
         corrected=job.corrected,
         kept=~job.removed,
     )
@@ -59,15 +61,6 @@ def summarise(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> 
     return metrics
 
 
-def _best_epoch_gain(histories: Mapping[int, pd.DataFrame]) -> float:
-    """Return how far val_lwlrap of the best epochs lies above that of the last ones, the mean over folds.
-
-    It bounds from above what choosing the epoch on the fold that is then reported can have brought.
-    """
-    scores = [history["val_lwlrap"] for history in histories.values()]
-    return float(np.mean([score.max() - score.iloc[-1] for score in scores]))
-
-
 def _history(store: Store, fold: Run) -> pd.DataFrame:
     with store.reading(fold.id, f"{File.CHECKPOINTS}/last/state.json") as local:
         records = [EpochRecord(**record).as_dict() for record in json.loads(local.read_bytes())["history"]]
@@ -76,21 +69,19 @@ def _history(store: Store, fold: Run) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def _pooled(job: Job, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
-    """Join the folds' parts in the order of the curated clips."""
-    joined = pd.concat([_part(job, fold, folds[fold], store, table) for fold in sorted(folds)], ignore_index=True)
-    order = {fname: row for row, fname in enumerate(job.dataset.curated.fnames)}
+def _pooled(job: Job, folds: Mapping[int, Run], store: Store, path: str) -> pd.DataFrame:
+    """Join the folds' tables in the order of the curated clips; UserError where one holds other clips or classes."""
+    fnames, parts = job.dataset.curated.fnames, []
+    for fold, run in sorted(folds.items()):
+        part = read_predictions(store, run, path, tiles=path == File.OOF_TILES)
+        held_out = {fnames[row] for row in np.flatnonzero(job.folds == fold)}
+        if set(part["fname"]) != held_out or class_columns(part) != list(job.dataset.classes):
+            what = f"{path} holds other clips or classes than fold {fold} has"
+            raise UserError(f"{run.title}: {what}; train the run again")
+        parts.append(part)
+    joined = pd.concat(parts, ignore_index=True)
+    order = {fname: row for row, fname in enumerate(fnames)}
     return joined.iloc[np.argsort(joined["fname"].map(order), kind="stable")].reset_index(drop=True)
-
-
-def _part(job: Job, fold: int, run: Run, store: Store, table: str) -> pd.DataFrame:
-    """Return a fold's predictions of its held-out clips; UserError where its file holds other clips."""
-    path = f"predictions/{table}.parquet"
-    part = read_predictions(store, run, path, tiles=table == "oof_tiles")
-    held_out = [job.dataset.curated.fnames[row] for row in np.flatnonzero(job.folds == fold)]
-    if set(part["fname"]) != set(held_out) or class_columns(part) != list(job.dataset.classes):
-        raise UserError(f"{run.title}: {path} holds other clips or classes than fold {fold} has; train the run again")
-    return part
 
 
 def _rival(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:

@@ -24,22 +24,18 @@ def user_codes(recipe: AnyRecipe) -> dict[str, UserCode]:
     """
     if isinstance(recipe, Stacker):
         return {}
-    return {where: _code(where, section) for where, section in _sections(recipe).items()}
-
-
-def _sections(experiment: Experiment) -> dict[str, UserFile]:
-    found: dict[str, Any] = {"model": experiment.model}
-    found |= {f"loss.{source}": getattr(experiment.loss, source) for source in _SOURCES}
-    found |= {f"augment.python.{place}": one for place, one in enumerate(experiment.augment.python)}
-    return {where: section for where, section in found.items() if isinstance(section, UserFile)}
-
-
-def _code(where: str, section: UserFile) -> UserCode:
-    # a relative path in an experiment's file is meant from the project's root
-    path = project.root() / Path(section.file).expanduser()
-    kind = "function" if hasattr(section, "function") else "class"
-    digest = section.sha256 or hashlib.sha256(read(path, where)).hexdigest()
-    return UserCode(where, kind, getattr(section, kind), section.arguments, digest, path)
+    sections: dict[str, Any] = {"model": recipe.model}
+    sections |= {f"loss.{source}": getattr(recipe.loss, source) for source in _SOURCES}
+    sections |= {f"augment.python.{place}": one for place, one in enumerate(recipe.augment.python)}
+    codes = {}
+    for where, section in sections.items():
+        if isinstance(section, UserFile):
+            # a relative path in an experiment's file is meant from the project's root
+            path = project.root() / Path(section.file).expanduser()
+            kind = "function" if hasattr(section, "function") else "class"
+            digest = section.sha256 or hashlib.sha256(read(path, where)).hexdigest()
+            codes[where] = UserCode(where, kind, getattr(section, kind), section.arguments, digest, path)
+    return codes
 
 
 def settled(experiment: Experiment) -> Experiment:

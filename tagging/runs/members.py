@@ -38,6 +38,11 @@ class Ensemble:
         """The members' runs."""
         return [member.run for member in self.members]
 
+    @property
+    def shares(self) -> str:
+        """The members' names, with their weights where these are not all the same."""
+        return ", ".join(weighted_names([run.name for run in self.runs], [member.weight for member in self.members]))
+
     def blend(self, probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Return the weighted mean [n, C] of the members' probabilities, one [n, C] each, in their order."""
         return weighted_mean(probabilities, [member.weight for member in self.members], self.method)
@@ -54,6 +59,12 @@ class Ensemble:
             for member in self.members
         ]
         return {"method": self.method, "members": members}
+
+
+def weighted_names(names: Sequence[str], weights: Sequence[float]) -> list[str]:
+    """Return names with their weights, without them where all are the same."""
+    equal = len({round(weight, 9) for weight in weights}) == 1
+    return [name if equal else f"{name} {weight:.3f}" for name, weight in zip(names, weights, strict=True)]
 
 
 def ensemble_of(method: Method, runs: Sequence[Run], weights: Sequence[float]) -> Ensemble:

@@ -66,7 +66,7 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
         with ending(store, run):
             store.log_json(run.id, ensemble.as_json(), File.ENSEMBLE)
             log_provenance(store, run.id)
-            blend = {"method": ensemble.method, "size": len(ensemble.members), "members": ", ".join(_shares(ensemble))}
+            blend = {"method": ensemble.method, "size": len(ensemble.members), "members": ensemble.shares}
             store.log_params(run.id, {**{f"ensemble.{key}": value for key, value in blend.items()}, **record.params})
             result = result_of(ensemble, oof)
             metrics = log_predictions(store, run, ensemble, result) | dict(record.metrics)
@@ -118,7 +118,7 @@ def _check_there(store: Store, ensemble: Ensemble) -> None:
 
 def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run:
     first = ensemble.runs[0]
-    blend = f"{ensemble.method} mean of {len(ensemble.members)}: {', '.join(_shares(ensemble))}"
+    blend = f"{ensemble.method} mean of {len(ensemble.members)}: {ensemble.shares}"
     tags = {
         Tag.FINGERPRINT: fingerprint,
         **{tag: first.tag(tag) for tag in DATA_TAGS},
@@ -129,12 +129,6 @@ def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run
         Tag.APART: blend,  # the column where experiments say how they are unlike each other
     }
     return store.start(first.dataset, Kind.ENSEMBLE, name, tags, {})
-
-
-def _shares(ensemble: Ensemble) -> list[str]:
-    """Return the members' names, with their weights where these are not all the same."""
-    equal = len({round(member.weight, 9) for member in ensemble.members}) == 1
-    return [member.run.name if equal else f"{member.run.name} {member.weight:.3f}" for member in ensemble.members]
 
 
 def _page(

@@ -20,8 +20,9 @@ from tagging.ensemble.subsets import Limits, count_subsets
 from tagging.progress import say, warn
 from tagging.report import selection as pictures
 from tagging.report.wording import beside, count
+from tagging.runs.members import weighted_names
 from tagging.selection.candidates import seed_spread
-from tagging.selection.choose import Choice
+from tagging.selection.choose import Choice, best_by_size
 from tagging.selection.ensemble_run import SelectionRecord
 from tagging.selection.settings import SelectionSettings
 from tagging.tracking.files import Figure
@@ -44,7 +45,7 @@ class SelectionReport:
         self.runs, self.pool, self.choice, self.settings = runs, pool, choice, settings
         self.blend = blend = choice.chosen.blend
         bootstrap = Bootstrap(pool)
-        compared = dict(choice.by_size)
+        compared = best_by_size(choice.enumerations)
         compared |= {name: one for name, one in choice.selections.items() if name not in choice.enumerations}
         self.blends = _blends(pool, compared, bootstrap, "nested_lwlrap" if settings.by == "nested" else "cv_lwlrap")
         (self.interval,) = bootstrap.intervals([blend])
@@ -112,7 +113,7 @@ def _blends(pool: Pool, compared: Mapping[str, Selection], bootstrap: Bootstrap,
     rows = [
         {
             "way": name,
-            "members": ", ".join(_member_names(pool, one.blend)),
+            "members": ", ".join(weighted_names([pool.names[each] for each in one.blend.members], one.blend.weights)),
             "cv_lwlrap": one.score,
             "nested_lwlrap": one.nested,
             "low": interval.low,
@@ -123,13 +124,6 @@ def _blends(pool: Pool, compared: Mapping[str, Selection], bootstrap: Bootstrap,
         )
     ]
     return pd.DataFrame(rows).sort_values(by, ascending=False, kind="stable", ignore_index=True)
-
-
-def _member_names(pool: Pool, blend: Blend) -> list[str]:
-    """Return the names of a blend's members, with their weights where these are not all the same."""
-    pairs = zip(blend.members, blend.weights, strict=True)
-    equal = len(set(blend.weights)) == 1
-    return [pool.names[one] if equal else f"{pool.names[one]} {weight:.3f}" for one, weight in pairs]
 
 
 def print_report(report: SelectionReport) -> None:
