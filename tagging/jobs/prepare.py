@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -170,12 +170,8 @@ def _sound_notes(dataset: Dataset, features: FeatureStore, rows: dict[str, np.nd
         for row, fname in zip(rows[name], clips.fnames, strict=True):
             for note in features.notes[row]:
                 found.setdefault(note, []).append(fname)
-    return [f"{note}: {_few(fnames)}" for note, fnames in found.items()]
-
-
-def _few(fnames: Sequence[str]) -> str:
-    shown = ", ".join(fnames[:5])
-    return shown if len(fnames) <= 5 else f"{shown} and {len(fnames) - 5} more"
+    more = {note: f" and {len(fnames) - 5} more" if len(fnames) > 5 else "" for note, fnames in found.items()}
+    return [f"{note}: {', '.join(fnames[:5])}{more[note]}" for note, fnames in found.items()]
 
 
 def _check_sources(job: ExperimentJob) -> None:

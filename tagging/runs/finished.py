@@ -114,7 +114,14 @@ def finished_folds(store: Store, run: Run) -> dict[int, Run]:
 def check_lost(store: Store, run: Run) -> None:
     """Raise UserError where folds of a run that was complete are missing now, with what became of each."""
     if lost := lost_folds(store, run):
-        raise UserError(*(f"{run.title} lacks {each}" for each in lost), _how_to_get(run))
+        if run.kind == Kind.TRIAL:
+            how = "`python -m tune promote` makes an experiment of a trial, to be trained anew"
+        else:
+            how = (
+                "the command that trained it trains what it lacks: "
+                f"`python -m tagging train {run.name}`, with the --set and --data of that time"
+            )
+        raise UserError(*(f"{run.title} lacks {each}" for each in lost), how)
 
 
 def lost_folds(store: Store, run: Run) -> list[str]:
@@ -152,12 +159,3 @@ def warn_of_untrained(store: Store, run: Run) -> None:
     if len(there) < len(planned):
         numbers = ", ".join(map(str, there))
         warn(f"{run.title} has {len(there)} of its {count(len(planned), 'fold')} ({numbers}): what it says is theirs")
-
-
-def _how_to_get(run: Run) -> str:
-    if run.kind == Kind.TRIAL:
-        return "`python -m tune promote` makes an experiment of a trial, to be trained anew"
-    return (
-        "the command that trained it trains what it lacks: "
-        f"`python -m tagging train {run.name}`, with the --set and --data of that time"
-    )
