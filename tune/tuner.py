@@ -74,13 +74,7 @@ def share_text(memory: float | None) -> str:
 
 
 def _run_trials(
-    store: Store,
-    plan: SweepPlan,
-    address: str,
-    job: Job,
-    failures: AlikeFailures,
-    gpu: float,
-    trials: int,
+    store: Store, plan: SweepPlan, address: str, job: Job, failures: AlikeFailures, gpu: float, trials: int
 ) -> None:
     """Run trials side by side, each on a share of a GPU, until the sweep has so many."""
     space, cpu, at_once = plan.space, plan.space.resources.cpu, plan.space.resources.at_once

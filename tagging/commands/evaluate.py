@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tagging.commands.printing import print_rows
+from tagging.commands.printing import print_rows, score_text
 from tagging.data.truth import Truth
 from tagging.errors import UserError
 from tagging.progress import say
@@ -68,8 +68,8 @@ def _show_evaluation(
 ) -> None:
     """Print a line a class, the worst first and those without clips last, a line a group, and the CV of `metrics`."""
     rows = [
-        [row["label"], str(row["clips"]), _number(row["lwlrap"]), _bounds(row)]
-        + [_number(row[f"lwlrap_in_{name}"]) for name in truth.groups]
+        [row["label"], str(row["clips"]), score_text(row["lwlrap"]), _bounds(row)]
+        + [score_text(row[f"lwlrap_in_{name}"]) for name in truth.groups]
         for row in evaluation.classes.sort_values("lwlrap", kind="stable").to_dict("records")
     ]
     print_rows(["class", "clips", "lwlrap", "95 % interval", *truth.groups], rows)
@@ -82,7 +82,7 @@ def _show_evaluation(
         accuracy = f"   accuracy {row['accuracy']:.4f}" if "accuracy" in row else ""
         say(f"{name} {row['lwlrap']:.4f}{bounds}{accuracy}")
     if "cv_lwlrap" in metrics:
-        say(f"CV lwlrap {_cv(metrics['cv_lwlrap'], metrics.get('fold_lwlrap_std', np.nan))}")
+        say(f"CV lwlrap {score_text(metrics['cv_lwlrap'], metrics.get('fold_lwlrap_std', np.nan))}")
 
 
 def _show_runs(title: str, runs: Sequence[Scored]) -> None:
@@ -93,8 +93,8 @@ def _show_runs(title: str, runs: Sequence[Scored]) -> None:
     for run in sorted(runs, key=lambda run: -run.scores["lwlrap"][0]):
         whole, *parts = run.scores.to_dict("records")
         name = run.name if names.count(run.name) == 1 else f"{run.name} {run.id[:8]}"
-        scores = [_cv(run.cv_lwlrap, run.spread), _number(whole["lwlrap"]), _bounds(whole)]
-        rows.append([name, *scores, *(_number(part["lwlrap"]) for part in parts)])
+        scores = [score_text(run.cv_lwlrap, run.spread), score_text(whole["lwlrap"]), _bounds(whole)]
+        rows.append([name, *scores, *(score_text(part["lwlrap"]) for part in parts)])
     say(title)
     print_rows(["run", "CV lwlrap", "test", "95 % interval", *groups[1:]], rows)
     known = [run for run in runs if not np.isnan(run.cv_lwlrap)]
@@ -104,14 +104,6 @@ def _show_runs(title: str, runs: Sequence[Scored]) -> None:
             say(f"rank correlation (Spearman) of CV and test, {group}: {correlation:.3f} over {len(known)} runs")
 
 
-def _number(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.4f}"
-
-
 def _bounds(row: Mapping[Hashable, float]) -> str:
     low, high = row["lwlrap_low"], row["lwlrap_high"]
     return "" if np.isnan(low) else f"{low:.4f} to {high:.4f}"
-
-
-def _cv(score: float, spread: float) -> str:
-    return f"{_number(score)} ± {spread:.4f}" if not np.isnan(spread) else _number(score)

@@ -164,27 +164,21 @@ class StackerJob(Job):
             ),
         )
 
-    def fitted(self, fold: int) -> nn.Module:
-        """Return a fold's model, fitted by scikit-learn, as a network on the CPU."""
-        from tagging.jobs.stacker_models import fit
-
-        clips = self.clips(fold, held_out=False)
-        return fit(self.recipe, self.means.cpu().numpy()[clips], self.corrected[clips], fold)
-
     def _fit_fold(self, fold: int, run: Run, parent: Run, store: Store) -> None:
         """Fit a model of scikit-learn; log its weights and what it predicts."""
-        from tagging.jobs.stacker_models import WEIGHTS, predict_with
+        from tagging.jobs.stacker_models import WEIGHTS, fit, predict_with
         from tagging.training.checkpoint import Checkpoints, save_weights
 
         started, work = time.monotonic(), work_folder() / run.id
         with ending_early(store.impatient(), run, Checkpoints(work)):
-            model = self.fitted(fold)
+            means, clips = self.means.cpu().numpy(), self.clips(fold, held_out=False)
+            model = fit(self.recipe, means[clips], self.corrected[clips], fold)
             took = time.monotonic() - started
             save_weights(model, work / WEIGHTS)
             store.log_file(run.id, work / WEIGHTS, WEIGHTS.rpartition("/")[0])
             score = self.predict_fold(model, fold, run, parent, store)
             clips = self.clips(fold, held_out=True)
-            val_lwlrap = lwlrap(self.corrected[clips], predict_with(model, self.means.cpu().numpy()[clips]))
+            val_lwlrap = lwlrap(self.corrected[clips], predict_with(model, means[clips]))
             store.log_metrics(run.id, {Metric.BEST_VAL: val_lwlrap, "fit_seconds": took})
             store.finish(run.id, "FINISHED")
         shutil.rmtree(work, ignore_errors=True)

@@ -61,7 +61,18 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
         if run:
             store.reopen(run.id)
         else:
-            run = _start(store, name, ensemble, fingerprint)
+            first = ensemble.runs[0]
+            blend = f"{ensemble.method} mean of {len(ensemble.members)}: {ensemble.shares}"
+            tags = {
+                Tag.FINGERPRINT: fingerprint,
+                **{tag: first.tag(tag) for tag in DATA_TAGS},
+                **code_tags(),
+                Tag.RECIPE: RECIPE_VERSION,
+                **leak_tags(leaks(ensemble.runs)),
+                Tag.DIFFERS: blend,
+                Tag.APART: blend,  # the column where experiments say how they are unlike each other
+            }
+            run = store.start(first.dataset, Kind.ENSEMBLE, name, tags, {})
         warn_of_leaks(leaks(ensemble.runs))
         with ending(store, run):
             store.log_json(run.id, ensemble.as_json(), File.ENSEMBLE)
@@ -114,21 +125,6 @@ def _check_there(store: Store, ensemble: Ensemble) -> None:
             problems.append(f"{run.name} was deleted while the ensemble was made: {error}")
     if problems:
         raise UserError(*problems, "or start the same command again, without it")
-
-
-def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run:
-    first = ensemble.runs[0]
-    blend = f"{ensemble.method} mean of {len(ensemble.members)}: {ensemble.shares}"
-    tags = {
-        Tag.FINGERPRINT: fingerprint,
-        **{tag: first.tag(tag) for tag in DATA_TAGS},
-        **code_tags(),
-        Tag.RECIPE: RECIPE_VERSION,
-        **leak_tags(leaks(ensemble.runs)),
-        Tag.DIFFERS: blend,
-        Tag.APART: blend,  # the column where experiments say how they are unlike each other
-    }
-    return store.start(first.dataset, Kind.ENSEMBLE, name, tags, {})
 
 
 def _page(

@@ -57,20 +57,6 @@ class SelectionReport:
         enumeration = choice.enumerations.get(blend.method)
         self.shares = None if enumeration is None else bootstrap.chosen(blend.method, enumeration.kept)
 
-    def params(self) -> dict[str, object]:
-        """Return how the choice was made, as params of the ensemble's run."""
-        settings, pool = self.settings, self.pool
-        return {
-            "select.search": settings.search,
-            "select.by": settings.by,
-            "select.methods": ", ".join(settings.methods),
-            "select.smallest": settings.limits.smallest,
-            "select.largest": settings.limits.largest or len(pool),
-            "select.must": ", ".join(pool.names[one] for one in settings.limits.must),
-            "select.candidates": len(pool),
-            "select.subsets": self.choice.subsets,
-        }
-
     def candidates(self) -> pd.DataFrame:
         """Return a row a candidate: its run, its own score with spreads, its weight, and how often it is chosen."""
         blend, seeds = self.blend, seed_spread(self.runs)
@@ -144,12 +130,25 @@ def print_report(report: SelectionReport) -> None:
 
 def record_of(report: SelectionReport) -> SelectionRecord:
     """Return what the ensemble's run keeps of the choice."""
-    metrics = {Metric.NESTED_LWLRAP: report.choice.chosen.nested, Metric.CV_LOW: report.interval.low}
+    settings, pool, interval = report.settings, report.pool, report.interval
     return SelectionRecord(
         how=_how(report),
         gain=gain(report),
-        params=report.params(),
-        metrics={**metrics, Metric.CV_HIGH: report.interval.high},
+        params={
+            "select.search": settings.search,
+            "select.by": settings.by,
+            "select.methods": ", ".join(settings.methods),
+            "select.smallest": settings.limits.smallest,
+            "select.largest": settings.limits.largest or len(pool),
+            "select.must": ", ".join(pool.names[one] for one in settings.limits.must),
+            "select.candidates": len(pool),
+            "select.subsets": report.choice.subsets,
+        },
+        metrics={
+            Metric.NESTED_LWLRAP: report.choice.chosen.nested,
+            Metric.CV_LOW: interval.low,
+            Metric.CV_HIGH: interval.high,
+        },
         tables={"blends": report.blends, "candidates": report.candidates()},
         figures=report.figures(),
         seed_spread=seed_spread(report.runs),
