@@ -62,15 +62,15 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
             store.reopen(run.id)
         else:
             first = ensemble.runs[0]
-            blend = f"{ensemble.method} mean of {len(ensemble.members)}: {ensemble.shares}"
+            what = f"{ensemble.method} mean of {len(ensemble.members)}: {ensemble.shares}"
             tags = {
                 Tag.FINGERPRINT: fingerprint,
                 **{tag: first.tag(tag) for tag in DATA_TAGS},
                 **code_tags(),
                 Tag.RECIPE: RECIPE_VERSION,
                 **leak_tags(leaks(ensemble.runs)),
-                Tag.DIFFERS: blend,
-                Tag.APART: blend,  # the column where experiments say how they are unlike each other
+                Tag.DIFFERS: what,
+                Tag.APART: what,  # the column where experiments say how they are unlike each other
             }
             run = store.start(first.dataset, Kind.ENSEMBLE, name, tags, {})
         warn_of_leaks(leaks(ensemble.runs))

@@ -145,7 +145,10 @@ def test_a_teacher_without_a_share_is_warned_of(inside: Inside, capsys: pytest.C
 
 def test_a_student_says_whom_it_learnt_from(inside: Inside) -> None:
     source = the_run(inside.store)
-    assert taught(inside, "teacher.run=tiny teacher.noisy=0.5").tags == {
+    student = taught(inside, "teacher.run=tiny teacher.noisy=0.5")
+    assert student.soft_targets
+    assert student.tags == {
+        "teacher.sha256": student.soft_targets.digest,
         "teacher.run": source.id,
         "teacher.name": "tiny",
     }
