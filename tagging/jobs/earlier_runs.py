@@ -67,8 +67,7 @@ def find_initial_run(experiment: Experiment, store: Store) -> tuple[Experiment, 
     with _naming("init.run"):
         run = named_run(store, experiment.init.run, FROM_SOUND, dataset_name(experiment))
         initial = InitialRun(store, run, finished_folds(store, run), stored_experiment(store, run).predict.weights)
-    settled = experiment.init.model_copy(update={"run": run.id})
-    return experiment.model_copy(update={"init": settled}), initial
+    return experiment.changed("init.run", run.id), initial
 
 
 def check_initial_run(initial: InitialRun, job: Job) -> None:
@@ -187,8 +186,7 @@ def find_teacher(experiment: Experiment, store: Store) -> tuple[Experiment, Run 
                 f"{run.title} is a {run.kind or 'foreign run'}; give an ensemble, experiment, stacker or trial"
             )
         check_lost(store, run)
-    settled = teacher.model_copy(update={"run": run.id})
-    return experiment.model_copy(update={"teacher": settled}), run
+    return experiment.changed("teacher.run", run.id), run
 
 
 def soft_targets(teacher: Run, shares: Teacher, job: Job, rows: Mapping[str, np.ndarray], store: Store) -> SoftTargets:

@@ -227,7 +227,7 @@ def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> Stacker
     tiles, lengths = read_tiles(runs, dataset.curated.fnames, store)
     trained_on = np.where(lists.removed[:, None], 0, lists.corrected)
     job = StackerJob(
-        recipe=stacker.model_copy(update={"members": tuple(run.id for run in runs)}),
+        recipe=stacker.changed("members", tuple(run.id for run in runs)),
         dataset=dataset,
         corrected=lists.corrected,
         removed=lists.removed,

@@ -98,8 +98,7 @@ def identity_tags(job: Job) -> dict[str, object]:
 def log_inputs(store: Store, run: Run, job: Job) -> None:
     """Log what the run is made of; done anew when a run is continued, since a kill may have come between."""
     # which folds a start asks for is no part of the run: a later one may bring the rest
-    everything = job.recipe.training.model_copy(update={"folds": ()})
-    recipe = job.recipe.model_copy(update={"training": everything})
+    recipe = job.recipe.changed("training.folds", ())
     params = {path: leaf_text(value) for path, value in flatten(recipe).items()}
     store.log_params(run.id, {path: text for path, text in params.items() if path not in run.params})
     if not store.has_file(run.id, File.CONFIG):
