@@ -86,10 +86,24 @@ class _TestSplit:
 
 
 def _read(store: Store, run: Run, runs: Sequence[Run], data: Path | None) -> _TestSplit:
-    """Read the test split of a run's data set as it is now, with the front ends of `runs`."""
+    """Read the test split of a run's data set as it is now, with the front ends of `runs`.
+
+    Raises UserError where there is none, where the classes are others than the run's, and for undecodable clips.
+    """
     experiments = [stored_experiment(store, each, data=data) for each in runs]
     classes = classes_of(store, run)
-    dataset = _read_dataset(run, experiments[0], classes)
+    title = f"run {run.name} ({run.id}) has no test predictions"
+    try:
+        dataset = read_dataset(data_folder(experiments[0]), dataset_name(experiments[0]))
+    except UserError as error:
+        raise UserError(f"{title}, and its data cannot be read to make them:", *error.problems) from None
+    if not len(dataset.test):
+        raise UserError(
+            f"{title}: {dataset.name} has no test clips; "
+            f"`python -m tagging predict --run {run.name} FOLDER` tags a folder"
+        )
+    if list(dataset.classes) != classes:
+        raise UserError(f"{title}, and {dataset.folder} has other classes now; name the right folder with --data")
     sound = read_with_bar(dataset.test.paths, [front_end_of(each.features) for each in experiments])
     if sound.problems and not (sound.tables and all(each.data.skip_unreadable for each in experiments)):
         raise UserError(*sound.problems, f"{count(len(sound.problems), 'file')} cannot be used; mend them")
@@ -102,20 +116,3 @@ def _log_left_out(store: Store, run: Run, problems: Sequence[str]) -> None:
     known = store.read_text(run.id, File.WARNINGS).splitlines() if store.has_file(run.id, File.WARNINGS) else []
     if lines := [line for problem in problems if (line := f"{LEFT_OUT}{problem}") not in known]:
         store.log_text(run.id, "\n".join([*known, *lines]) + "\n", File.WARNINGS)
-
-
-def _read_dataset(run: Run, experiment: Experiment, classes: Sequence[str]) -> Dataset:
-    """Read the data set as it is now; UserError where it has no test split, or other classes than the run."""
-    title = f"run {run.name} ({run.id}) has no test predictions"
-    try:
-        dataset = read_dataset(data_folder(experiment), dataset_name(experiment))
-    except UserError as error:
-        raise UserError(f"{title}, and its data cannot be read to make them:", *error.problems) from None
-    if not len(dataset.test):
-        raise UserError(
-            f"{title}: {dataset.name} has no test clips; "
-            f"`python -m tagging predict --run {run.name} FOLDER` tags a folder"
-        )
-    if list(dataset.classes) != list(classes):
-        raise UserError(f"{title}, and {dataset.folder} has other classes now; name the right folder with --data")
-    return dataset
