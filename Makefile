@@ -23,7 +23,7 @@ $(READY): requirements.txt
 	$(VENV)/bin/python -m pip install --quiet -r requirements.txt
 	@touch $(READY)
 
-$(CHECKS): $(READY) requirements-dev.txt
+$(CHECKS): $(READY) requirements-pages.txt requirements-dev.txt
 	$(VENV)/bin/python -m pip install --quiet -r requirements-dev.txt
 	@touch $(CHECKS)
 

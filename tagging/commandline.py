@@ -30,7 +30,7 @@ def exit_status(command: Callable[[], None], stopped: str) -> int:
         with interrupting():
             command()
         if (lost := lost_words()) is not None:
-            raise UserError(f"what was printed is not whole: {lost.strerror}")
+            raise UserError(f"the output is incomplete: {lost.strerror}")
     except UserError as error:
         print(*(f"error: {plain(problem)}" for problem in error.problems), sep="\n", file=sys.stderr)
         return error.status

@@ -13,7 +13,7 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 import pytest
 import torch
 
-pytest_plugins = ["tests.trainings"]
+pytest_plugins = ["tests.trainings", "tests.browser"]
 
 # the suite's tensors are small: threads would only wait for each other
 torch.set_num_threads(1)

@@ -50,10 +50,15 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
         {"augment", "config", "data", "ensemble", "features", "inference", "metrics", "models", "progress", "report"}
         | {"runs", "tracking", "training"},
     ),
+    "review": ({"numpy"}, set()),
+    "pages": ({"numpy", "pandas"}, {"data", "metrics", "report", "review", "runs", "tracking"}),
     "predicting": ({"numpy", "pandas", "torch"}, None),
     "selection": ({"numpy", "pandas", "torch", "rich"}, None),
     "packing": ({"torch"}, None),
-    "report": ({"numpy", "pandas", "matplotlib", "jinja2"}, {"metrics"}),
+    "report": (
+        {"numpy", "pandas", "matplotlib", "jinja2", "markupsafe", "soundfile", "filelock", "vl_convert"},
+        {"metrics"},
+    ),
     "tracking": ({"mlflow", "pandas", "filelock", "psutil", "pynvml", "sqlalchemy"}, set()),
     "commands": ({"numpy", "pandas", "torch", "pydantic", "rich"}, None),
     "metrics.py": ({"numpy"}, set()),

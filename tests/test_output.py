@@ -64,7 +64,7 @@ def test_what_a_full_disk_does_not_take_of_the_words_is_told_after_the_work(tmp_
             text=True,
         )
     assert done.returncode == 2
-    assert done.stderr == "warning: Krähe\nerror: what was printed is not whole: No space left on device\n"
+    assert done.stderr == "warning: Krähe\nerror: the output is incomplete: No space left on device\n"
     assert (tmp_path / "a.txt").read_text() == "done"
 
 

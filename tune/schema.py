@@ -168,7 +168,7 @@ class Pbt(Section):
     kind: Literal["pbt"] = "pbt"
     interval: Count = Field(5, description="epochs from one exchange to the next")
     share: float = Field(0.25, gt=0, le=0.5, description="share of the trials that take over weights, and of donors")
-    resample: Probability = Field(0.25, description="probability that a value is drawn anew, not moved by a fifth")
+    resample: Probability = Field(0.25, description="probability that a value is drawn at random, not moved by a fifth")
 
 
 class Resources(Section):

@@ -23,7 +23,7 @@ def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
     train = add_command(commands, "train", "Train the folds of an experiment or of a stacker.", _train)
     add_experiment(train)
-    train.add_argument("--again", action="store_true", help="train anew what is finished already")
+    train.add_argument("--again", action="store_true", help="train a finished run again, from the beginning")
 
     features = add_command(commands, "features", "Compute the log-mels of an experiment's data set.", _features)
     add_experiment(features)

@@ -31,7 +31,7 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
     store, run = open_run(run_text)
     if run.kind == Kind.ENSEMBLE:
         if overrides or data:
-            raise UserError(f"{run.name} is blended anew from its members' files; leave out --set and --data")
+            raise UserError(f"{run.name} is blended again from its members' files; leave out --set and --data")
         from tagging.selection.ensemble_run import log_predictions, result_of
 
         ensemble = read_ensemble(store, run)

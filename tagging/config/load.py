@@ -76,7 +76,7 @@ def _validated(tree: Tree, origins: Origins, overrides: Sequence[str], data: Pat
         tree["data"] = {"kind": "folder", "folder": str(data), **kept}
     changes, change_origins = read_overrides(list(overrides))
     if "kind" in changes:
-        raise UserError("--set kind: what a file is stands in the file alone; name another one")
+        raise UserError("--set kind: only the file itself gives its kind; name another file")
     # laid over the defaults, so that a section whose kind is not given has one
     tree = merge(merge(schema().model_dump(mode="json"), tree), changes)
     tree["name"] = path.stem if is_nothing(tree["name"]) else tree["name"]

@@ -61,7 +61,7 @@ def fetch(remote: RemoteFile, folder: Path, progress: Progress) -> None:
         part.unlink()
         raise UserError(
             f"{target}: the checksum is wrong: expected md5 {remote.md5}, got {arrival.md5}; the file was "
-            f"deleted; {AGAIN} to fetch it anew"
+            f"deleted; {AGAIN} to fetch it again"
         )
     part.replace(target)
 

@@ -29,7 +29,7 @@ def warn_of_bands(store: FeatureStore, settings: LogMelSettings) -> list[str]:
         lowest = mel_corners(settings.n_mels, settings.fmin, settings.fmax)[np.argmax(floored)]
         lines.append(
             f"{floored.sum()} of {settings.n_mels} mel bands are at the floor, the lowest from {lowest:.0f} Hz on: the "
-            f"sound holds hardly anything there ({clips} clips looked at); lower features.fmax"
+            f"sound has almost no energy there ({clips} clips looked at); lower features.fmax"
         )
     return lines
 

@@ -28,8 +28,8 @@ def predict_again(store: Store, run: Run, overrides: Sequence[str] = (), data: P
     """
     if (version := run.tags.get(Tag.RECIPE, "1")) != str(RECIPE_VERSION):
         raise UserError(
-            f"{run.name} was trained with version {version} of the recipe, this is version {RECIPE_VERSION}, whose "
-            "fields or numbers are others; use the commit in its tag git.commit, or train it again"
+            f"{run.name} was trained with version {version} of the recipe, this is version {RECIPE_VERSION}, "
+            "with other fields or numbers; use the commit in its tag git.commit, or train it again"
         )
     recipe = stored_recipe(store, run, overrides, data)
     job: Job

@@ -50,7 +50,7 @@ def duplicates(dataset: Dataset, same: dict[str, np.ndarray], folds: np.ndarray)
         return [[clip for clip in group if clip.split in splits] for group in groups.values() if len(group) > 1]
 
     lines = _line(
-        "the same sound lies in several folds, which flatters the CV (folds.group=content keeps it in one)",
+        "the same sound is in several folds, which flatters the CV (folds.group=content keeps it in one)",
         [group for group in groups_in("curated") if len({clip.fold for clip in group}) > 1],
         lambda clip: f"{clip.fname} (fold {clip.fold})",
     )

@@ -43,7 +43,7 @@ def train_job(job: Job, lineage: Mapping[str, str], again: bool, store: Store) -
         finished = _finished(store, run) if run else {}
         if run and run.status == "FINISHED" and set(job.folds_to_run) <= finished.keys() and not again:
             other = "" if run.name == job.recipe.name else f", under the name {run.name}"
-            say(f"trained before{other}: run {run.id}; --again would train it anew")
+            say(f"trained before{other}: run {run.id}; --again trains it again from the beginning")
             link_launch(store, run)
             return run
         if run is None or (again and run.status == "FINISHED"):

@@ -56,7 +56,7 @@ def run_networks(
         to_go = f"; {duration(pace.of_all(rest))} to go" if rest else ""
         print(f"{label(fold)}: {span(pace.measured[fold[0]])}{to_go}", flush=True)
     if not done:
-        raise UserError("the output of every network is not finite; pack a run whose networks are sound")
+        raise UserError("the output of every network is not finite; pack a run with networks that give finite numbers")
     return done, dropped
 
 

@@ -57,7 +57,7 @@ def one_file(title: str, main: str, plan: Any) -> str:
     """Return the text of a file that runs `main(plan, folder of the file, start)` of a module of the project.
 
     The file holds that module and all of the project that it imports, to the letter but for the package's name, the
-    user's own files that the plan needs, and `plan`, a tree of dataclasses, as the code that makes it anew.
+    user's own files that the plan needs, and `plan`, a tree of dataclasses, as code that builds it again.
     """
     codes = user_codes(plan)
     quotable = title.replace("\\", "\\\\").replace('"', '\\"')

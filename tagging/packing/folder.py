@@ -23,8 +23,8 @@ def check_folder(out: Path) -> None:
         raise UserError(f"{there}: is a file; name a folder with --out")
     if Path.cwd().is_relative_to(out.resolve()):
         raise UserError(
-            f"{out}: you stand in this folder, which is replaced as a whole; go to another one, or name another one "
-            "with --out"
+            f"{out}: this is the current folder, and packing replaces it as a whole; change to another folder, or name "
+            "one with --out"
         )
     names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
     if names and not is_one_file(out / FILE):

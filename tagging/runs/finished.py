@@ -115,7 +115,7 @@ def check_lost(store: Store, run: Run) -> None:
     """Raise UserError where folds of a run that was complete are missing now, with what became of each."""
     if lost := lost_folds(store, run):
         if run.kind == Kind.TRIAL:
-            how = "`python -m tune promote` makes an experiment of a trial, to be trained anew"
+            how = "`python -m tune promote` makes an experiment of a trial, to be trained again"
         else:
             how = (
                 "the command that trained it trains what it lacks: "
@@ -158,4 +158,5 @@ def warn_of_untrained(store: Store, run: Run) -> None:
     there, planned = fold_numbers(store, run), planned_folds(store, run)
     if len(there) < len(planned):
         numbers = ", ".join(map(str, there))
-        warn(f"{run.title} has {len(there)} of its {count(len(planned), 'fold')} ({numbers}): what it says is theirs")
+        some = f"{len(there)} of its {count(len(planned), 'fold')} ({numbers})"
+        warn(f"{run.title} has {some}: its predictions are of these alone")

@@ -168,4 +168,4 @@ def _holds(tree: Any, path: str) -> bool:
 def _made_anew(run: Run) -> str:
     """Say how a run gets its predictions and tables back."""
     of = run.parent_id if run.kind == Kind.FOLD and run.parent_id else run.id
-    return f"`python -m tagging predict --run {of[:8]}` makes it anew"
+    return f"`python -m tagging predict --run {of[:8]}` computes it again"

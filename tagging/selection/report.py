@@ -197,5 +197,5 @@ def _how(report: SelectionReport) -> str:
     stability = ""
     if report.shares is not None:
         shares = ", ".join(f"{pool.names[one]} {report.shares[one]:.0%}" for one in report.blend.members)
-        stability = f" Chosen anew on other draws of the clips, its members come again in: {shares}."
+        stability = f" Share of bootstrap samples of the clips in which each member is chosen again: {shares}."
     return f"{what}; {_optimism(report)}{twice}.{stability}"

@@ -64,7 +64,7 @@ class Run:
         """Return a metric that the run must have; UserError where it is gone or not finite."""
         value = self.metrics.get(metric, math.nan)
         if not math.isfinite(value):
-            anew = f"`python -m tagging predict --run {(self.parent_id or self.id)[:8]}` makes it anew"
+            anew = f"`python -m tagging predict --run {(self.parent_id or self.id)[:8]}` computes it again"
             raise UserError(f"{self.title}: its metric {metric} is gone, or no number; {anew}")
         return value
 

@@ -201,7 +201,7 @@ def _state(folder: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
         fold = folder.parents[1]
-        raise UserError(f"{path}: is damaged ({error}); remove {fold}, so that its fold is trained anew") from None
+        raise UserError(f"{path}: is damaged ({error}); remove {fold}, so that its fold is trained again") from None
 
 
 def _history(state: dict[str, Any]) -> list[EpochRecord]:

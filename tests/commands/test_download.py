@@ -150,7 +150,7 @@ def test_a_wrong_checksum(bare: Project, server: Server, tmp_path: Path) -> None
     right = hashlib.md5(server.files[TEST_ZIP]).hexdigest()
     assert problem_of(bare, server, tmp_path / "fsd") == (
         f"error: {tmp_path}/fsd/download/{TEST_ZIP}: the checksum is wrong: expected md5 {'0' * 32}, got {right}; the "
-        f"file was deleted; {AGAIN} to fetch it anew\n"
+        f"file was deleted; {AGAIN} to fetch it again\n"
     )
     server.md5s.clear()
     server.asked.clear()

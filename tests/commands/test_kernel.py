@@ -88,7 +88,7 @@ def test_a_network_of_timm_says_that_the_machine_needs_timm(
     run = the_run(store_of(project))
     assert done.stderr == (
         "packing run tiny into kernel\n"
-        f"warning: tiny ({run.id[:8]}) has 1 of its 3 folds (1): what it says is theirs\n"
+        f"warning: tiny ({run.id[:8]}) has 1 of its 3 folds (1): its predictions are of these alone\n"
         f"warning: networks of tiny ({run.id[:8]}) need timm: the machine must have it "
         f"(here: timm {version('timm')})\n"
     )

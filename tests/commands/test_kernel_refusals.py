@@ -86,8 +86,8 @@ def test_the_folder_one_stands_in_is_not_replaced(
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / stand)
     assert refusal("tiny", Path(out), train) == (
-        f"{out}: you stand in this folder, which is replaced as a whole; go to another one, or name another one with "
-        "--out"
+        f"{out}: this is the current folder, and packing replaces it as a whole; change to another folder, or name "
+        "one with --out"
     )
     assert (tmp_path / "kernel" / "kernel.py").read_text() == text
     assert (tmp_path / "kernel" / "weights" / "a.npz").read_text() == "older"

@@ -141,7 +141,7 @@ def test_nothing_that_is_not_finite_is_written(moved: Project, store_of: Connect
     done = moved.run("submit", "--run", "tiny", code=2)
     assert done.stderr.endswith(
         f"error: tiny ({run.id[:8]}): {half} cannot be used: values of 1 row are no probabilities, first those of "
-        f"{table['fname'][2]}; `python -m tagging predict --run {run.id[:8]}` makes it anew\n"
+        f"{table['fname'][2]}; `python -m tagging predict --run {run.id[:8]}` computes it again\n"
     )
     assert not (moved.folder / "submission.csv").exists()
 
@@ -236,5 +236,5 @@ def test_a_run_of_another_recipe_keeps_its_numbers(trained: Trained, store_of: C
     store.set_tags(run.id, {"recipe": RECIPE_VERSION})
     assert done.stderr.splitlines()[-1] == (
         f"error: tiny was trained with version {RECIPE_VERSION - 1} of the recipe, this is version {RECIPE_VERSION}, "
-        "whose fields or numbers are others; use the commit in its tag git.commit, or train it again"
+        "with other fields or numbers; use the commit in its tag git.commit, or train it again"
     )

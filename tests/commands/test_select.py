@@ -174,7 +174,7 @@ def test_a_candidate_whose_predictions_cannot_be_used_is_left_out_with_the_reaso
     assert found == (
         "demo has 1 candidate (lean); 2 or more are needed",
         f"not a candidate: tiny ({tiny.id[:8]}): predictions/oof.parquet cannot be used: values of 2 rows are no "
-        f"probabilities, first those of {first}; `python -m tagging predict --run {tiny.id[:8]}` makes it anew",
+        f"probabilities, first those of {first}; `python -m tagging predict --run {tiny.id[:8]}` computes it again",
         f"not a candidate: plain ({plain.id[:8]}): predictions/oof.parquet has other clips or folds than lean "
         f"({lean.id[:8]}), though its tags say the same",
         "train another experiment, or the same with --set seed=1; --min 1 takes what there is",

@@ -136,10 +136,11 @@ def test_what_is_finished_is_not_trained_twice(trained: Trained, store_of: Conne
     store = store_of(trained.project)
     run, count = the_run(store), len(store.find([]))
     same = trained.project.run("train", "tiny", "--set", "device=cpu")
-    assert f"trained before: run {run.id}; --again would train it anew" in same.stdout.splitlines()
+    assert f"trained before: run {run.id}; --again trains it again from the beginning" in same.stdout.splitlines()
     other = trained.project.run("train", "tiny", "--set", "name=other")
     assert (
-        f"trained before, under the name tiny: run {run.id}; --again would train it anew" in other.stdout.splitlines()
+        f"trained before, under the name tiny: run {run.id}; --again trains it again from the beginning"
+        in other.stdout.splitlines()
     )
     assert len(store.find([])) == count
 

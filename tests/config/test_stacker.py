@@ -77,7 +77,7 @@ def test_all_problems_come_at_once_with_line_path_and_nearest_name(folder: Path)
         ),
         ("kind: experiment\n", (), "/x.yaml:1: kind is 'experiment'; allowed: 'stacker', and none for an experiment"),
         ("base: base\nkind: stacker\n", (), "/x.yaml:1: base: 'base' is no stacker, as this file is"),
-        ("base: base\n", ("kind=stacker",), "--set kind: what a file is stands in the file alone; name another one"),
+        ("base: base\n", ("kind=stacker",), "--set kind: only the file itself gives its kind; name another file"),
         (
             "base: stacker\nmembers: tiny\n",
             (),

@@ -88,7 +88,7 @@ def test_a_wrong_checksum_deletes_the_file(server: Server, tmp_path: Path) -> No
     right = hashlib.md5(server.files[TEST_ZIP]).hexdigest()
     assert problem_of(server, tmp_path) == (
         f"{tmp_path}/download/{TEST_ZIP}: the checksum is wrong: expected md5 {'0' * 32}, got {right}; the file was "
-        "deleted; start the same command again to fetch it anew"
+        "deleted; start the same command again to fetch it again"
     )
     assert not list((tmp_path / "download").glob(f"{TEST_ZIP}*"))
     server.md5s.clear()

@@ -25,7 +25,7 @@ def store_of(folder: Path, settings: LogMelSettings, rate: int, precision: str =
 def test_sound_of_8_khz_leaves_52_of_128_bands_at_the_floor(tmp_path: Path, precision: str) -> None:
     settings = LogMelSettings()
     assert warn_of_bands(store_of(tmp_path, settings, 8000, precision), settings) == [
-        "52 of 128 mel bands are at the floor, the lowest from 4084 Hz on: the sound holds hardly anything there "
+        "52 of 128 mel bands are at the floor, the lowest from 4084 Hz on: the sound has almost no energy there "
         "(3 clips looked at); lower features.fmax"
     ]
 

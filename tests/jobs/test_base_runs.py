@@ -124,7 +124,7 @@ def test_predictions_that_are_not_finite_are_named(stacked: Stacked, made: list[
     made.append(stacked.member("broken", tiles))
     assert problems(stacked, "members=[tiny, broken]") == [
         f"{title(made[0])}: {File.OOF_TILES} cannot be used: values of 2 rows are no probabilities, "
-        f"first those of {first}; `python -m tagging predict --run {made[0].id[:8]}` makes it anew"
+        f"first those of {first}; `python -m tagging predict --run {made[0].id[:8]}` computes it again"
     ]
 
 

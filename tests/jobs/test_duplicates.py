@@ -47,7 +47,7 @@ def test_the_same_sound_is_named_with_its_folds_and_labels_and_can_be_kept_in_on
     soundfile.write(audio / "1.flac", *soundfile.read(audio / "1.wav"))
     labels = "the same sound has other labels: 1.wav (Air) = 1.flac (Dog)"
     assert said(prepared(data, "folds.kind=column")) == [
-        "the same sound lies in several folds, which flatters the CV (folds.group=content keeps it in one): "
+        "the same sound is in several folds, which flatters the CV (folds.group=content keeps it in one): "
         "0.wav (fold 0) = copy.wav (fold 1)",
         labels,
     ]
@@ -76,7 +76,7 @@ def test_the_same_sound_in_two_splits_is_named() -> None:
     dataset = Dataset("mine", Path("/mine"), ("Air", "Dog"), curated, noisy, test, ())
     same = {"curated": np.array([0, 1, 1, 1, 1, 1, 1, 1, 8]), "noisy": np.array([0]), "test": np.array([8])}
     assert duplicates(dataset, same, np.array([0, 0, 1, 1, 1, 1, 1, 1, 0])) == [
-        "the same sound lies in several folds, which flatters the CV (folds.group=content keeps it in one): "
+        "the same sound is in several folds, which flatters the CV (folds.group=content keeps it in one): "
         "1.wav (fold 0) = 2.wav (fold 1) = 3.wav (fold 1) = 4.wav (fold 1) = 5.wav (fold 1) = 2 more",
         "the same sound is curated and noisy, which flatters the CV where noisy clips are trained on: "
         "0.wav (curated) = 0.wav (noisy)",

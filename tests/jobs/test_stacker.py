@@ -143,7 +143,7 @@ def test_what_is_finished_is_not_trained_twice(stacked: Stacked, capsys: pytest.
     run = stacked.run("stacked")
     assert stacked.train("name=another").id == run.id
     said = capsys.readouterr().out
-    assert f"trained before, under the name stacked: run {run.id}; --again would train it anew" in said
+    assert f"trained before, under the name stacked: run {run.id}; --again trains it again from the beginning" in said
     by_id = f"members=[{stacked.run('tiny').id[:8]}, other]"
     first = stacked.job().fingerprint()
     assert stacked.job(by_id).fingerprint() == first

@@ -222,7 +222,7 @@ def test_tables_with_gaps_or_without_sense_are_refused(inside: Inside) -> None:
     noisy = taught(inside).dataset.noisy.fnames
     assert refused(inside, SHARES) == [
         f"{source.title}: {path} cannot be used: values of 2 rows are no probabilities, first those of "
-        f"{table['fname'][0]}; `python -m tagging predict --run {source.id[:8]}` makes it anew"
+        f"{table['fname'][0]}; `python -m tagging predict --run {source.id[:8]}` computes it again"
     ]
     change(inside, path, lambda _: table[2:])
     assert refused(inside, SHARES) == [f"{title(source)} in {path} has no probabilities of 2 clips, such as {noisy[0]}"]

@@ -137,7 +137,7 @@ def test_a_network_whose_output_is_not_finite_is_left_out(plan: Plan, capsys: py
     for place, fold in ((0, 0), (1, 0), (1, 1)):
         broken = with_nan(broken, place, fold)
     assert said(broken, capsys, "--sound", "sound") == (
-        "error: the output of every network is not finite; pack a run whose networks are sound\n"
+        "error: the output of every network is not finite; pack a run with networks that give finite numbers\n"
     )
 
 

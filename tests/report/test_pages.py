@@ -111,7 +111,7 @@ def test_a_teacher_is_told_and_what_it_makes_of_the_score():
 def test_a_leak_of_labels_is_told():
     assert "too good" not in describe()
     assert (
-        "\n\n**The CV is too good:** labels of the clips held out here reach what the run learnt from, and it stays "
+        "\n\n**The CV is too good:** the training learned from labels of its held-out clips, and the run stays "
         "out of ensembles unless its tag `ensemble` is set to include (docs/distil.md)\n\n"
     ) in describe(leaks=True)
 

@@ -126,5 +126,5 @@ def test_a_metric_that_must_be_there_is_told_where_it_is_none() -> None:
             run.score(metric)
         assert str(error.value) == (
             f"a (00000000): its metric {metric} is gone, or no number; "
-            "`python -m tagging predict --run 00000000` makes it anew"
+            "`python -m tagging predict --run 00000000` computes it again"
         )

@@ -123,11 +123,11 @@ def test_a_run_of_some_folds_predicts_with_them_and_says_so(
     submit(run.id, tmp_path / "both.csv")
     said = capsys.readouterr()
     told = f"warning: some ({run.id[:8]}) has"
-    assert said.err == f"{told} 2 of its 3 folds (0, 2): what it says is theirs\n"
+    assert said.err == f"{told} 2 of its 3 folds (0, 2): its predictions are of these alone\n"
     assert said.out == f"wrote {tmp_path}/both.csv: 8 clips by 2 folds of run some ({run.id})\n"
     inside.store.connection.client.delete_run(inside.store.children(run.id)[0].id)
     submit(run.id, tmp_path / "one.csv")
     said = capsys.readouterr()
-    assert said.err == f"{told} 1 of its 3 folds (2): what it says is theirs\n"
+    assert said.err == f"{told} 1 of its 3 folds (2): its predictions are of these alone\n"
     assert said.out == f"wrote {tmp_path}/one.csv: 8 clips by 1 fold of run some ({run.id})\n"
     assert (tmp_path / "one.csv").read_text() != (tmp_path / "both.csv").read_text()

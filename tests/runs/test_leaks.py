@@ -21,13 +21,13 @@ from tests.trainings import Inside, the_run
 Capture = pytest.CaptureFixture[str]
 MARKS = {"teacher.leaks": "yes", "ensemble": "exclude"}
 END = (
-    "labels of clips that are held out here reach what is learnt from, so the CV will be too good (docs/distil.md); "
+    "the training learns from labels of its held-out clips, so the CV will be too good (docs/distil.md); "
     "the run stays out of ensembles until you set its tag `ensemble` to include\n"
 )
 
 
 def handed_on(run: Run) -> str:
-    return f"warning: {run.name} ({run.id[:8]}) bears the tag teacher.leaks: {END}"
+    return f"warning: {run.name} ({run.id[:8]}) has the tag teacher.leaks: {END}"
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_all_ways_are_told_each_once(leaky: Run, capsys: Capture) -> None:
     ways = leaks([leaky, leaky], 0.25)
     assert ways == [
         "teacher.curated is 0.25, and out-of-fold probabilities come from networks that saw other folds",
-        f"tiny ({leaky.id[:8]}) bears the tag teacher.leaks",
+        f"tiny ({leaky.id[:8]}) has the tag teacher.leaks",
     ]
     warn_of_leaks(ways)
     assert capsys.readouterr().err == f"warning: {'; '.join(ways)}: {END}"
@@ -97,7 +97,7 @@ def test_an_ensemble_hands_it_on(inside: Inside, leaky: Run, capsys: Capture) ->
         inside.store, "blend", made, read_out_of_fold(inside.store, [leaky]), SelectionRecord(how="by hand.")
     )
     assert MARKS.items() <= run.tags.items()
-    assert "\n\n**The CV is too good:** labels" in run.tags["mlflow.note.content"]
+    assert "\n\n**The CV is too good:** the training learned" in run.tags["mlflow.note.content"]
     assert capsys.readouterr().err == handed_on(leaky)
 
 
@@ -105,7 +105,7 @@ def test_a_stacker_hands_it_on_and_is_no_candidate(stacked: Stacked, leaky_membe
     run = stacked.train("name=heir model.kind=logistic")
     assert MARKS.items() <= run.tags.items()
     assert handed_on(leaky_member) in capsys.readouterr().err
-    assert "\n\n**The CV is too good:** labels" in run.tags["mlflow.note.content"]
+    assert "\n\n**The CV is too good:** the training learned" in run.tags["mlflow.note.content"]
     assert (run.id, "its tag ensemble is exclude") in [(one.id, why) for one, why in find_pool(stacked.store).left_out]
 
 

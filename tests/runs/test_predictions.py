@@ -14,7 +14,7 @@ OOF = "predictions/oof.parquet"
 
 
 def lacks(run: Run) -> str:
-    return f"{run.title}: {OOF} is not there; `python -m tagging predict --run {run.id[:8]}` makes it anew"
+    return f"{run.title}: {OOF} is not there; `python -m tagging predict --run {run.id[:8]}` computes it again"
 
 
 def test_runs_that_lack_their_table_and_runs_of_other_clips_are_named_at_once(inside: Inside) -> None:

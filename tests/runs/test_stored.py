@@ -63,7 +63,7 @@ def with_value(value: float) -> Change:
 def test_predictions_are_a_row_a_clip_and_probabilities(pool: Inside, run: Run, change: Change, why: str) -> None:
     whole = read_predictions(pool.store, run, File.OOF)
     pool.store.log_table(run.id, change(whole.copy()), File.OOF)
-    advice = f"`python -m tagging predict --run {run.id[:8]}` makes it anew"
+    advice = f"`python -m tagging predict --run {run.id[:8]}` computes it again"
     found = reason(lambda: read_predictions(pool.store, run, File.OOF), f"{run.title}: {File.OOF}", advice)
     pool.store.log_table(run.id, whole, File.OOF)
     assert found == why.format(first=whole["fname"][0], third=whole["fname"][2])
@@ -73,7 +73,7 @@ def test_predictions_of_a_fold_come_anew_with_its_run(pool: Inside, run: Run) ->
     fold = pool.store.children(run.id)[0]
     tiles = read_predictions(pool.store, fold, File.OOF_TILES, tiles=True)
     pool.store.log_table(fold.id, tiles.drop(columns="tile"), File.OOF_TILES)
-    advice = f"`python -m tagging predict --run {run.id[:8]}` makes it anew"
+    advice = f"`python -m tagging predict --run {run.id[:8]}` computes it again"
     read = lambda: read_predictions(pool.store, fold, File.OOF_TILES, tiles=True)  # noqa: E731
     assert reason(read, f"{fold.title}: {File.OOF_TILES}", advice) == "it has no column tile"
     pool.store.log_table(fold.id, tiles, File.OOF_TILES)
@@ -87,7 +87,7 @@ def test_folds_are_numbered_and_labels_are_text(pool: Inside, run: Run) -> None:
     assert reason(lambda: read_folds(pool.store, run), f"{run.title}: {File.FOLDS}", copy) == (
         "its folds are not numbered from 0 on"
     )
-    anew = f"`python -m tagging predict --run {run.id[:8]}` makes it anew"
+    anew = f"`python -m tagging predict --run {run.id[:8]}` computes it again"
     assert reason(lambda: read_labels(pool.store, run), f"{run.title}: {File.PER_CLIP}", anew) == (
         "its labels are not all text"
     )

@@ -160,7 +160,7 @@ def test_predicted_again_it_takes_no_settings(pool: Inside) -> None:
     for overrides, data in ((["device=cpu"], None), ([], pool.folder)):
         with pytest.raises(UserError) as error:
             predict_again(run.id, overrides, data)
-        problem = "blend is blended anew from its members' files; leave out --set and --data"
+        problem = "blend is blended again from its members' files; leave out --set and --data"
         assert error.value.problems == (problem,)
 
 

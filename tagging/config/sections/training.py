@@ -101,7 +101,7 @@ class Plateau(Section):
 
     kind: Literal["plateau"] = "plateau"
     factor: float = Field(0.6, gt=0, lt=1, description="the learning rate is multiplied by this")
-    patience: CountOrZero = Field(6, description="epochs without a rise that are borne")
+    patience: CountOrZero = Field(6, description="epochs without a rise; after one more the rate is reduced")
     threshold: Weight = Field(1e-4, description="smallest relative rise that counts")
     min_lr: Weight = Field(1e-8, description="no lower than this")
 
