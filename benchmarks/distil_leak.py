@@ -22,9 +22,9 @@ from tagging import seeds
 from tagging.config import Experiment, load
 from tagging.inference.blend import mean_over_tiles
 from tagging.jobs.build import predict_rows
+from tagging.jobs.earlier_runs import SoftTargets, SplitProbabilities
 from tagging.jobs.experiment import ExperimentJob
 from tagging.jobs.prepare import prepare
-from tagging.jobs.teacher import SoftTargets, SplitProbabilities
 from tagging.metrics import lwlrap
 from tagging.training.loop import train_step
 
@@ -64,8 +64,8 @@ def _distances(job: ExperimentJob, noisy_alone: Experiment, number: int) -> Iter
     """Return how far above chance teacher and students end after one shuffle."""
     rng = np.random.default_rng(seeds.derive(number, "labels"))
     labels = job.dataset.curated.labels[rng.permutation(len(job.folds))]
-    experiment = job.experiment.model_copy(update={"seed": number})
-    shuffled = replace(job, experiment=experiment, corrected=labels)
+    experiment = job.recipe.model_copy(update={"seed": number})
+    shuffled = replace(job, recipe=experiment, corrected=labels)
     curated, noisy = _train(shuffled)
     yield _above_chance(labels, curated, rng)
     out_of_fold = dict.fromkeys(range(job.num_folds), curated)
@@ -77,7 +77,7 @@ def _distances(job: ExperimentJob, noisy_alone: Experiment, number: int) -> Iter
     for split, share, by_fold, settings in students:
         targets = SoftTargets("", (SplitProbabilities(job.rows[split], share, by_fold),))
         student = settings.model_copy(update={"seed": number + 1000})
-        yield _above_chance(labels, _train(replace(shuffled, experiment=student, soft_targets=targets))[0], rng)
+        yield _above_chance(labels, _train(replace(shuffled, recipe=student, soft_targets=targets))[0], rng)
 
 
 def _train(job: ExperimentJob) -> tuple[np.ndarray, dict[int, np.ndarray]]:
@@ -101,7 +101,7 @@ def _fit(job: ExperimentJob, fold: int) -> torch.nn.Module:
 
 
 def _predict(job: ExperimentJob, model: torch.nn.Module, rows: np.ndarray) -> np.ndarray:
-    tiles = predict_rows(job.experiment, model, job.clips.logmels, rows, job.device, "predict")
+    tiles = predict_rows(job.recipe, model, job.clips.logmels, rows, job.device, "predict")
     return mean_over_tiles(tiles.probabilities, tiles.clip, len(rows))
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from tagging.cli.arguments import add_command, command_line
-from tagging.commandline import at_least, begin, exit_status, folder, given, importing
+from tagging.cli.arguments import add_command, add_list, command_line, run_command
+from tagging.commandline import at_least, begin, folder, given, importing
 from tagging.errors import UserError
 from tagging.report.wording import count
 
@@ -21,20 +21,16 @@ _OF_A_NEW_SWEEP = ("experiment", "data", "set", "name", "seed", "folds")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 2 for an error the user can mend, 130 when interrupted."""
-
-    def run() -> None:
-        parsed = _parser().parse_args(arguments)
-        COMMANDS[parsed.command](parsed)
-
-    return exit_status(run, "start the same command again")
+    return run_command(parser(), arguments, "start the same command again")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser, commands = command_line(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    whole, commands = command_line(
         "python -m tune", "Search an experiment's fields with Ray Tune; each trial is a cross-validation."
     )
 
-    search = add_command(commands, "search", "Begin a sweep over a space, or continue one.")
+    search = add_command(commands, "search", "Begin a sweep over a space, or continue one.", _search)
     search.add_argument(
         "space", nargs="?", default="", help="name of a file in tune/spaces/, or the path of a YAML file"
     )
@@ -42,8 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--trials", type=given(at_least(1)), metavar="N", help="trials of the whole sweep, at most")
     search.add_argument("--experiment", default="", metavar="NAME", help="experiment instead of the space's")
     search.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
-    text = "fields of all trials, as training.epochs=9"
-    search.add_argument("--set", nargs="+", action="extend", default=[], metavar="PATH=VALUE", help=text)
+    add_list(search, "--set", "PATH=VALUE", "fields of all trials, as training.epochs=9")
     search.add_argument("--name", default="", help="name of the sweep (default: the space's)")
     search.add_argument("--seed", type=given(at_least(0)), metavar="N", help="seed of the searcher")
     search.add_argument("--folds", default="", metavar="0,1", help="folds of each trial, or all")
@@ -54,13 +49,13 @@ def _parser() -> argparse.ArgumentParser:
         "--address", type=_address, default="", metavar="ADDR", help="join a Ray cluster: auto, or HOST:PORT"
     )
 
-    promote = add_command(commands, "promote", "Write a trial of a sweep as an experiment file.")
+    promote = add_command(commands, "promote", "Write a trial of a sweep as an experiment file.", _promote)
     promote.add_argument("sweep", help=SWEEP_HELP)
     promote.add_argument("--trial", default="best", metavar="N", help="its number (default: best)")
     promote.add_argument("--name", default="", help="name of the file in experiments/ (default: SWEEP_NUMBER)")
 
-    add_command(commands, "spaces", "List the search spaces of tune/spaces/.")
-    return parser
+    add_command(commands, "spaces", "List the search spaces of tune/spaces/.", _spaces)
+    return whole
 
 
 def _share(text: str) -> float | str:
@@ -169,10 +164,3 @@ def _spaces(_: argparse.Namespace) -> None:
         space = load_space(name)
         table.add_row(name, Path(space.experiment).stem, ", ".join(space.space), str(space.trials))
     Console().print(table)
-
-
-COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "search": _search,
-    "promote": _promote,
-    "spaces": _spaces,
-}

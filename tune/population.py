@@ -18,9 +18,9 @@ from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.records import TrialRecord, chosen_values
 from tune.schema import Choice, Int, Pbt, Space
+from tune.searcher import drawn
 from tune.session import Unsaved
 from tune.space import distributions, searched
-from tune.study import drawn
 
 if TYPE_CHECKING:
     from tagging.training.checkpoint import Checkpoints
@@ -65,19 +65,15 @@ class Population(Unsaved, PopulationBasedTraining):
         return str(super().on_trial_result(tune_controller, trial, result))
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        """Continue without a trial that ended."""
-        self._wait_no_more_for(tune_controller, trial)
-
-    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """Continue without a trial that failed."""
-        self._wait_no_more_for(tune_controller, trial)
-
-    def _wait_no_more_for(self, tune_controller: Any, gone: Trial) -> None:
-        """Start an exchange for which this trial alone was missing: Ray would wait forever."""
-        left = [self._trial_state[trial] for trial in tune_controller.get_live_trials() if trial is not gone]
+        """Continue without a trial that ended; start an exchange for which it alone was missing: Ray would wait."""
+        left = [self._trial_state[other] for other in tune_controller.get_live_trials() if other is not trial]
         if left and all(state.last_train_time >= self._next_perturbation_sync for state in left):
             # Ray exchanges when a trial reports; this one runs again, reports the same epoch, and arrives last
             left[0].last_train_time = self._exchanged
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Continue without a trial that failed."""
+        self.on_trial_complete(tune_controller, trial, {})
 
     def _get_new_config(self, trial: Trial, trial_to_clone: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the config of a trial that takes over another one's weights, and an empty text for Ray's log."""
@@ -163,17 +159,13 @@ def exchanged(store: Store, trials: Iterable[TrialRecord], interval: int, last_e
     An exchange is complete where a trial trained on after it; any other is repeated, with the same result.
     """
     trials = list(trials)
-    begun = [_epochs(store, trial) for trial in trials if trial.interrupted]
+    runs = [store.get(trial.run_id) for trial in trials if trial.interrupted]
+    begun = [len(_checkpoints(store, run).history()) if store.children(run.id) else 0 for run in runs]
     final = max(last_epoch - 1, 0) // interval * interval
     # trials that trained on may have finished, and would be missing in a repeated exchange
     if begun and min(begun) >= final and any(trial.state == "FINISHED" for trial in trials):
         return final
     return max(max(begun, default=0) - 1, 0) // interval * interval
-
-
-def _epochs(store: Store, trial: TrialRecord) -> int:
-    run = store.get(trial.run_id)
-    return len(_checkpoints(store, run).history()) if store.children(run.id) else 0
 
 
 def _checkpoints(store: Store, trial: Run) -> Checkpoints:

@@ -115,10 +115,14 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def column(chosen: Sequence[object]) -> list[float] | list[str]:
-    """Return the values of one field as numbers if all are, else as texts; a section is its JSON."""
-    numbers = [float(value) for value in chosen if is_number(value)]
-    return numbers if len(numbers) == len(chosen) else [leaf_text(value) for value in chosen]
+def columns(trials: Sequence[TrialRecord]) -> dict[str, list[float] | list[str]]:
+    """Return the trials' values of each searched field: as numbers if all are, else as texts; a section is its JSON."""
+    found: dict[str, list[float] | list[str]] = {}
+    for field in dict.fromkeys(field for trial in trials for field in trial.values):
+        chosen = [trial.values.get(field) for trial in trials]
+        numbers = [float(value) for value in chosen if is_number(value)]
+        found[field] = numbers if len(numbers) == len(chosen) else [leaf_text(value) for value in chosen]
+    return found
 
 
 def words(value: object) -> str:

@@ -14,8 +14,8 @@ from tagging.report.pages import page
 from tagging.tracking.store import Run, Store
 from tune import figures
 from tune.promote import experiment_text
-from tune.records import TrialRecord, best, column, common_error, ranked, words
-from tune.study import front
+from tune.records import TrialRecord, best, columns, common_error, ranked, words
+from tune.searcher import front
 
 
 def summarise_sweep(
@@ -59,18 +59,17 @@ def trial_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
 
     A field whose values are not all numbers is text, a section its JSON.
     """
-    fields = dict.fromkeys(field for trial in trials for field in trial.values)
 
-    def columns(*names: str) -> dict[str, list[Any]]:
+    def kept(*names: str) -> dict[str, list[Any]]:
         return {name: [getattr(trial, name) for trial in trials] for name in names}
 
-    scores = columns("lwlrap", "cv_lwlrap").items()
+    scores = kept("lwlrap", "cv_lwlrap").items()
     return pd.DataFrame(
         {
-            **columns("number", "run_id", "state"),
-            **{field: column([trial.values.get(field) for trial in trials]) for field in fields},
+            **kept("number", "run_id", "state"),
+            **columns(trials),
             **{name: pd.array(values, dtype="Float64") for name, values in scores},
-            **columns("epochs", "seconds", "parameters", "error"),
+            **kept("epochs", "seconds", "parameters", "error"),
         }
     )
 

@@ -98,13 +98,6 @@ class _Rows:
         parts.append(f"{_clock(time.monotonic() - self.begun)} so far")
         return ", ".join([*parts, *([f"waiting for {self.waiting}"] if self.waiting else [])])
 
-    def shown(self, room: int) -> list[int]:
-        """Return the numbers of at most `room` trials: running ones and the best take precedence, then the newest."""
-        rows = dict(self.by_number)
-        best = self.best()
-        wanted = sorted(rows, key=lambda number: (rows[number].state != "RUNNING" and number != best, -number))
-        return sorted(wanted[:room])
-
 
 class Screen:
     """Shows a sweep within a `with` block; its methods may be called in any order.
@@ -188,7 +181,10 @@ class Screen:
 
     def table(self, room: int) -> RenderableType:
         """Return the table with at most `room` trials, the bar and the sentence below it."""
-        numbers, best = self._rows.shown(room), self._rows.best()
+        rows, best = dict(self._rows.by_number), self._rows.best()
+        # running ones and the best take precedence, then the newest
+        wanted = sorted(rows, key=lambda number: (rows[number].state != "RUNNING" and number != best, -number))
+        numbers = sorted(wanted[:room])
         names = dict(list(self._names.items())[: (self._console.width - _BESIDE_VALUES) // (_SHORTEST + _GAP)])
         table = Table(
             Column("trial", justify="right", no_wrap=True),
@@ -200,7 +196,7 @@ class Screen:
             pad_edge=False,
         )
         for number in numbers:
-            row = self._rows.by_number[number]
+            row = rows[number]
             table.add_row(
                 f"* {number}" if number == best else str(number),
                 *(_one_line(_value(row.values[path]) if path in row.values else "") for path in names),

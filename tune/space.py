@@ -111,8 +111,7 @@ def experiment_of(space: Space, values: Mapping[str, Any], data: Path | None) ->
 def trial_experiment(space: Space, values: Mapping[str, Any], data: Path | None) -> AnyRecipe:
     """Return the experiment that a trial of these values trains, with its folds and threads; errors as `load`."""
     experiment = experiment_of(space, values, data)
-    training = experiment.training.model_copy(update={"folds": space.folds})
-    return experiment.model_copy(update={"training": training, "threads": space.resources.cpu})
+    return experiment.changed("training.folds", space.folds).changed("threads", space.resources.cpu)
 
 
 def some_trial(space: Space, data: Path | None) -> AnyRecipe:

@@ -18,7 +18,7 @@ from tagging.errors import UserError, is_disk_full
 from tagging.jobs.experiment import ExperimentJob
 from tagging.jobs.job import Job
 from tagging.jobs.prepare import job_of, prepare
-from tagging.jobs.runs_of_job import fold_run, identity_tags, is_lost, log_inputs
+from tagging.jobs.train import fold_run, identity_tags, is_lost, log_inputs
 from tagging.jobs.tryout import check_user_files
 from tagging.runs.finished import fold_runs
 from tagging.tracking.epochs import EpochSender
@@ -53,8 +53,8 @@ class Preparing:
     def __call__(self, experiment: Experiment) -> ExperimentJob:
         """Return what `tagging.jobs.prepare.prepare` does, with its errors."""
         last = self._last
-        if last and all(getattr(experiment, name) == getattr(last.experiment, name) for name in READ):
-            self._last = replace(last, experiment=experiment)
+        if last and all(getattr(experiment, name) == getattr(last.recipe, name) for name in READ):
+            self._last = replace(last, recipe=experiment)
         else:
             self._last = prepare(experiment)
         return self._last
@@ -68,15 +68,15 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepari
     with own(lock, patience=UNTIL_FREE), ExitStack() as left:
         run = _trial_run(plan, number, values, job, lock, store)
         log_inputs(store, run, job)
-        check_user_files(job.experiment)  # with this trial's values; once it has a run, which then fails
+        check_user_files(job.recipe)  # with this trial's values; once it has a run, which then fails
         job.begin(run, store)
         if job.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(job.device)  # of an earlier trial of this process
         in_population = plan.space.scheduler.kind == "pbt"
         scores = left.enter_context(_Scores(store, run, schedule(store, run) if in_population else ()))
         size = job.parameters() if "parameters" in plan.space.objectives else 0
-        epochs = job.experiment.training.epochs
-        draws = job.experiment.sampling.steps * job.experiment.sampling.batch_size  # of an epoch
+        epochs = job.recipe.training.epochs
+        draws = job.recipe.sampling.steps * job.recipe.sampling.batch_size  # of an epoch
         folds = fold_runs(store, run)
         for place, fold in enumerate(job.folds_to_run):
             scores.begin_after(place * epochs)

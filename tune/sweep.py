@@ -19,39 +19,34 @@ from tagging.errors import UserError
 from tagging.jobs.inputs import Labelled
 from tagging.jobs.job import Job
 from tagging.jobs.prepare import job_of
-from tagging.jobs.runs_of_job import ending
+from tagging.jobs.train import ending
 from tagging.jobs.tryout import check_user_files
 from tagging.jobs.user_files import settled, user_codes
 from tagging.progress import say
 from tagging.report.wording import count
-from tagging.runs.finished import open_store
-from tagging.tracking.ownership import close_abandoned, link_launch, own
+from tagging.runs.finished import open_store_to_train
+from tagging.tracking.ownership import link_launch, own
 from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures
 from tune.check import check_space
 from tune.records import TrialRecord, best, common_error, records
 from tune.schema import Space, SweepPlan
+from tune.searcher import STUDY
 from tune.session import check_start
 from tune.space import digest, fields_digest, load_space, some_trial, trials_of
-from tune.study import FILE as STUDY
 from tune.tuner import run_all
 
 
 def search(
-    space: Space,
-    given: Mapping[str, Any],
-    data: Path | None,
-    name: str,
-    address: str,
-    labelled: Labelled | None = None,
+    space: Space, given: Mapping[str, Any], data: Path | None, name: str, address: str, labelled: Labelled
 ) -> Run:
-    """Begin a sweep and return its finished run; `given` are the fields of the space from the command line.
+    """Begin a sweep over a checked space and return its finished run; `given` are fields from the command line.
 
-    `labelled` are the data where they were read before. Raises UserError, before anything is written, where an
+    `labelled` are the data of its experiment. Raises UserError, before anything is written, where an
     unfinished sweep has this name.
     """
-    store = _open()
+    store = open_store_to_train()
     name = name or space.name
     for run in store.search({Tag.KIND: Kind.SWEEP}):
         if run.name == name and run.status != "FINISHED":
@@ -69,7 +64,7 @@ def search(
     run = store.start(job.dataset.name, Kind.SWEEP, name, tags, {}, description=space.notes)
     store.set_tags(run.id, {Tag.LOCK: run.id})
     kept = {"file": str(space.file), "given": given, "data": str(data or "")}
-    return _finish(store, run, space, kept, job, address)
+    return _finish(store, run, space, data, kept, job, address)
 
 
 def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
@@ -78,7 +73,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     Raises UserError, and leaves the sweep as it is, where the changes do not suit it, the space or the data were
     changed meanwhile, or no trial could start.
     """
-    store = _open()
+    store = open_store_to_train()
     run = store.resolve(sweep_text, kinds=(Kind.SWEEP,), unfinished=True)
     if run.kind != Kind.SWEEP:
         raise UserError(f"{run.title} is no sweep, but of kind {run.kind or 'unknown'}")
@@ -99,27 +94,21 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
         _print_result(store, run, _winner(trials))
         return run
     check_start(space.resources.cpu, space.resources.gpu, address)
-    job = _job(store, space, Path(stored["data"]) if stored["data"] else None)
+    data = Path(stored["data"]) if stored["data"] else None
+    check_space(space, data)
+    job = _job(store, space, data)
     for tag, value in job.data_tags().items():
         if run.tags.get(tag) != value:
             raise UserError(f"{job.dataset.folder} is not the data that {run.name} was begun on: {tag} differs")
     say(f"continuing the sweep {run.title}: {max(left, 0)} of {wanted} trials are left")
-    return _finish(store, run, space, stored, job, address)
-
-
-def _open() -> Store:
-    store = open_store()
-    for closed in close_abandoned(store):
-        say(f"run {closed.title} was left RUNNING by a process that died; it is marked as KILLED")
-    return store
+    return _finish(store, run, space, data, stored, job, address)
 
 
 def _job(store: Store, space: Space, data: Path | None, labelled: Labelled | None = None) -> Job:
-    """Check the space and prepare what trials share, once: an experiment's log-mels are computed here.
+    """Prepare what the trials of a checked space share, once: an experiment's log-mels are computed here.
 
     The user's own files are tried out as before a training, with the values of one trial.
     """
-    check_space(space, data)
     one = some_trial(space, data)
     check_user_files(one)
     return job_of(one, store, labelled)
@@ -159,12 +148,7 @@ def _own_files(experiment: str) -> str:
 
 
 def _finish(
-    store: Store,
-    run: Run,
-    space: Space,
-    kept: Mapping[str, Any],
-    job: Job,
-    address: str,
+    store: Store, run: Run, space: Space, data: Path | None, kept: Mapping[str, Any], job: Job, address: str
 ) -> Run:
     """Run the missing trials, log what they amount to, and return the finished run."""
     resume_by = f"`python -m tune search --resume {run.id[:8]}` continues it"
@@ -177,10 +161,14 @@ def _finish(
             link_launch(store, run)
             say(store.where_to_look(run))
             failures = AlikeFailures()
-            data = Path(kept["data"]) if kept["data"] else None
             run_all(store, SweepPlan(run.id, run.name, space, data, store.uri), address, job, failures)
+            from tune.report import summarise_sweep  # with Matplotlib
+
             trials = records(store, run)
-            _log_results(store, run, space, trials)
+            log_scaled = [path for path, bounds in space.space.items() if bounds.kind == "loguniform"]
+            summarise_sweep(store, store.get(run.id), trials, log_scaled, space.objectives, space.notes)
+            if (study := work_folder() / run.id / STUDY).is_file():
+                store.log_file(run.id, study)
             _check_ended(trials, trials_of(space), failures, resume_by)
             winner = _winner(trials)
     except KeyboardInterrupt:
@@ -189,15 +177,6 @@ def _finish(
     run = store.get(run.id)
     _print_result(store, run, winner)
     return run
-
-
-def _log_results(store: Store, run: Run, space: Space, trials: list[TrialRecord]) -> None:
-    from tune.report import summarise_sweep  # with Matplotlib
-
-    log_scaled = [path for path, bounds in space.space.items() if bounds.kind == "loguniform"]
-    summarise_sweep(store, store.get(run.id), trials, log_scaled, space.objectives, space.notes)
-    if (study := work_folder() / run.id / STUDY).is_file():
-        store.log_file(run.id, study)
 
 
 def _check_ended(trials: list[TrialRecord], wanted: int, failures: AlikeFailures, resume_by: str) -> None:

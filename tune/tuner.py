@@ -20,11 +20,10 @@ from tune.population import Population, exchanged, take_over
 from tune.records import TrialRecord, records
 from tune.schema import Pbt, Stopping, SweepPlan
 from tune.screen import Screen
-from tune.searcher import StudySearcher
+from tune.searcher import StudySearcher, new_study
 from tune.session import ray_session, sees_gpu, trials_at_once
 from tune.space import distributions, trials_of, value_tags
 from tune.stopping import SCHEDULERS
-from tune.study import new_study
 from tune.trial import CrossValidation
 from tune.warm_start import known_results
 
@@ -75,13 +74,7 @@ def share_text(memory: float | None) -> str:
 
 
 def _run_trials(
-    store: Store,
-    plan: SweepPlan,
-    address: str,
-    job: Job,
-    failures: AlikeFailures,
-    gpu: float,
-    trials: int,
+    store: Store, plan: SweepPlan, address: str, job: Job, failures: AlikeFailures, gpu: float, trials: int
 ) -> None:
     """Run trials side by side, each on a share of a GPU, until the sweep has so many."""
     space, cpu, at_once = plan.space, plan.space.resources.cpu, plan.space.resources.at_once
@@ -144,7 +137,7 @@ def _search(
 
 def _scheduler(store: Store, plan: SweepPlan, job: Job, earlier: list[TrialRecord]) -> TrialScheduler:
     settings = plan.space.scheduler
-    last = job.experiment.training.epochs * len(job.folds_to_run)
+    last = job.recipe.training.epochs * len(job.folds_to_run)
     if isinstance(settings, Stopping):
         curves = {trial.number: store.curve(trial.run_id, Metric.SEARCH_LWLRAP) for trial in earlier}
         return SCHEDULERS[settings.kind](curves, last, settings)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tagging import RECIPE_VERSION, VERSION
-from tagging.commandline import begin, folder
+from tagging.commandline import begin, exit_status, folder
 from tagging.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -57,10 +58,26 @@ def command_line(prog: str, description: str) -> tuple[Parser, Any]:
     return parser, commands
 
 
-def add_command(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
-    """Add a command and return its parser; `purpose` is one sentence (argparse has no public type for `commands`)."""
+def add_command(
+    commands: Any, name: str, purpose: str, carry_out: Callable[[argparse.Namespace], None]
+) -> argparse.ArgumentParser:
+    """Add a command and return its parser; `purpose` is one sentence, `carry_out` takes what was parsed.
+
+    argparse has no public type for `commands`.
+    """
     parser: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=purpose)
+    parser.set_defaults(carry_out=carry_out)
     return parser
+
+
+def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, stopped: str) -> int:
+    """Parse arguments, those of the process by default, and run their command; the rest as `exit_status`."""
+
+    def command() -> None:
+        parsed = parser.parse_args(arguments)
+        parsed.carry_out(parsed)
+
+    return exit_status(command, stopped)
 
 
 def add_experiment(parser: argparse.ArgumentParser) -> None:
@@ -72,15 +89,13 @@ def add_experiment(parser: argparse.ArgumentParser) -> None:
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Add what may differ from an experiment's file."""
     parser.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="PATH=VALUE",
-        help="as optimizer.lr=1e-3 seed=1",
-    )
+    add_list(parser, "--set", "PATH=VALUE", "as optimizer.lr=1e-3 seed=1")
     parser.add_argument("--skip-unreadable", action="store_true", help="leave undecodable clips out")
+
+
+def add_list(parser: argparse.ArgumentParser, name: str, value: str, purpose: str) -> None:
+    """Add an option that takes one value or more, and may be given again to add to them; `value` is their metavar."""
+    parser.add_argument(name, nargs="+", action="extend", default=[], metavar=value, help=purpose)
 
 
 def overrides(parsed: argparse.Namespace) -> list[str]:

@@ -13,20 +13,17 @@ from tagging.tracking.place import tracking_uri
 
 def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
-    download = add_command(commands, "download", "Fetch a public data set and lay it out for training.")
-    download.set_defaults(carry_out=_download)
+    download = add_command(commands, "download", "Fetch a public data set and lay it out for training.", _download)
     download.add_argument("name", choices=["fsdkaggle2019"], help="fsdkaggle2019: Zenodo record 3612637")
     download.add_argument("--data", default="", metavar="FOLDER", help="default: data/fsdkaggle2019 in the project")
     download.add_argument("--dry-run", action="store_true", help="only list files, sizes and the space needed")
     download.add_argument("--api", default="", metavar="URL", help="another address of the record's JSON")
 
-    demo = add_command(commands, "demo", "Write synthetic sound in the layout of FSDKaggle2019.")
-    demo.set_defaults(carry_out=_demo)
+    demo = add_command(commands, "demo", "Write synthetic sound in the layout of FSDKaggle2019.", _demo)
     demo.add_argument("folder", help="folder to make")
     demo.add_argument("--seed", type=at_least(0), default=0)
 
-    show = add_command(commands, "show", "Show experiments, the schema, or the runs of the store.")
-    show.set_defaults(carry_out=_show)
+    show = add_command(commands, "show", "Show experiments, the schema, or the runs of the store.", _show)
     topics = show.add_subparsers(dest="topic", required=True, metavar="TOPIC")
     add_experiment(topics.add_parser("experiment", help="every field of an experiment, as YAML"))
     schema = topics.add_parser("schema", help="every field there is, with its range and meaning")
@@ -34,8 +31,7 @@ def add_parsers(commands: Any) -> None:
     runs = topics.add_parser("runs", help="the newest runs and their scores")
     runs.add_argument("--limit", type=at_least(1), default=20, metavar="N", help="how many (default 20)")
 
-    ui = add_command(commands, "ui", "Open the stock MLflow UI on the project's store, on this machine.")
-    ui.set_defaults(carry_out=_ui)
+    ui = add_command(commands, "ui", "Open the stock MLflow UI on the project's store, on this machine.", _ui)
     ui.add_argument("--port", type=at_least(1, 65535), default=5000, metavar="N", help="default 5000")
     ui.add_argument(
         "--host",

@@ -1,42 +1,36 @@
-"""The part of the command line that makes something of finished runs: submit, evaluate, kernel."""
+"""The part of the command line that makes something of finished runs: submit, evaluate, kernel, select, ensemble."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
-from tagging.cli.arguments import RUN_HELP, SEVERAL, add_command, named_run
-from tagging.commandline import begin, folder, importing, minutes, names
+from tagging.cli.arguments import RUN_HELP, SEVERAL, add_command, add_list, named_run
+from tagging.commandline import at_least, begin, folder, given, importing, minutes, names, one_of
 from tagging.errors import UserError
 
 
 def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
-    submit = add_command(commands, "submit", "Write the submission of a run with test predictions.")
-    submit.set_defaults(carry_out=_submit)
+    submit = add_command(commands, "submit", "Write the submission of a run with test predictions.", _submit)
     submit.add_argument("--run", default="", help=f"{RUN_HELP}; default: the newest with test predictions")
     submit.add_argument("--out", default="", metavar="FILE", help="default: ./submission.csv")
     submit.add_argument("--data", default="", metavar="FOLDER", help="of the data set, where it moved since training")
 
     evaluate = add_command(
-        commands,
-        "evaluate",
-        "Score runs, or a submission, against a table of true labels of test clips.",
+        commands, "evaluate", "Score runs, or a submission, against a table of true labels of test clips.", _evaluate
     )
-    evaluate.set_defaults(carry_out=_evaluate)
     evaluate.add_argument("--truth", required=True, metavar="FILE", help="a CSV table with the columns fname,labels")
-    evaluate.add_argument(
-        "--run", nargs="+", action="extend", default=[], help=f"{RUN_HELP}; several, {SEVERAL}, are compared"
-    )
+    add_list(evaluate, "--run", "RUN", f"{RUN_HELP}; several, {SEVERAL}, are compared")
     evaluate.add_argument("--submission", default="", metavar="FILE", help="a submission in place of a run")
     evaluate.add_argument("--group", default="", metavar="COLUMN", help="parts the clips; default: usage, if there")
     evaluate.add_argument("--out", default="", metavar="FILE", help="of several runs: default ./cv_against_test.png")
 
     kernel = add_command(
-        commands, "kernel", "Pack a run into one Python file and its weights, for a machine without internet."
+        commands, "kernel", "Pack a run into one Python file and its weights, for a machine without internet.", _kernel
     )
-    kernel.set_defaults(carry_out=_kernel)
     kernel.add_argument("--run", required=True, help=RUN_HELP)
     kernel.add_argument("--out", default="", metavar="FOLDER", help="default: ./kernel")
     kernel.add_argument(
@@ -54,6 +48,45 @@ def add_parsers(commands: Any) -> None:
         metavar="MINUTES",
         help="the kernel's limit, unless its own command line gives one; networks that do not fit are left out",
     )
+
+    select = add_command(commands, "select", "Find the combination of the store's runs with the best CV.", _select)
+    select.add_argument("--data-set", default="", metavar="NAME", help="default: that of the newest candidate")
+    select.add_argument("--where", default="", metavar="FILTER", help='as "metrics.cv_lwlrap > 0.8"')
+    add_list(select, "--runs", "RUN", f"among these alone, {SEVERAL}")
+    select.add_argument("--min", type=given(at_least(1)), metavar="N", help="candidates needed (default 2)")
+    means = one_of("both", "geometric", "arithmetic")
+    select.add_argument(
+        "--method", type=means, default="both", metavar="MEAN", help="geometric, arithmetic, both (default)"
+    )
+    searches = ("enumerate", "greedy", "weights")
+    ways = f"{', '.join(searches)} (default enumerate)"
+    select.add_argument("--search", type=one_of(*searches), default="enumerate", metavar="HOW", help=ways)
+    members = "members, fewest to most; one number is exactly that many (default: any number)"
+    select.add_argument("--size", type=sizes, default=(1, None), metavar="1..7", help=members)
+    add_list(select, "--must", "RUN", f"always members, {SEVERAL}")
+    by = one_of("cv", "nested")
+    select.add_argument("--by", type=by, default="cv", metavar="NUMBER", help="cv or nested (default cv)")
+    select.add_argument("--name", default="", help="of the run (default: ensemble)")
+
+    ensemble = add_command(commands, "ensemble", "Train the missing members of a recipe, and blend all.", _ensemble)
+    ensemble.add_argument("recipe", help="name of a file in experiments/ensembles/, or the path of a YAML file")
+    ensemble.add_argument("--data", default="", metavar="FOLDER", help="the data set's folder")
+    add_list(ensemble, "--set", "PATH=VALUE", "of all members that are no stackers, as training.epochs=4")
+    add_list(ensemble, "--set-stackers", "PATH=VALUE", "of all stackers, as model.base_size=16")
+    ensemble.add_argument("--out", default="", metavar="FILE", help="of the submission (default: ./submission.csv)")
+
+
+def sizes(text: str) -> tuple[int, int | None]:
+    """Return the fewest and the most members that `1..7` or `3` allows; empty text: any number."""
+    if not text:
+        return 1, None
+    found = re.fullmatch(r"([0-9]+)(?:\.\.([0-9]+))?", text)
+    fewest, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= fewest <= most:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of members; give one of 1 or more, as 3, or the fewest and the most, as 1..7"
+        )
+    return fewest, most
 
 
 def _submit(parsed: argparse.Namespace) -> None:
@@ -96,3 +129,28 @@ def _kernel(parsed: argparse.Namespace) -> None:
         from tagging.commands.kernel import pack
 
     pack(run, out, parsed.time_limit, train=parsed.train == "yes")
+
+
+def _select(parsed: argparse.Namespace) -> None:
+    begin(f"looking for members among {', '.join(names(parsed.runs)) or 'the runs of the store'}")
+    with importing():
+        from tagging.commands.select import select
+        from tagging.ensemble.pool import METHODS
+        from tagging.ensemble.subsets import Limits
+        from tagging.selection.settings import CandidateFilter, SelectionSettings
+
+    asked = CandidateFilter(parsed.data_set, parsed.where, names(parsed.runs), names(parsed.must), parsed.min or 2)
+    methods = METHODS if parsed.method == "both" else (parsed.method,)
+    select(asked, SelectionSettings(methods, parsed.search, Limits(*parsed.size), parsed.by), parsed.name)
+
+
+def _ensemble(parsed: argparse.Namespace) -> None:
+    from tagging.config.ensemble import load_ensemble
+
+    data = folder(parsed.data)
+    resolved = load_ensemble(parsed.recipe, parsed.set, parsed.set_stackers, data)  # before anything heavy is imported
+    begin(f"ensemble {resolved.recipe.name}: {', '.join([*resolved.members, *resolved.recipe.stackers])}")
+    with importing():
+        from tagging.commands.ensemble import ensemble
+
+    ensemble(resolved, Path(parsed.out or "submission.csv"))

@@ -21,21 +21,16 @@ from tagging.commandline import at_least, begin, folder, importing
 
 def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
-    train = add_command(commands, "train", "Train the folds of an experiment or of a stacker.")
-    train.set_defaults(carry_out=_train)
+    train = add_command(commands, "train", "Train the folds of an experiment or of a stacker.", _train)
     add_experiment(train)
     train.add_argument("--again", action="store_true", help="train a finished run again, from the beginning")
 
-    features = add_command(commands, "features", "Compute the log-mels of an experiment's data set.")
-    features.set_defaults(carry_out=_features)
+    features = add_command(commands, "features", "Compute the log-mels of an experiment's data set.", _features)
     add_experiment(features)
 
     predict = add_command(
-        commands,
-        "predict",
-        "Predict a run's own clips again, or tag the sound in FOLDER with all its folds.",
+        commands, "predict", "Predict a run's own clips again, or tag the sound in FOLDER with all its folds.", _predict
     )
-    predict.set_defaults(carry_out=_predict)
     predict.add_argument("folder", nargs="?", default="", help="new sound: a folder, or one file")
     predict.add_argument("--run", required=True, help=RUN_HELP)
     predict.add_argument("--out", default="", metavar="FILE", help="write all probabilities of FOLDER as CSV")

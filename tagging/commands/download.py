@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from tagging import project
@@ -34,24 +35,17 @@ def download(folder: Path | None, dry_run: bool, api: str) -> None:
     say(f"{folder}: {len(data.curated)} curated, {len(data.noisy)} noisy, {len(data.test)} test clips")
 
 
-class _Bars:
+class _Bars(ExitStack):
     """One progress bar after another: each new label ends the one before."""
 
     def __init__(self) -> None:
-        self._label = ""
-        self._bar: Bar | None = None
-
-    def __enter__(self) -> _Bars:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.__exit__()
+        super().__init__()
+        self._bars: dict[str, Bar] = {}  # the one there is, by its label
 
     def reach(self, label: str, done: int, total: int) -> None:
         """Move the bar of `label` to `done` of `total` bytes."""
-        label = label.replace("FSDKaggle2019.", "")  # so that it fits 80 columns
-        if self._bar is None or label != self._label:
-            self.__exit__()
-            self._label, self._bar = label, Bar(label, "megabyte", total // MEGA)
-        self._bar.reach(done // MEGA, total // MEGA)
+        if label not in self._bars:
+            self.close()
+            short = label.replace("FSDKaggle2019.", "")  # so that it fits 80 columns
+            self._bars = {label: self.enter_context(Bar(short, "megabyte", total // MEGA))}
+        self._bars[label].reach(done // MEGA, total // MEGA)

@@ -25,9 +25,8 @@ def features(experiment: Experiment) -> None:
     from tagging.jobs.prepare import open_features  # with pandas and MLflow, once the folder is read
 
     store = open_features(experiment, dataset)
-    files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
     if store.errors and not experiment.data.skip_unreadable:
-        raise UserError(*(f"{files[row]}: {reason}" for row, reason in store.errors.items()))
+        raise UserError(*(f"{dataset.paths[row]}: {reason}" for row, reason in store.errors.items()))
     minutes = int(store.lengths.sum()) * experiment.features.hop / experiment.features.sample_rate / 60
     say(
         f"{dataset.name}: {len(store.lengths)} clips, {minutes:.1f} min of sound, "

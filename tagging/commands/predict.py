@@ -20,7 +20,6 @@ from tagging.report.wording import count
 from tagging.runs.finished import open_run, warn_of_untrained
 from tagging.runs.members import read_ensemble
 from tagging.runs.predictions import read_out_of_fold
-from tagging.tracking.store import Run, Store
 
 
 def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | None = None) -> dict[str, float]:
@@ -33,22 +32,17 @@ def predict_again(run_text: str, overrides: Sequence[str] = (), data: Path | Non
     if run.kind == Kind.ENSEMBLE:
         if overrides or data:
             raise UserError(f"{run.name} is blended again from its members' files; leave out --set and --data")
-        metrics = _ensemble_again(store, run)
+        from tagging.selection.ensemble_run import log_predictions, result_of
+
+        ensemble = read_ensemble(store, run)
+        oof = read_out_of_fold(store, ensemble.runs)
+        metrics = log_predictions(store, run, ensemble, result_of(ensemble, oof))
+        store.log_metrics(run.id, metrics)
     else:
         metrics = again.predict_again(store, run, overrides, data)
     for name, value in metrics.items():
         stored = f"{run.metrics[name]:.6f}" if name in run.metrics else "none"
         say(f"{name:<20} stored {stored:<10} again {value:.6f}")
-    return metrics
-
-
-def _ensemble_again(store: Store, run: Run) -> dict[str, float]:
-    """Blend the files of an ensemble's members anew."""
-    from tagging.selection.ensemble_run import log_predictions, result_of
-
-    ensemble = read_ensemble(store, run)
-    metrics = log_predictions(store, run, ensemble, result_of(ensemble, read_out_of_fold(store, ensemble.runs)))
-    store.log_metrics(run.id, metrics)
     return metrics
 
 
@@ -60,7 +54,7 @@ def tag_folder(
     overrides: Sequence[str] = (),
     files: Sequence[Path] | None = None,
 ) -> pd.DataFrame:
-    """Tag the sound in a folder, or one file, as `predicting.folder.tag_files` does; return its table.
+    """Tag the sound in a folder, or one file, as `predicting.tagger.tag_files` does; return its table.
 
     Prints the `top` likeliest classes of each clip; `out` is a CSV file to write all to, `files` what `sound_at` found.
     Raises UserError if there is no sound, PartlyDone at the end if some of it could not be read and is left out.
@@ -68,7 +62,7 @@ def tag_folder(
     store, run = open_run(run_text)
     warn_of_untrained(store, run)
     files = files or sound_at(folder, warn)
-    from tagging.predicting.folder import likeliest, tag_files, write_tags
+    from tagging.predicting.tagger import likeliest, tag_files, write_tags
 
     table, problems = tag_files(store, run, folder, files, overrides)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -33,6 +34,12 @@ def print_rows(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         say(GAP.join(cells).rstrip())
+
+
+def score_text(score: float, spread: float = math.nan) -> str:
+    """Return a score in 0..1 with its standard deviation, either of which may be unknown, NaN."""
+    text = "" if math.isnan(score) else f"{score:.4f}"
+    return text if math.isnan(spread) else f"{text} ± {spread:.4f}"
 
 
 def _width(lines: Sequence[Sequence[str]], column: int) -> int:

@@ -8,8 +8,7 @@ from tagging.errors import UserError
 from tagging.progress import say
 from tagging.runs.finished import open_store
 from tagging.runs.members import ensemble_of
-from tagging.selection.candidates import required
-from tagging.selection.pool import arrays_of, read_candidates
+from tagging.selection.candidates import arrays_of, read_candidates, required
 from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.ownership import close_abandoned, link_launch
 from tagging.tracking.store import Run, Store
@@ -29,8 +28,7 @@ def select(wanted: CandidateFilter, settings: SelectionSettings, name: str = "")
     settings = replace(settings, limits=replace(settings.limits, must=tuple(required(store, pool, wanted.must))))
     from tagging.selection.choose import choose  # torch, and what draws, once there are candidates
     from tagging.selection.ensemble_run import write_ensemble
-    from tagging.selection.report import SelectionReport
-    from tagging.selection.words import print_report, record_of
+    from tagging.selection.report import SelectionReport, print_report, record_of
 
     arrays = arrays_of(pool.runs, oof)
     choice = choose(arrays, settings)

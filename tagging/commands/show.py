@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tagging.commandline import importing
 from tagging.config import Recipe
 from tagging.config.load import to_yaml
@@ -23,7 +25,7 @@ def show_schema(field: str = "") -> None:
 def show_runs(limit: int) -> None:
     """Print the newest runs without a parent with their scores; those that labels leaked into are marked."""
     with importing():
-        from tagging.commands.printing import print_rows
+        from tagging.commands.printing import print_rows, score_text
         from tagging.tracking.ownership import close_abandoned
         from tagging.tracking.store import Store
 
@@ -32,16 +34,11 @@ def show_runs(limit: int) -> None:
     runs = [run for kind in TOP for run in store.search({Tag.KIND: kind})]
     rows = []
     for run in sorted(runs, key=lambda run: -run.start_time)[:limit]:
-        metrics = run.metrics
-        spread = f"{metrics[Metric.FOLD_MEAN]:.4f}" if Metric.FOLD_MEAN in metrics else ""
-        if Metric.FOLD_STD in metrics:
-            spread += f" ± {metrics[Metric.FOLD_STD]:.4f}"
-        score = (
-            f"{metrics[Metric.CV_LWLRAP]:.4f}{' (leaks)' if Tag.LEAKS in run.tags else ''}"
-            if Metric.CV_LWLRAP in metrics
-            else ""
+        cv, mean, std = (
+            run.metrics.get(name, math.nan) for name in (Metric.CV_LWLRAP, Metric.FOLD_MEAN, Metric.FOLD_STD)
         )
-        rows.append([run.name, run.id[:8], run.dataset, run.status, score, spread])
+        score = score_text(cv) + (" (leaks)" if Tag.LEAKS in run.tags and not math.isnan(cv) else "")
+        rows.append([run.name, run.id[:8], run.dataset, run.status, score, score_text(mean, std)])
     if rows:
         print_rows(["run", "id", "data set", "state", "CV lwlrap", "folds"], rows, left=6)
     else:

@@ -49,17 +49,13 @@ def write_submission(store: Store, run: Run, out: Path, data: Path | None = None
         raise UserError(f"{out}: cannot be written: {error.strerror}") from None
     store.log_text(run.id, text, "submission.csv")
     say(f"wrote {out}: {len(submission)} clips by {count(len(folds), 'fold')} of run {run.name} ({run.id})")
-    if missing := _missing(store, run):
+    # the submission has no row for the test clips that --skip-unreadable left out
+    if missing := [line for line in left_out(store, run) if (half := _HALF.match(line)) and half[1] == "test"]:
         for line in missing:
             warn(line)
         clips = count(len(submission) + len(missing), "test clip")
         raise PartlyDone(f"{len(submission)} of {clips} have a row in the submission; the others are named above")
     return submission
-
-
-def _missing(store: Store, run: Run) -> list[str]:
-    """Return what the run keeps of test clips that --skip-unreadable left out: the submission has no row for them."""
-    return [line for line in left_out(store, run) if (half := _HALF.match(line)) and half[1] == "test"]
 
 
 def _newest() -> tuple[Store, Run]:

@@ -6,20 +6,14 @@ import math
 from collections.abc import Mapping
 
 from tagging.config import AnyRecipe
-from tagging.contract import File, Metric, Tag
+from tagging.contract import Metric
 from tagging.jobs.device import check_machine
 from tagging.jobs.inputs import Labelled, read_labelled
-from tagging.jobs.job import Job
 from tagging.jobs.prepare import job_of
-from tagging.jobs.train import is_complete, train_job
+from tagging.jobs.train import train_job
 from tagging.progress import say, warn
-from tagging.runs.finished import fold_runs, latest_run, open_store, rivals
-from tagging.runs.sanity import CONSTANT, far_below, predicts_constant
-from tagging.runs.stored import read_predictions
-from tagging.tracking.ownership import close_abandoned, link_launch, own
+from tagging.runs.finished import fold_runs, open_store_to_train
 from tagging.tracking.store import Run, Store
-
-LOOK_AT = "look at its curves and its settings, the learning rate first"
 
 
 def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, labelled: Labelled | None = None) -> Run:
@@ -31,27 +25,8 @@ def train(recipe: AnyRecipe, lineage: Mapping[str, str], again: bool = False, la
     """
     labelled = labelled or read_labelled(recipe)
     check_machine(recipe)  # what the machine cannot do stops before any work
-    store = open_store()
-    for closed in close_abandoned(store):
-        say(f"run {closed.title} was left RUNNING by a process that died; it is marked as KILLED")
+    store = open_store_to_train()
     job = job_of(recipe, store, labelled)
-    fingerprint = job.fingerprint()
-    _introduce(job)
-    with own(fingerprint):
-        run = latest_run(store, job.kind, fingerprint)
-        if run and is_complete(run, job, store) and not again:
-            other = "" if run.name == recipe.name else f", under the name {run.name}"
-            say(f"trained before{other}: run {run.id}; --again trains it again from the beginning")
-            link_launch(store, run)
-        else:
-            before = None if run and again and run.status == "FINISHED" else run
-            run = train_job(job, before, lineage, store)
-            _warn_of_poor(job, run, store)
-    _tell_result(run, store)
-    return run
-
-
-def _introduce(job: Job) -> None:
     data = job.dataset
     say(
         f"{data.name}: {len(data.curated)} curated, {len(data.noisy)} noisy, {len(data.test)} test clips, "
@@ -59,19 +34,9 @@ def _introduce(job: Job) -> None:
     )
     for warning in job.warnings:
         warn(warning)
-
-
-def _warn_of_poor(job: Job, run: Run, store: Store) -> None:
-    """Warn where a whole run predicts the same for every clip, or lies far below the other runs on these clips."""
-    if run.tags.get(Tag.CANDIDATE) != "yes":
-        return
-    oof = read_predictions(store, run, File.OOF)
-    if predicts_constant(oof[list(job.dataset.classes)].to_numpy(), oof["fold"].to_numpy()):
-        warn(f"{run.title}: {CONSTANT}; {LOOK_AT}")
-        return
-    scores = [one.metrics[Metric.CV_LWLRAP] for one in rivals(store, run)]
-    if problem := far_below(run.score(Metric.CV_LWLRAP), scores, job.dataset.curated.labels):
-        warn(f"{run.title}: {problem}; {LOOK_AT}")
+    run = train_job(job, lineage, again, store)
+    _tell_result(run, store)
+    return run
 
 
 def _tell_result(run: Run, store: Store) -> None:

@@ -57,6 +57,16 @@ class Dataset:
     test: Clips  # may be empty; in the order of sample_submission.csv; labels all zero
     warnings: tuple[str, ...]
 
+    @property
+    def splits(self) -> dict[str, Clips]:
+        """The clips of each split by its name, in the order of a feature store."""
+        return {"curated": self.curated, "noisy": self.noisy, "test": self.test}
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files of all clips, split after split."""
+        return [path for clips in self.splits.values() for path in clips.paths]
+
 
 def no_clips(class_count: int) -> Clips:
     """Return an empty split; its labels are [0, C]."""

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from tagging import RECIPE_VERSION
-from tagging.config import AnyRecipe, Stacker
+from tagging.config import Stacker
 from tagging.contract import Tag
 from tagging.errors import UserError
+from tagging.jobs.earlier_runs import SoftTargets
 from tagging.jobs.inputs import read_labelled
 from tagging.jobs.job import Job
 from tagging.jobs.prepare import prepare
 from tagging.jobs.stacker import prepare_stacker
-from tagging.jobs.teacher import SoftTargets
 from tagging.jobs.user_files import check_stored
 from tagging.runs.finished import finished_folds
 from tagging.runs.stored import stored_recipe
@@ -26,12 +26,20 @@ def predict_again(store: Store, run: Run, overrides: Sequence[str] = (), data: P
 
     Raises UserError where the run lacks folds, or data or settings are not those it was trained with.
     """
-    if (recipe := run.tags.get(Tag.RECIPE, "1")) != str(RECIPE_VERSION):
+    if (version := run.tags.get(Tag.RECIPE, "1")) != str(RECIPE_VERSION):
         raise UserError(
-            f"{run.name} was trained with version {recipe} of the recipe, this is version {RECIPE_VERSION}, "
+            f"{run.name} was trained with version {version} of the recipe, this is version {RECIPE_VERSION}, "
             "with other fields or numbers; use the commit in its tag git.commit, or train it again"
         )
-    job = _job_of(stored_recipe(store, run, overrides, data), run, store)
+    recipe = stored_recipe(store, run, overrides, data)
+    job: Job
+    if isinstance(recipe, Stacker):
+        job = prepare_stacker(recipe, store, read_labelled(recipe).dataset)
+    else:  # its initial run, its teacher and its file of initial weights may be gone
+        check_stored(store, run, recipe)
+        digest = run.tags.get("teacher.sha256")
+        prepared = prepare(recipe, weights=run.tags.get("weights.sha256", ""))
+        job = replace(prepared, soft_targets=SoftTargets(digest, ()) if digest else None)
     for tag, digest in job.data_tags().items():
         if run.tags.get(tag) != digest:
             raise UserError(
@@ -49,13 +57,3 @@ def predict_again(store: Store, run: Run, overrides: Sequence[str] = (), data: P
     from tagging.jobs.summary import summarise  # with Matplotlib
 
     return summarise(job, run, finished_folds(store, run), store)
-
-
-def _job_of(recipe: AnyRecipe, run: Run, store: Store) -> Job:
-    """Return a run's job anew; its initial run, its teacher and its file of initial weights may be gone."""
-    if isinstance(recipe, Stacker):
-        return prepare_stacker(recipe, store, read_labelled(recipe).dataset)
-    digest = run.tags.get("teacher.sha256")
-    check_stored(store, run, recipe)
-    job = prepare(recipe, weights=run.tags.get("weights.sha256", ""))
-    return replace(job, soft_targets=SoftTargets(digest, ()) if digest else None)

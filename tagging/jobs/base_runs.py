@@ -13,6 +13,7 @@ from tagging.contract import DATA_TAGS, FROM_SOUND, File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.report.wording import count
 from tagging.runs.finished import finished_folds, meant_run
+from tagging.runs.members import member_runs
 from tagging.runs.predictions import mean_over_folds
 from tagging.runs.stored import class_columns, read_members, read_predictions
 from tagging.tracking.files import REPLACE
@@ -76,15 +77,8 @@ def _differences(runs: Sequence[Run]) -> list[str]:
 
 def stored_base_runs(store: Store, run: Run) -> list[Run]:
     """Return the runs that a stacker learned from, in the order of its inputs; UserError where one is gone."""
-    problems, runs = [], []
-    for member in read_members(store, run, File.STACKER)["members"]:
-        try:
-            runs.append(store.get(member["run"]))
-        except UserError as error:
-            problems += [f"{run.title} needs its member {member['name']}: {problem}" for problem in error.problems]
-    if problems:
-        raise UserError(*problems, "without its members a stacker predicts nothing new; train it on others")
-    return runs
+    entries = read_members(store, run, File.STACKER)["members"]
+    return member_runs(store, run, entries, "a stacker predicts nothing new; train it on others")
 
 
 def read_tiles(runs: Sequence[Run], fnames: Sequence[str], store: Store) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,13 @@ def check_machine(recipe: AnyRecipe) -> None:
 
     device = device_of(recipe)
     if isinstance(recipe, Experiment):
-        _check_compile(recipe, device)
+        precision = recipe.training.precision
+        # compiled gradients are known to be wrong on CPUs below float32 (torch 2.11 to 2.15: NaN)
+        if recipe.training.compile and device.type == "cpu" and precision != "float32":
+            raise UserError(
+                f"training.compile is true with training.precision {precision} on a CPU, where compiled gradients come "
+                "out as NaN; give --set training.compile=false, or training.precision=float32"
+            )
         check_model(recipe)
         check_user_files(recipe)
 
@@ -56,16 +62,6 @@ def device_of(recipe: Recipe) -> torch.device:
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
     return torch.device(name)
-
-
-def _check_compile(experiment: Experiment, device: torch.device) -> None:
-    """Stop where torch.compile is known to give wrong gradients: on CPUs below float32 (torch 2.11 to 2.15: NaN)."""
-    precision = experiment.training.precision
-    if experiment.training.compile and device.type == "cpu" and precision != "float32":
-        raise UserError(
-            f"training.compile is true with training.precision {precision} on a CPU, where compiled gradients come "
-            "out as NaN; give --set training.compile=false, or training.precision=float32"
-        )
 
 
 def _keep_freed_memory() -> None:

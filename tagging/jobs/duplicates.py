@@ -39,53 +39,44 @@ def duplicates(dataset: Dataset, same: dict[str, np.ndarray], folds: np.ndarray)
     `same` numbers the sounds of each split, curated, noisy and test, alike; `folds` [N] are the curated clips'.
     """
     groups: dict[int, list[_Clip]] = {}
-    for split, clips in (("curated", dataset.curated), ("noisy", dataset.noisy), ("test", dataset.test)):
+    for split, clips in dataset.splits.items():
         for row, (number, fname) in enumerate(zip(same[split].tolist(), clips.fnames, strict=True)):
             fold = int(folds[row]) if split == "curated" else None
             labels = tuple(dataset.classes[index] for index in np.flatnonzero(clips.labels[row]))
             groups.setdefault(number, []).append(_Clip(split, fname, fold, labels))
-    several = [group for group in groups.values() if len(group) > 1]
-    return [*_in_two_folds(several), *_in_two_splits(several), *_with_other_labels(several)]
 
+    def groups_in(*splits: str) -> list[list[_Clip]]:
+        """Return the clips of these splits alone, group by group."""
+        return [[clip for clip in group if clip.split in splits] for group in groups.values() if len(group) > 1]
 
-def _in_two_folds(groups: Sequence[list[_Clip]]) -> list[str]:
-    curated = [[clip for clip in group if clip.split == "curated"] for group in groups]
-    crossing = [group for group in curated if len({clip.fold for clip in group}) > 1]
-    text = "the same sound is in several folds, which flatters the CV (folds.group=content keeps it in one)"
-    return _line(text, crossing, lambda clip: f"{clip.fname} (fold {clip.fold})")
-
-
-def _in_two_splits(groups: Sequence[list[_Clip]]) -> list[str]:
-    lines = []
+    lines = _line(
+        "the same sound is in several folds, which flatters the CV (folds.group=content keeps it in one)",
+        [group for group in groups_in("curated") if len({clip.fold for clip in group}) > 1],
+        lambda clip: f"{clip.fname} (fold {clip.fold})",
+    )
     for split, other, does in (
         ("curated", "noisy", "which flatters the CV where noisy clips are trained on"),
         ("curated", "test", "which flatters scores of the test split"),
         ("noisy", "test", "which flatters scores of the test split"),
     ):
-        crossing = [
-            [clip for clip in group if clip.split in (split, other)]
-            for group in groups
-            if {split, other} <= {clip.split for clip in group}
-        ]
         lines += _line(
-            f"the same sound is {split} and {other}, {does}", crossing, lambda clip: f"{clip.fname} ({clip.split})"
+            f"the same sound is {split} and {other}, {does}",
+            [group for group in groups_in(split, other) if len({clip.split for clip in group}) > 1],
+            lambda clip: f"{clip.fname} ({clip.split})",
         )
-    return lines
-
-
-def _with_other_labels(groups: Sequence[list[_Clip]]) -> list[str]:
-    labelled = [[clip for clip in group if clip.split != "test"] for group in groups]
-    differing = [group for group in labelled if len({clip.labels for clip in group}) > 1]
-    return _line("the same sound has other labels", differing, lambda clip: f"{clip.fname} ({','.join(clip.labels)})")
+    return lines + _line(
+        "the same sound has other labels",
+        [group for group in groups_in("curated", "noisy") if len({clip.labels for clip in group}) > 1],
+        lambda clip: f"{clip.fname} ({','.join(clip.labels)})",
+    )
 
 
 def _line(text: str, groups: Sequence[list[_Clip]], name: Callable[[_Clip], str]) -> list[str]:
     if not groups:
         return []
-    shown = "; ".join(" = ".join(_few(list(map(name, group)))) for group in groups[:_SHOWN])
-    more = f"; and {len(groups) - _SHOWN} more such sounds" if len(groups) > _SHOWN else ""
-    return [f"{text}: {shown}{more}"]
-
-
-def _few(names: list[str]) -> list[str]:
-    return names if len(names) <= _SHOWN else [*names[:_SHOWN], f"{len(names) - _SHOWN} more"]
+    shown = []
+    for group in groups[:_SHOWN]:
+        more = [f"{len(group) - _SHOWN} more"] if len(group) > _SHOWN else []
+        shown.append(" = ".join([*map(name, group[:_SHOWN]), *more]))
+    further = f"; and {len(groups) - _SHOWN} more such sounds" if len(groups) > _SHOWN else ""
+    return [f"{text}: {'; '.join(shown)}{further}"]

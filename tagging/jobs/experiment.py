@@ -16,12 +16,12 @@ import pandas as pd
 from tagging.config import Experiment
 from tagging.contract import File, Kind, Tag
 from tagging.features.store import FeatureStore
-from tagging.jobs.initial_run import InitialRun
-from tagging.jobs.job import Job, bits, prediction_table
-from tagging.jobs.teacher import SoftTargets
+from tagging.jobs.earlier_runs import InitialRun, SoftTargets
+from tagging.jobs.job import Job, bits
 from tagging.jobs.user_files import log_user_files
 from tagging.progress import say, warn
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
+from tagging.runs.stored import prediction_table
 from tagging.tracking.store import Run, Store
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class ExperimentJob(Job):
     """
 
     kind: ClassVar[str] = Kind.EXPERIMENT
-    tables: ClassVar[tuple[str, ...]] = ("oof", "oof_tiles")
+    tables: ClassVar[tuple[str, ...]] = (File.OOF, File.OOF_TILES)
     learns_from: ClassVar[str] = "sound"
 
-    experiment: Experiment
+    recipe: Experiment
     features: FeatureStore
     rows: dict[str, np.ndarray]  # curated, noisy, test -> indices into the store
     trusted: np.ndarray
@@ -57,12 +57,12 @@ class ExperimentJob(Job):
     @property
     def predicting_epoch(self) -> str:
         """Whose weights predict: best, last or ema."""
-        return self.experiment.predict.weights
+        return self.recipe.predict.weights
 
     @property
     def noisy_pool(self) -> np.ndarray:
         """The mask of noisy clips that noisy draws come from."""
-        return self.trusted if self.experiment.sampling.noisy_pool == "trusted" else ~self.dropped
+        return self.trusted if self.recipe.sampling.noisy_pool == "trusted" else ~self.dropped
 
     @property
     def source_rows(self) -> SourceRows:
@@ -77,14 +77,6 @@ class ExperimentJob(Job):
             noisy_pool=self.noisy_pool,
             trusted=self.trusted,
         )
-
-    def identity(self) -> dict[str, str]:
-        """Return the tags of what is computed, on which data."""
-        own = {
-            "weights.sha256": self.weights,
-            "teacher.sha256": self.soft_targets.digest if self.soft_targets else "",
-        }
-        return {**super().identity(), **{tag: value for tag, value in own.items() if value}}
 
     def _sources(self) -> list[str]:
         """Return the digests of the sound, of the initial weights, and of the teacher's probabilities."""
@@ -106,9 +98,11 @@ class ExperimentJob(Job):
 
     @property
     def tags(self) -> dict[str, str]:
-        """Its initial run, its teacher, and whether labels leak by them."""
+        """Its initial weights and run, its teacher and the teacher's probabilities, and whether labels leak by them."""
         initial, teacher = self.initial, self.teacher
         return {
+            **({"weights.sha256": self.weights} if self.weights else {}),
+            **({"teacher.sha256": self.soft_targets.digest} if self.soft_targets else {}),
             **({Tag.INIT_RUN: initial.run.id, Tag.INIT_NAME: initial.run.name} if initial else {}),
             **({Tag.TEACHER_RUN: teacher.id, Tag.TEACHER_NAME: teacher.name} if teacher else {}),
             **leak_tags(self._leaks),
@@ -117,7 +111,7 @@ class ExperimentJob(Job):
     @property
     def _leaks(self) -> list[str]:
         sources = [*([self.initial.run] if self.initial else []), *([self.teacher] if self.teacher else [])]
-        return leaks(sources, self.experiment.teacher.curated)
+        return leaks(sources, self.recipe.teacher.curated)
 
     def begin(self, run: Run, store: Store) -> None:
         """Keep the user's files; print initial run, teacher, leaks by them, and a precision that the device lacks."""
@@ -125,13 +119,13 @@ class ExperimentJob(Job):
 
         from tagging.inference.predict import autocast_dtype
 
-        log_user_files(store, run, self.experiment)
+        log_user_files(store, run, self.recipe)
         if self.initial:
             start = self.initial.run
             say(f"the weights start from those of {start.title} of data set {start.dataset}")
         if self.teacher:
             say(f"the targets hold probabilities of {self.teacher.title} of data set {self.teacher.dataset}")
-        wanted = self.experiment.training.precision
+        wanted = self.recipe.training.precision
         if wanted == "bf16" and autocast_dtype(wanted, self.device) is torch.float32:
             name = "processor" if self.device.type == "cpu" else "GPU"
             warn(f"this {name} has no instructions for bf16 and would imitate it slowly: computing in float32")
@@ -163,7 +157,7 @@ class ExperimentJob(Job):
 
         from tagging.jobs.build import model_of
 
-        return model_of(self.experiment, len(self.dataset.classes), fold, torch.device("cpu"), bare=True)
+        return model_of(self.recipe, len(self.dataset.classes), fold, torch.device("cpu"), bare=True)
 
     def training(self, fold: int) -> FoldTraining:
         """Return what the epochs of a fold train, on what, and how."""
@@ -171,17 +165,17 @@ class ExperimentJob(Job):
         from tagging.training.checkpoint import load_weights
         from tagging.training.setup import fold_training
 
-        model = model_of(self.experiment, len(self.dataset.classes), fold, self.device, bare=bool(self.initial))
+        model = model_of(self.recipe, len(self.dataset.classes), fold, self.device, bare=bool(self.initial))
         if self.initial:
             load_weights(model, self.initial.weights(fold))
         targets = self.soft_targets.mixed_into(self.clips.targets, fold) if self.soft_targets else None
-        return fold_training(model, fold_settings(self.experiment), self.clips, fold, targets)
+        return fold_training(model, fold_settings(self.recipe), self.clips, fold, targets)
 
     def stored_model(self, fold: int, run: Run, store: Store) -> nn.Module:
         """Return the network of a finished fold run, with the weights it predicts with, on the device."""
         from tagging.jobs.build import restore_model
 
-        return restore_model(self.experiment, len(self.dataset.classes), fold, run.id, self.device, store)
+        return restore_model(self.recipe, len(self.dataset.classes), fold, run.id, self.device, store)
 
     def _held_out(self, model: nn.Module, fold: int, clips: np.ndarray) -> tuple[np.ndarray, dict[str, pd.DataFrame]]:
         from tagging.inference.blend import mean_over_tiles
@@ -196,7 +190,7 @@ class ExperimentJob(Job):
     ) -> Iterator[tuple[str, Sequence[str], np.ndarray]]:
         from tagging.inference.blend import mean_over_tiles
 
-        splits = {"test": self.dataset.test} | ({"noisy": self.dataset.noisy} if self.experiment.predict.noisy else {})
+        splits = {"test": self.dataset.test} | ({"noisy": self.dataset.noisy} if self.recipe.predict.noisy else {})
         for name, clips in splits.items():
             if len(clips):
                 tiles = self._tiles(model, fold, name, np.arange(len(clips)))
@@ -206,4 +200,4 @@ class ExperimentJob(Job):
         from tagging.jobs.build import predict_rows
 
         rows, label = self.rows[split][clips], f"fold {fold}: {split} clips"
-        return predict_rows(self.experiment, model, self.clips.logmels, rows, self.device, label)
+        return predict_rows(self.recipe, model, self.clips.logmels, rows, self.device, label)

@@ -81,7 +81,12 @@ def read_labelled(recipe: AnyRecipe) -> Labelled:
             "and --data FOLDER names one of your own"
         )
     dataset = read_dataset(folder, dataset_name(recipe))
-    _check_classes(dataset)
+    taken = [name for name in dataset.classes if name in RESERVED]
+    if taken:
+        raise UserError(
+            f"{dataset.folder}: a class is called {taken[0]!r}, which is a column of the tables of predictions; "
+            f"rename it ({', '.join(RESERVED)} are taken)"
+        )
     return Labelled(dataset, read_lists(recipe, dataset) if isinstance(recipe, Experiment) else None)
 
 
@@ -120,25 +125,13 @@ def list_path(given: str, folder: Path) -> Path:
     return max((folder / path, project.root() / path), key=lambda place: (place.is_file(), place.exists()))
 
 
-def _check_classes(dataset: Dataset) -> None:
-    """Stop where a class is called as a column beside the classes is."""
-    taken = [name for name in dataset.classes if name in RESERVED]
-    if taken:
-        raise UserError(
-            f"{dataset.folder}: a class is called {taken[0]!r}, which is a column of the tables of predictions; "
-            f"rename it ({', '.join(RESERVED)} are taken)"
-        )
-
-
 def initial_weights(experiment: Experiment) -> Path | None:
     """Return the file that a network's weights start from, None where there is none."""
     section = experiment.model
+    if not isinstance(section, TimmModel) or not section.weights:
+        return None
     # a relative path in an experiment's file is meant from the project's root
-    return (
-        project.root() / Path(section.weights).expanduser()
-        if isinstance(section, TimmModel) and section.weights
-        else None
-    )
+    return project.root() / Path(section.weights).expanduser()
 
 
 def front_end_of(features: Features) -> FrontEnd:

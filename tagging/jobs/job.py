@@ -29,6 +29,7 @@ from tagging.errors import UserError, is_disk_full
 from tagging.metrics import lwlrap
 from tagging.progress import Bar, say
 from tagging.report.pages import Member
+from tagging.runs.stored import prediction_table
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
@@ -51,10 +52,10 @@ class Job(ABC):
     """
 
     kind: ClassVar[str]  # of the run
-    tables: ClassVar[tuple[str, ...]]  # of out-of-fold predictions
+    tables: ClassVar[tuple[str, ...]]  # paths of out-of-fold predictions
     learns_from: ClassVar[str]  # as messages name it
 
-    experiment: AnyRecipe
+    recipe: AnyRecipe
     dataset: Dataset
     corrected: np.ndarray
     removed: np.ndarray
@@ -70,7 +71,7 @@ class Job(ABC):
     @property
     def folds_to_run(self) -> list[int]:
         """The folds the config asks for, all of them by default."""
-        return sorted(set(self.experiment.training.folds)) or list(range(self.num_folds))
+        return sorted(set(self.recipe.training.folds)) or list(range(self.num_folds))
 
     @property
     @abstractmethod
@@ -96,14 +97,10 @@ class Job(ABC):
             Tag.DATA_FOLDS: digest(sorted(f"{fname}\t{fold}" for fname, fold in zip(fnames, self.folds, strict=True))),
         }
 
-    def identity(self) -> dict[str, str]:
-        """Return the tags of what is computed, on which data."""
-        return {Tag.FINGERPRINT: self.fingerprint(), **self.data_tags()}
-
     def fingerprint(self) -> str:
         """Return the sha256 of all that decides the numbers: config, classes, labels, folds and what they come from."""
         rows = json.dumps([self.dataset.classes, self._label_rows()])
-        parts = [str(RECIPE_VERSION), numbers_digest(self.experiment), rows, *self._sources()]
+        parts = [str(RECIPE_VERSION), numbers_digest(self.recipe), rows, *self._sources()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @abstractmethod
@@ -137,7 +134,7 @@ class Job(ABC):
         """Where it is trained."""
         from tagging.jobs.device import device_of
 
-        return device_of(self.experiment)
+        return device_of(self.recipe)
 
     @abstractmethod
     def bare_model(self, fold: int) -> nn.Module:
@@ -244,14 +241,6 @@ def _upload_checkpoints(store: Store, run_id: str, checkpoints: Checkpoints) -> 
     for name, folder in (("best", checkpoints.best()), ("last", checkpoints.last())):
         if folder is not None:
             store.log_folder(run_id, folder, f"{File.CHECKPOINTS}/{name}")
-
-
-def prediction_table(
-    fnames: Sequence[str], probabilities: np.ndarray, classes: Sequence[str], **columns: int | np.ndarray
-) -> pd.DataFrame:
-    """Return fname, further columns and one float32 column a class, of probabilities [n, C]."""
-    head = pd.DataFrame({"fname": list(fnames), **columns})
-    return pd.concat([head, pd.DataFrame(probabilities, columns=list(classes))], axis=1)
 
 
 def bits(labels: np.ndarray) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,12 +18,11 @@ from tagging.errors import UserError
 from tagging.features.contents import same_sound, warn_of_bands
 from tagging.features.store import FeatureStore, open_store
 from tagging.jobs.duplicates import CONTENT, duplicates, with_content
+from tagging.jobs.earlier_runs import check_initial_run, find_initial_run, find_teacher, soft_targets
 from tagging.jobs.experiment import ExperimentJob
-from tagging.jobs.initial_run import check_initial_run, find_initial_run
 from tagging.jobs.inputs import Labelled, LabelLists, front_end_of, initial_weights, read_labelled
 from tagging.jobs.job import Job
 from tagging.jobs.stacker import prepare_stacker
-from tagging.jobs.teacher import find_teacher, soft_targets
 from tagging.jobs.user_files import settled
 from tagging.progress import decoding_bar
 from tagging.report.wording import count
@@ -64,19 +63,17 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
     for name, mask in usable.items():
         rows[name] = first + np.flatnonzero(mask)
         first += len(mask)
-    curated, noisy = usable["curated"], usable["noisy"]
+    curated, noisy, test = usable["curated"], usable["noisy"], usable["test"]
     dataset = replace(
-        dataset,
-        curated=dataset.curated.keep(curated),
-        noisy=dataset.noisy.keep(noisy),
-        test=dataset.test.keep(usable["test"]),
+        dataset, curated=dataset.curated.keep(curated), noisy=dataset.noisy.keep(noisy), test=dataset.test.keep(test)
     )
     sounds = same_sound(features)
     same = {name: sounds[some] for name, some in rows.items()}
     folds = _folds(experiment, dataset.curated, same["curated"])
     trained_on = np.where(lists.removed[:, None], 0, lists.corrected)[curated]
+    alone = f"there is one class, {dataset.classes[0]!r}, so that lwlrap is 1 whatever a network learns; add another"
     job = ExperimentJob(
-        experiment=experiment,
+        recipe=experiment,
         dataset=dataset,
         features=features,
         rows=rows,
@@ -97,7 +94,7 @@ def prepare(experiment: Experiment, weights: str | None = None, labelled: Labell
             *_idle_selection(experiment, lists),
             *absent_classes(folds, trained_on, dataset.classes),
             *uneven(folds, dataset.curated, experiment.folds.group),
-            *_single_class(dataset),
+            *([alone] if len(dataset.classes) == 1 else []),
         ),
     )
     _check_sources(job)
@@ -115,11 +112,10 @@ def _weights_digest(experiment: Experiment) -> str:
 
 def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
     """Map the log-mels of all clips, in the order curated, noisy, test; compute the missing ones."""
-    files = [*dataset.curated.paths, *dataset.noisy.paths, *dataset.test.paths]
     with decoding_bar("clip") as bar:
         return open_store(
             project.root() / "data" / "features",
-            files,
+            dataset.paths,
             dataset.folder,
             front_end_of(experiment.features).settings,
             experiment.features.precision,
@@ -127,13 +123,6 @@ def open_features(experiment: Experiment, dataset: Dataset) -> FeatureStore:
             bar.reach,
             experiment.threads,
         )
-
-
-def _single_class(dataset: Dataset) -> list[str]:
-    """Warn where there is nothing to tell apart."""
-    if len(dataset.classes) > 1:
-        return []
-    return [f"there is one class, {dataset.classes[0]!r}, so that lwlrap is 1 whatever a network learns; add another"]
 
 
 def _idle_selection(experiment: Experiment, lists: LabelLists) -> list[str]:
@@ -151,8 +140,7 @@ def _readable(
     experiment: Experiment, dataset: Dataset, features: FeatureStore
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return which clips have log-mels, and which are left out where that is asked for; else stop."""
-    splits = {"curated": dataset.curated, "noisy": dataset.noisy, "test": dataset.test}
-    paths = [path for clips in splits.values() for path in clips.paths]
+    paths = dataset.paths
     problems = [f"{paths[row]}: {reason}" for row, reason in sorted(features.errors.items())]
     if problems and not experiment.data.skip_unreadable:
         raise UserError(
@@ -160,8 +148,8 @@ def _readable(
             f"{count(len(problems), 'file')} cannot be used: mend them, or leave them out with --skip-unreadable",
         )
     usable = np.array([row not in features.errors for row in range(len(paths))], dtype=bool)
-    ends = np.cumsum([len(clips) for clips in splits.values()])
-    masks = dict(zip(splits, np.split(usable, ends[:-1]), strict=True))
+    ends = np.cumsum([len(clips) for clips in dataset.splits.values()])
+    masks = dict(zip(dataset.splits, np.split(usable, ends[:-1]), strict=True))
     return masks, [f"{LEFT_OUT}{problem}" for problem in problems]
 
 
@@ -177,25 +165,26 @@ def _folds(experiment: Experiment, curated: Clips, same: np.ndarray) -> np.ndarr
 def _sound_notes(dataset: Dataset, features: FeatureStore, rows: dict[str, np.ndarray]) -> list[str]:
     """Return which clips were resampled, averaged, silent or very short, one line a kind of note."""
     found: dict[str, list[str]] = {}
-    for name, clips in (("curated", dataset.curated), ("noisy", dataset.noisy), ("test", dataset.test)):
+    for name, clips in dataset.splits.items():
         for row, fname in zip(rows[name], clips.fnames, strict=True):
             for note in features.notes[row]:
                 found.setdefault(note, []).append(fname)
-    return [f"{note}: {_few(fnames)}" for note, fnames in found.items()]
-
-
-def _few(fnames: Sequence[str]) -> str:
-    shown = ", ".join(fnames[:5])
-    return shown if len(fnames) <= 5 else f"{shown} and {len(fnames) - 5} more"
+    more = {note: f" and {len(fnames) - 5} more" if len(fnames) > 5 else "" for note, fnames in found.items()}
+    return [f"{note}: {', '.join(fnames[:5])}{more[note]}" for note, fnames in found.items()]
 
 
 def _check_sources(job: ExperimentJob) -> None:
-    sampling = job.experiment.sampling
+    sampling = job.recipe.sampling
     problems = []
     if sampling.noisy and not job.noisy_pool.any():
+        if not len(job.dataset.noisy):
+            lack = f"{job.dataset.name} has no noisy clips"
+        elif job.dropped.all():
+            lack = f"labels.noisy_selection drops all {len(job.dropped)}"
+        else:
+            lack = "no noisy clip is trusted"
         problems.append(
-            f"sampling.noisy is {sampling.noisy:g}, but {_lack_of_noise(job)}; "
-            "give --set sampling.curated=1 sampling.noisy=0"
+            f"sampling.noisy is {sampling.noisy:g}, but {lack}; give --set sampling.curated=1 sampling.noisy=0"
         )
     if sampling.trusted and not job.trusted.any():
         problems.append(
@@ -204,11 +193,3 @@ def _check_sources(job: ExperimentJob) -> None:
         )
     if problems:
         raise UserError(*problems)
-
-
-def _lack_of_noise(job: ExperimentJob) -> str:
-    if not len(job.dataset.noisy):
-        return f"{job.dataset.name} has no noisy clips"
-    if job.dropped.all():
-        return f"labels.noisy_selection drops all {len(job.dropped)}"
-    return "no noisy clip is trusted"

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from tagging.config import Stacker
-from tagging.contract import File, Kind, Metric, Tag
+from tagging.contract import LEFT_OUT, File, Kind, Metric, Tag
 from tagging.data.dataset import Dataset
 from tagging.data.folds import absent_classes
 from tagging.errors import UserError
@@ -51,10 +51,10 @@ class StackerJob(Job):
     """
 
     kind: ClassVar[str] = Kind.STACKER
-    tables: ClassVar[tuple[str, ...]] = ("oof",)  # a mean over tiles goes in, so that there is nothing a tile
+    tables: ClassVar[tuple[str, ...]] = (File.OOF,)  # a mean over tiles goes in, so that there is nothing a tile
     learns_from: ClassVar[str] = "members' predictions"
 
-    experiment: Stacker
+    recipe: Stacker
     runs: tuple[Run, ...]
     digests: tuple[str, ...]  # of the base runs' out-of-fold predictions
     tiles: np.ndarray
@@ -64,7 +64,7 @@ class StackerJob(Job):
     @property
     def predicting_epoch(self) -> str:
         """Whose weights predict: best; empty where the model is not trained epoch by epoch."""
-        return "best" if self.experiment.model.kind == "fcnet" else ""
+        return "best" if self.recipe.model.kind == "fcnet" else ""
 
     @property
     def members(self) -> Sequence[Member]:
@@ -92,7 +92,7 @@ class StackerJob(Job):
 
         from tagging.jobs.device import device_of
 
-        return device_of(self.experiment) if self.predicting_epoch else torch.device("cpu")
+        return device_of(self.recipe) if self.predicting_epoch else torch.device("cpu")
 
     @cached_property
     def clip_tiles(self) -> ClipTiles:
@@ -116,7 +116,7 @@ class StackerJob(Job):
         """Return a fold's model on the CPU, with its initial weights."""
         from tagging.jobs.stacker_models import stacker_model
 
-        return stacker_model(self.experiment, self.tiles.shape[1], len(self.dataset.classes), fold)
+        return stacker_model(self.recipe, self.tiles.shape[1], len(self.dataset.classes), fold)
 
     def fold_epochs(self, fold: int, run: Run, parent: Run, store: Store) -> Iterator[EpochRecord]:
         """Train fold `fold` in `run` as any job's; a model of scikit-learn is fitted, without epochs."""
@@ -135,7 +135,7 @@ class StackerJob(Job):
         from tagging.training.losses import SourceLoss, Term
         from tagging.training.tiles import TileBatches, TileValidation
 
-        stacker, device = self.experiment, self.device
+        stacker, device = self.recipe, self.device
         loss = SourceLoss([Term("bce", {}, 1.0)] * len(NAMES), head_weights=(1.0,))
         targets = torch.from_numpy(self.corrected).to(device)
         held_out = torch.from_numpy(self.clips(fold, held_out=True)).to(device)
@@ -164,27 +164,21 @@ class StackerJob(Job):
             ),
         )
 
-    def fitted(self, fold: int) -> nn.Module:
-        """Return a fold's model, fitted by scikit-learn, as a network on the CPU."""
-        from tagging.jobs.stacker_models import fit
-
-        clips = self.clips(fold, held_out=False)
-        return fit(self.experiment, self.means.cpu().numpy()[clips], self.corrected[clips], fold)
-
     def _fit_fold(self, fold: int, run: Run, parent: Run, store: Store) -> None:
         """Fit a model of scikit-learn; log its weights and what it predicts."""
-        from tagging.jobs.stacker_models import WEIGHTS, predict_with
+        from tagging.jobs.stacker_models import WEIGHTS, fit, predict_with
         from tagging.training.checkpoint import Checkpoints, save_weights
 
         started, work = time.monotonic(), work_folder() / run.id
         with ending_early(store.impatient(), run, Checkpoints(work)):
-            model = self.fitted(fold)
+            means, clips = self.means.cpu().numpy(), self.clips(fold, held_out=False)
+            model = fit(self.recipe, means[clips], self.corrected[clips], fold)
             took = time.monotonic() - started
             save_weights(model, work / WEIGHTS)
             store.log_file(run.id, work / WEIGHTS, WEIGHTS.rpartition("/")[0])
             score = self.predict_fold(model, fold, run, parent, store)
             clips = self.clips(fold, held_out=True)
-            val_lwlrap = lwlrap(self.corrected[clips], predict_with(model, self.means.cpu().numpy()[clips]))
+            val_lwlrap = lwlrap(self.corrected[clips], predict_with(model, means[clips]))
             store.log_metrics(run.id, {Metric.BEST_VAL: val_lwlrap, "fit_seconds": took})
             store.finish(run.id, "FINISHED")
         shutil.rmtree(work, ignore_errors=True)
@@ -194,7 +188,7 @@ class StackerJob(Job):
         """Return the model of a finished fold run."""
         from tagging.jobs.stacker_models import restore_stacker
 
-        return restore_stacker(self.experiment, len(self.dataset.classes), fold, run, self.device, store)
+        return restore_stacker(self.recipe, len(self.dataset.classes), fold, run, self.device, store)
 
     def _held_out(self, model: nn.Module, fold: int, clips: np.ndarray) -> tuple[np.ndarray, dict[str, pd.DataFrame]]:
         from tagging.jobs.stacker_models import predict_with
@@ -225,6 +219,7 @@ def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> Stacker
     runs = find_base_runs(stacker, dataset.name, store)
     assigned = read_folds(store, runs[0]).set_index("fname")["fold"]
     known = np.isin(dataset.curated.fnames, assigned.index)
+    unknown = f"{LEFT_OUT}{count(int((~known).sum()), 'curated clip')} that the members were not trained on"
     dataset = replace(dataset, curated=dataset.curated.keep(known))
     _check_data(dataset, runs[0])
     folds = np.array(assigned.loc[list(dataset.curated.fnames)], np.int64)
@@ -232,7 +227,7 @@ def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> Stacker
     tiles, lengths = read_tiles(runs, dataset.curated.fnames, store)
     trained_on = np.where(lists.removed[:, None], 0, lists.corrected)
     job = StackerJob(
-        experiment=stacker.model_copy(update={"members": tuple(run.id for run in runs)}),
+        recipe=stacker.changed("members", tuple(run.id for run in runs)),
         dataset=dataset,
         corrected=lists.corrected,
         removed=lists.removed,
@@ -240,7 +235,7 @@ def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> Stacker
         label_lists=lists.paths,
         warnings=(
             *dataset.warnings,
-            *_left_out(known),
+            *([] if known.all() else [unknown]),
             *lists.warnings,
             *absent_classes(folds, trained_on, dataset.classes),
         ),
@@ -255,12 +250,6 @@ def prepare_stacker(stacker: Stacker, store: Store, dataset: Dataset) -> Stacker
     return job
 
 
-def _left_out(known: np.ndarray) -> list[str]:
-    if known.all():
-        return []
-    return [f"left out: {count(int((~known).sum()), 'curated clip')} that the members were not trained on"]
-
-
 def _check_data(dataset: Dataset, run: Run) -> None:
     """Stop where the folder is not the one that a base run was trained on."""
     ours = {Tag.DATA_CLASSES: digest(dataset.classes), Tag.DATA_CLIPS: digest(sorted(dataset.curated.fnames))}
@@ -273,7 +262,7 @@ def _check_data(dataset: Dataset, run: Run) -> None:
 
 
 def _check_gate(job: StackerJob) -> None:
-    model, inputs = job.experiment.model, job.tiles.shape[1]
+    model, inputs = job.recipe.model, job.tiles.shape[1]
     if model.kind == "fcnet" and model.reduction > inputs:
         raise UserError(
             f"model.reduction is {model.reduction}, but {count(len(job.runs), 'member')} of "

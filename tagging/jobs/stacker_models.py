@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,23 +52,18 @@ def stacker_parts(stacker: Stacker, model: nn.Module, device: torch.device) -> P
 
 def fit(stacker: Stacker, inputs: np.ndarray, targets: np.ndarray, fold: int) -> nn.Module:
     """Fit a fold's model by scikit-learn on `inputs` [n, F] and `targets` [n, C] 0/1; returns a network on the CPU."""
-    model = stacker_model(stacker, inputs.shape[1], targets.shape[1], fold)
-    model.load_state_dict({name: torch.from_numpy(part) for name, part in _fitted(stacker, inputs, targets, fold)})
-    return model
-
-
-def _fitted(stacker: Stacker, inputs: np.ndarray, targets: np.ndarray, fold: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the name and the values of each part of the network's state."""
     section = stacker.model
     if isinstance(section, LogisticModel):
-        weights = fit_logistic(inputs, targets, section.c)
-        yield from (("mean", weights.mean), ("scale", weights.scale))
-        yield from (("linear.weight", weights.weight), ("linear.bias", weights.bias))
+        fitted = fit_logistic(inputs, targets, section.c)
+        state = {"mean": fitted.mean, "scale": fitted.scale, "linear.weight": fitted.weight, "linear.bias": fitted.bias}
     else:
         assert isinstance(section, BoostingModel)
         seed = seeds.derive(stacker.seed, fold, "boosting") % 2**32
         trees = fit_boosting(inputs, targets, section.rounds, section.leaves, section.min_leaf, section.rate, seed)
-        yield from vars(trees).items()
+        state = vars(trees)
+    model = stacker_model(stacker, inputs.shape[1], targets.shape[1], fold)
+    model.load_state_dict({name: torch.from_numpy(part) for name, part in state.items()})
+    return model
 
 
 def predict_with(model: nn.Module, inputs: np.ndarray) -> np.ndarray:
@@ -110,9 +104,9 @@ def predict_stacker(store: Store, run: Run, base_runs: Sequence[np.ndarray]) -> 
     return np.stack([predict_with(model, inputs) for model in models])
 
 
-def stored_stacker(store: Store, run: Run, overrides: Sequence[str] = (), data: Path | None = None) -> Stacker:
+def stored_stacker(store: Store, run: Run) -> Stacker:
     """Return what a stacker was trained by, as `stored_recipe` does; UserError for a run of another kind."""
-    stacker = stored_recipe(store, run, overrides, data)
+    stacker = stored_recipe(store, run)
     if not isinstance(stacker, Stacker):
         raise UserError(f"{run.title} is no stacker, but of kind {run.kind}")
     return stacker

@@ -13,17 +13,16 @@ from tagging.config import Experiment
 from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.jobs.job import Job
-from tagging.jobs.runs_of_job import fold_scores
 from tagging.report import figures
-from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, TrainedSummary, describe
+from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, page
 from tagging.runs.finished import finished_folds, rivals
-from tagging.runs.result import Result
+from tagging.runs.result import Result, fold_scores
 from tagging.runs.stored import class_columns, read_predictions
 from tagging.tracking.store import Run, Store
 from tagging.training.history import EpochRecord
 
 
-def summarise(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
+def summarise(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> dict[str, float]:
     """Log the results of the finished folds together and return the metrics.
 
     `cv_lwlrap`, the tables and the tag that makes a candidate need all folds; before that only the
@@ -31,42 +30,35 @@ def summarise(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store
     """
     parent = store.get(parent.id)
     metrics = fold_scores(folds)
-    if prepared.predicting_epoch:
+    if job.predicting_epoch:
         histories = {fold: _history(store, folds[fold]) for fold in sorted(folds)}
-        if prepared.predicting_epoch == "best":
-            metrics["best_epoch_gain"] = _best_epoch_gain(histories)
+        if job.predicting_epoch == "best":
+            # bounds from above what choosing the epoch on the fold that is then reported can have brought
+            scores = [history["val_lwlrap"] for history in histories.values()]
+            metrics["best_epoch_gain"] = float(np.mean([score.max() - score.iloc[-1] for score in scores]))
         store.log_figure(parent.id, figures.learning_curves(parent.name, histories), "figures/learning_curves.png")
-    if len(folds) < prepared.num_folds:
+    if len(folds) < job.num_folds:
         store.log_metrics(parent.id, metrics)
         return metrics
-    pooled = {table: _pooled(prepared, folds, store, table) for table in prepared.tables}
-    for name, table in pooled.items():
-        store.log_table(parent.id, table, f"predictions/{name}.parquet")
-    dataset = prepared.dataset
+    pooled = {path: _pooled(job, folds, store, path) for path in job.tables}
+    for path, table in pooled.items():
+        store.log_table(parent.id, table, path)
+    dataset = job.dataset
     result = Result(
         classes=dataset.classes,
         fnames=dataset.curated.fnames,
-        folds=prepared.folds,
+        folds=job.folds,
         truth=dataset.curated.labels,
-        probabilities=pooled["oof"][list(dataset.classes)].to_numpy(),
-        corrected=prepared.corrected,
-        kept=~prepared.removed,
+        probabilities=pooled[File.OOF][list(dataset.classes)].to_numpy(),
+        corrected=job.corrected,
+        kept=~job.removed,
     )
     metrics = result.metrics() | metrics  # the number people look for comes first
-    result.log(store, parent, by_corrected=bool(prepared.label_lists))
+    result.log(store, parent, by_corrected=bool(job.label_lists))
     store.log_metrics(parent.id, metrics)
-    rival = _rival(prepared, parent, folds, store)
-    result.publish(store, parent, describe(_page(prepared, parent, result, metrics, rival)))
+    rival = _rival(job, parent, folds, store)
+    result.publish(store, parent, _page(job, parent, result, metrics, rival))
     return metrics
-
-
-def _best_epoch_gain(histories: Mapping[int, pd.DataFrame]) -> float:
-    """Return how far val_lwlrap of the best epochs lies above that of the last ones, the mean over folds.
-
-    It bounds from above what choosing the epoch on the fold that is then reported can have brought.
-    """
-    scores = [history["val_lwlrap"] for history in histories.values()]
-    return float(np.mean([score.max() - score.iloc[-1] for score in scores]))
 
 
 def _history(store: Store, fold: Run) -> pd.DataFrame:
@@ -77,26 +69,24 @@ def _history(store: Store, fold: Run) -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def _pooled(prepared: Job, folds: Mapping[int, Run], store: Store, table: str) -> pd.DataFrame:
-    """Join the folds' parts in the order of the curated clips."""
-    joined = pd.concat([_part(prepared, fold, folds[fold], store, table) for fold in sorted(folds)], ignore_index=True)
-    order = {fname: row for row, fname in enumerate(prepared.dataset.curated.fnames)}
+def _pooled(job: Job, folds: Mapping[int, Run], store: Store, path: str) -> pd.DataFrame:
+    """Join the folds' tables in the order of the curated clips; UserError where one holds other clips or classes."""
+    fnames, parts = job.dataset.curated.fnames, []
+    for fold, run in sorted(folds.items()):
+        part = read_predictions(store, run, path, tiles=path == File.OOF_TILES)
+        held_out = {fnames[row] for row in np.flatnonzero(job.folds == fold)}
+        if set(part["fname"]) != held_out or class_columns(part) != list(job.dataset.classes):
+            what = f"{path} holds other clips or classes than fold {fold} has"
+            raise UserError(f"{run.title}: {what}; train the run again")
+        parts.append(part)
+    joined = pd.concat(parts, ignore_index=True)
+    order = {fname: row for row, fname in enumerate(fnames)}
     return joined.iloc[np.argsort(joined["fname"].map(order), kind="stable")].reset_index(drop=True)
 
 
-def _part(prepared: Job, fold: int, run: Run, store: Store, table: str) -> pd.DataFrame:
-    """Return a fold's predictions of its held-out clips; UserError where its file holds other clips."""
-    path = f"predictions/{table}.parquet"
-    part = read_predictions(store, run, path, tiles=table == "oof_tiles")
-    held_out = [prepared.dataset.curated.fnames[row] for row in np.flatnonzero(prepared.folds == fold)]
-    if set(part["fname"]) != set(held_out) or class_columns(part) != list(prepared.dataset.classes):
-        raise UserError(f"{run.title}: {path} holds other clips or classes than fold {fold} has; train the run again")
-    return part
-
-
-def _rival(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
+def _rival(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> Rival | None:
     """Return the best other run on the same classes, clips and folds, and how it compares fold by fold."""
-    kinds = dict.fromkeys((Kind.EXPERIMENT, prepared.kind))  # what learns from others is no rival of an experiment
+    kinds = dict.fromkeys((Kind.EXPERIMENT, job.kind))  # what learns from others is no rival of an experiment
     try:
         best = max(rivals(store, parent, kinds), key=lambda run: run.metrics[Metric.CV_LWLRAP], default=None)
         if best is None:
@@ -117,48 +107,38 @@ def _rival(prepared: Job, parent: Run, folds: Mapping[int, Run], store: Store) -
     )
 
 
-def _page(
-    prepared: Job, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None
-) -> TrainedSummary:
-    dataset = prepared.dataset
-    initial = parent.tags.get(Tag.INIT_NAME) if Tag.INIT_RUN in parent.tags else None
-    return TrainedSummary(
+def _page(job: Job, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None) -> str:
+    dataset, tags = job.dataset, parent.tags
+    started_from = taught_by = corrected = None
+    if Tag.INIT_RUN in tags and tags.get(Tag.INIT_NAME):
+        started_from = Linked(tags[Tag.INIT_NAME], f"#/runs/{tags[Tag.INIT_RUN]}")
+    if tags.get(Tag.TEACHER_RUN) and tags.get(Tag.TEACHER_NAME) and isinstance(job.recipe, Experiment):
+        shares = job.recipe.teacher
+        link = f"#/runs/{tags[Tag.TEACHER_RUN]}"
+        taught_by = TaughtBy(tags[Tag.TEACHER_NAME], link, curated=shares.curated, noisy=shares.noisy)
+    if job.recipe.labels.corrections:
+        changed = (job.corrected != dataset.curated.labels).any(axis=1) & ~job.removed
+        corrected = Corrected(metrics["cv_lwlrap_corrected"], int(changed.sum()), int(job.removed.sum()))
+    return page(
+        "experiment",
         run=parent.id[:8],  # several runs may share a name
         # a run that is continued under another name keeps its own
         experiment=parent.name,
         notes=parent.params.get("notes", ""),
-        base=parent.tags.get(Tag.BASE, ""),
-        differs=parent.tags.get(Tag.DIFFERS, ""),
+        base=tags.get(Tag.BASE, ""),
+        differs=tags.get(Tag.DIFFERS, ""),
         dataset=dataset.name,
         curated=len(dataset.curated),
         noisy=len(dataset.noisy),
         test=len(dataset.test),
-        cv_lwlrap=metrics[Metric.CV_LWLRAP],
-        fold_lwlrap_mean=metrics[Metric.FOLD_MEAN],
-        fold_lwlrap_std=metrics[Metric.FOLD_STD],
-        folds=prepared.num_folds,
+        folds=job.num_folds,
+        warnings=len(job.warnings),
+        metrics=metrics,
         class_lwlrap=result.class_lwlrap(),
-        warnings=len(prepared.warnings),
-        best_epoch_gain=metrics.get("best_epoch_gain"),
         rival=rival,
-        started_from=Linked(name=initial, link=f"#/runs/{parent.tags[Tag.INIT_RUN]}") if initial else None,
-        members=prepared.members,
-        taught_by=_taught_by(prepared, parent),
-        corrected=_corrected(prepared, metrics),
-        leaks=Tag.LEAKS in parent.tags,
+        started_from=started_from,
+        members=job.members,
+        taught_by=taught_by,
+        corrected=corrected,
+        leaks=Tag.LEAKS in tags,
     )
-
-
-def _corrected(prepared: Job, metrics: Mapping[str, float]) -> Corrected | None:
-    if not prepared.experiment.labels.corrections:
-        return None
-    changed = (prepared.corrected != prepared.dataset.curated.labels).any(axis=1) & ~prepared.removed
-    return Corrected(metrics["cv_lwlrap_corrected"], int(changed.sum()), int(prepared.removed.sum()))
-
-
-def _taught_by(prepared: Job, parent: Run) -> TaughtBy | None:
-    run, name = parent.tags.get(Tag.TEACHER_RUN), parent.tags.get(Tag.TEACHER_NAME)
-    if not (run and name and isinstance(prepared.experiment, Experiment)):
-        return None
-    shares = prepared.experiment.teacher
-    return TaughtBy(name=name, link=f"#/runs/{run}", curated=shares.curated, noisy=shares.noisy)

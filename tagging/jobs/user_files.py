@@ -14,8 +14,6 @@ from tagging.errors import UserError
 from tagging.tracking.store import Run, Store
 from tagging.user_code import UserCode, read
 
-_SOURCES = ("curated", "noisy", "trusted")
-
 
 def user_codes(recipe: AnyRecipe) -> dict[str, UserCode]:
     """Return the user's classes and functions in an experiment by their sections, as `loss.noisy`; a stacker has none.
@@ -24,22 +22,18 @@ def user_codes(recipe: AnyRecipe) -> dict[str, UserCode]:
     """
     if isinstance(recipe, Stacker):
         return {}
-    return {where: _code(where, section) for where, section in _sections(recipe).items()}
-
-
-def _sections(experiment: Experiment) -> dict[str, UserFile]:
-    found: dict[str, Any] = {"model": experiment.model}
-    found |= {f"loss.{source}": getattr(experiment.loss, source) for source in _SOURCES}
-    found |= {f"augment.python.{place}": one for place, one in enumerate(experiment.augment.python)}
-    return {where: section for where, section in found.items() if isinstance(section, UserFile)}
-
-
-def _code(where: str, section: UserFile) -> UserCode:
-    # a relative path in an experiment's file is meant from the project's root
-    path = project.root() / Path(section.file).expanduser()
-    kind = "function" if hasattr(section, "function") else "class"
-    digest = section.sha256 or hashlib.sha256(read(path, where)).hexdigest()
-    return UserCode(where, kind, getattr(section, kind), section.arguments, digest, path)
+    sections: dict[str, Any] = {"model": recipe.model}
+    sections |= {f"loss.{source}": getattr(recipe.loss, source) for source in ("curated", "noisy", "trusted")}
+    sections |= {f"augment.python.{place}": one for place, one in enumerate(recipe.augment.python)}
+    codes = {}
+    for where, section in sections.items():
+        if isinstance(section, UserFile):
+            # a relative path in an experiment's file is meant from the project's root
+            path = project.root() / Path(section.file).expanduser()
+            kind = "function" if hasattr(section, "function") else "class"
+            digest = section.sha256 or hashlib.sha256(read(path, where)).hexdigest()
+            codes[where] = UserCode(where, kind, getattr(section, kind), section.arguments, digest, path)
+    return codes
 
 
 def settled(experiment: Experiment) -> Experiment:
@@ -54,22 +48,9 @@ def settled(experiment: Experiment) -> Experiment:
         other = named.setdefault(code.path.name, code)
         if other.sha256 != code.sha256:
             raise UserError(f"{code.section}.file: {other.path} and {code.path} have one name; rename one of them")
-    digests = {where: {"sha256": code.sha256} for where, code in codes.items()}
-    if "model" in digests:
-        experiment = experiment.model_copy(update={"model": experiment.model.model_copy(update=digests["model"])})
-    losses = {
-        source: getattr(experiment.loss, source).model_copy(update=digests.get(f"loss.{source}", {}))
-        for source in _SOURCES
-    }
-    own = tuple(
-        one.model_copy(update=digests[f"augment.python.{place}"]) for place, one in enumerate(experiment.augment.python)
-    )
-    return experiment.model_copy(
-        update={
-            "loss": experiment.loss.model_copy(update=losses),
-            "augment": experiment.augment.model_copy(update={"python": own}),
-        }
-    )
+    for where, code in codes.items():
+        experiment = experiment.changed(f"{where}.sha256", code.sha256)
+    return experiment
 
 
 def log_user_files(store: Store, run: Run, experiment: Experiment) -> None:

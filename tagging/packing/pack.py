@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from tagging.contract import split_folder
 from tagging.data.demo import make_demo
 from tagging.features.table import LogMels
 from tagging.kernel.networks import best_device, count_tiles, predict_clips, restored
@@ -23,7 +22,7 @@ from tagging.predicting.new_sound import read_sounds
 from tagging.progress import say, warn
 from tagging.report.wording import count, span
 from tagging.runs.finished import warn_of_untrained
-from tagging.runs.stored import read_predictions
+from tagging.runs.predictions import count_test
 from tagging.tracking.store import Run, Store
 
 MEASURED = 16  # synthetic clips
@@ -45,7 +44,7 @@ def pack_weights(store: Store, run: Run, out: Path, time_limit: float | None) ->
         (draft / FILE).write_text(one_file(_title(plan, "Tags sound", PREDICTS), "kernel.main", plan), "utf-8")
     store.log_file(run.id, out / FILE, "kernel")
     _warn_of_needs(store, run, plan)
-    _say_time(plan, estimate, _test_clips(store, run))
+    _say_time(plan, estimate, count_test(store, run) or 1000)  # where it has none, for a thousand
     files = [out / "weights" / file.file for file in all_weights(plan)]
     size = sum(file.stat().st_size for file in files)
     say(f"wrote {out / FILE} and {count(len(files), 'file')} of weights ({size / 1e6:.1f} MB): {_networks(plan)}")
@@ -98,12 +97,6 @@ def _say_time(plan: Plan, estimate: Estimate, clips: int) -> None:
         last = [network.name for network in reversed(plan.networks)]
         order = "the last folds first" if len(last) == 1 else f"in this order: {', '.join(last)}"
         warn(f"that is longer than {plan.time_limit:g} min: networks will be left out, {order}")
-
-
-def _test_clips(store: Store, run: Run) -> int:
-    """Return the number of the run's test clips, a thousand where it has none."""
-    tables = store.list_files(run.id, split_folder("test"))
-    return len(read_predictions(store, run, tables[0])) if tables else 1000
 
 
 @dataclass(frozen=True)

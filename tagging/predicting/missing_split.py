@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from tagging.config import Experiment
 from tagging.contract import LEFT_OUT, File, split_path
@@ -29,7 +28,7 @@ from tagging.progress import say
 from tagging.report.wording import count
 from tagging.runs.finished import fold_numbers
 from tagging.runs.predictions import has_split
-from tagging.runs.stored import read_predictions, stored_experiment
+from tagging.runs.stored import prediction_table, read_predictions, stored_experiment
 from tagging.tracking.store import Run, Store
 
 
@@ -55,7 +54,8 @@ def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
             tagger.remember(each, split.stored(store, each, folds[each.id]))
             continue
         for fold, probabilities in zip(folds[each.id], tagger.folds(each), strict=True):
-            store.log_table(each.id, split.table(fold, probabilities), split_path("test", fold))
+            table = prediction_table(split.fnames, probabilities, split.classes, fold=fold)
+            store.log_table(each.id, table, split_path("test", fold))
         _log_left_out(store, each, split.sound.problems)
         clips = count(len(split.fnames), "clip")
         say(f"{each.title} had not predicted the test split: {clips}, done now")
@@ -84,16 +84,26 @@ class _TestSplit:
                 )
         return np.stack([table.loc[self.fnames, self.classes].to_numpy(np.float32) for table in tables])
 
-    def table(self, fold: int, probabilities: np.ndarray) -> pd.DataFrame:
-        head = pd.DataFrame({"fname": self.fnames, "fold": fold})
-        return head.join(pd.DataFrame(probabilities, columns=self.classes))
-
 
 def _read(store: Store, run: Run, runs: Sequence[Run], data: Path | None) -> _TestSplit:
-    """Read the test split of a run's data set as it is now, with the front ends of `runs`."""
+    """Read the test split of a run's data set as it is now, with the front ends of `runs`.
+
+    Raises UserError where there is none, where the classes are others than the run's, and for undecodable clips.
+    """
     experiments = [stored_experiment(store, each, data=data) for each in runs]
     classes = classes_of(store, run)
-    dataset = _read_dataset(run, experiments[0], classes)
+    title = f"run {run.name} ({run.id}) has no test predictions"
+    try:
+        dataset = read_dataset(data_folder(experiments[0]), dataset_name(experiments[0]))
+    except UserError as error:
+        raise UserError(f"{title}, and its data cannot be read to make them:", *error.problems) from None
+    if not len(dataset.test):
+        raise UserError(
+            f"{title}: {dataset.name} has no test clips; "
+            f"`python -m tagging predict --run {run.name} FOLDER` tags a folder"
+        )
+    if list(dataset.classes) != classes:
+        raise UserError(f"{title}, and {dataset.folder} has other classes now; name the right folder with --data")
     sound = read_with_bar(dataset.test.paths, [front_end_of(each.features) for each in experiments])
     if sound.problems and not (sound.tables and all(each.data.skip_unreadable for each in experiments)):
         raise UserError(*sound.problems, f"{count(len(sound.problems), 'file')} cannot be used; mend them")
@@ -106,20 +116,3 @@ def _log_left_out(store: Store, run: Run, problems: Sequence[str]) -> None:
     known = store.read_text(run.id, File.WARNINGS).splitlines() if store.has_file(run.id, File.WARNINGS) else []
     if lines := [line for problem in problems if (line := f"{LEFT_OUT}{problem}") not in known]:
         store.log_text(run.id, "\n".join([*known, *lines]) + "\n", File.WARNINGS)
-
-
-def _read_dataset(run: Run, experiment: Experiment, classes: Sequence[str]) -> Dataset:
-    """Read the data set as it is now; UserError where it has no test split, or other classes than the run."""
-    title = f"run {run.name} ({run.id}) has no test predictions"
-    try:
-        dataset = read_dataset(data_folder(experiment), dataset_name(experiment))
-    except UserError as error:
-        raise UserError(f"{title}, and its data cannot be read to make them:", *error.problems) from None
-    if not len(dataset.test):
-        raise UserError(
-            f"{title}: {dataset.name} has no test clips; "
-            f"`python -m tagging predict --run {run.name} FOLDER` tags a folder"
-        )
-    if list(dataset.classes) != list(classes):
-        raise UserError(f"{title}, and {dataset.folder} has other classes now; name the right folder with --data")
-    return dataset

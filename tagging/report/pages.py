@@ -87,79 +87,8 @@ class MemberRow(Member):
     seed_std: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """What every page shows of a run.
-
-    `run` names the run on a command line. `curated` and `test` count clips. `class_lwlrap` holds a score a class, NaN
-    without clips; all scores are in 0..1, on original labels. `leaks`: labels of held-out clips reach what the run
-    learnt from.
-    """
-
-    run: str
-    dataset: str
-    curated: int
-    test: int
-    class_lwlrap: Mapping[str, float]
-    leaks: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedSummary(Summary):
-    """What the page of an experiment or a stacker shows.
-
-    `notes` are those of the experiment, `differs` the settings that it does not share with the experiment `base`.
-    `best_epoch_gain` is how far val_lwlrap of the best epochs lies above that of the last ones, where the best epoch
-    on a fold predicts it.
-    """
-
-    experiment: str
-    notes: str
-    base: str
-    differs: str
-    noisy: int
-    cv_lwlrap: float
-    fold_lwlrap_mean: float
-    fold_lwlrap_std: float
-    folds: int
-    warnings: int
-    best_epoch_gain: float | None = None
-    rival: Rival | None = None
-    started_from: Linked | None = None
-    taught_by: TaughtBy | None = None
-    corrected: Corrected | None = None
-    members: Sequence[Member] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnsembleSummary(Summary):
-    """What the page of an ensemble shows.
-
-    `how` is a sentence on how the members were chosen. `metrics` hold `cv_lwlrap` and, where known, `nested_lwlrap`,
-    `cv_lwlrap_low` and `cv_lwlrap_high`, and the folds' mean and standard deviation. `gain` is the text on what the
-    ensemble gains over the best candidate alone, where that is known.
-    """
-
-    method: str
-    how: str
-    metrics: Mapping[str, float]
-    members: Sequence[MemberRow]
-    gain: str = ""
-
-
-def describe(summary: TrainedSummary) -> str:
-    """Return the page of an experiment or a stacker in Markdown."""
-    ranked = ranked_classes(summary.class_lwlrap)
-    return page("experiment", **{**vars(summary), "notes": summary.notes.strip(), "ranked": ranked})
-
-
-def describe_ensemble(summary: EnsembleSummary) -> str:
-    """Return the page of an ensemble in Markdown."""
-    return page("ensemble", **vars(summary), ranked=ranked_classes(summary.class_lwlrap), most_rows=ROWS)
-
-
 def page(template: str, **values: object) -> str:
-    """Return the text of `templates/TEMPLATE.md.j2` with these values, shown as they are."""
+    """Return the text of `templates/TEMPLATE.md.j2`, whose head lists its values; these are shown as they are."""
     return _environment().get_template(f"{template}.md.j2").render(values)
 
 
@@ -191,10 +120,12 @@ def _environment() -> Environment:
         "counted": count,
         "linked": lambda run: f"[{re.sub(r'[][`|]', '', run.name)}]({run.link})",  # whatever its name holds
         "mean": statistics.fmean,
+        "ranked": ranked_classes,
         "score": lambda value: "" if value is None else f"{value:.4f}",
         "shortened": lambda text: text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …",
         "stdev": statistics.stdev,
     }
+    environment.globals["most_rows"] = ROWS
     return environment
 
 

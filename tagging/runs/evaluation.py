@@ -20,7 +20,7 @@ from tagging.report.figures import class_lwlrap
 from tagging.report.wording import count
 from tagging.runs.finished import warn_of_untrained
 from tagging.runs.predictions import blended_test
-from tagging.runs.stored import class_columns
+from tagging.runs.stored import class_columns, prediction_table
 from tagging.tracking.run import metric_name
 from tagging.tracking.store import Run, Store
 
@@ -65,8 +65,7 @@ def read_runs(store: Store, run_texts: Sequence[str]) -> list[tuple[Run, Predict
 def read_file(submission: Path) -> Predicted:
     """Return the probabilities of a submission; UserError as `read_submission`."""
     fnames, classes, scores = read_submission(submission)
-    table = pd.concat([pd.DataFrame({"fname": fnames}), pd.DataFrame(scores, columns=list(classes))], axis=1)
-    return Predicted(str(submission), table)
+    return Predicted(str(submission), prediction_table(fnames, scores, classes))
 
 
 def truth_of(path: Path, predicted: Sequence[Predicted], group: str, datasets: Sequence[str] = ()) -> Truth:

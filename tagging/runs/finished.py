@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from tagging.contract import DATA_TAGS, FOLDED, TRAINED, File, Kind, Metric, Tag
 from tagging.errors import UserError
-from tagging.progress import warn
+from tagging.progress import say, warn
 from tagging.report.wording import count
 from tagging.runs.stored import read_folds
 from tagging.tracking.finder import restore
-from tagging.tracking.ownership import adopt_launch, link_launch, mark_launch
+from tagging.tracking.ownership import adopt_launch, close_abandoned, link_launch, mark_launch
 from tagging.tracking.place import owner_tag
 from tagging.tracking.store import Run, Store
 
@@ -23,6 +23,14 @@ def open_store() -> Store:
     store = Store.connect()
     if launch:
         mark_launch(store, launch)
+    return store
+
+
+def open_store_to_train() -> Store:
+    """Open the store as `open_store` does, and end, with a line each, the runs that processes left RUNNING and died."""
+    store = open_store()
+    for closed in close_abandoned(store):
+        say(f"run {closed.title} was left RUNNING by a process that died; it is marked as KILLED")
     return store
 
 
@@ -106,7 +114,14 @@ def finished_folds(store: Store, run: Run) -> dict[int, Run]:
 def check_lost(store: Store, run: Run) -> None:
     """Raise UserError where folds of a run that was complete are missing now, with what became of each."""
     if lost := lost_folds(store, run):
-        raise UserError(*(f"{run.title} lacks {each}" for each in lost), _how_to_get(run))
+        if run.kind == Kind.TRIAL:
+            how = "`python -m tune promote` makes an experiment of a trial, to be trained again"
+        else:
+            how = (
+                "the command that trained it trains what it lacks: "
+                f"`python -m tagging train {run.name}`, with the --set and --data of that time"
+            )
+        raise UserError(*(f"{run.title} lacks {each}" for each in lost), how)
 
 
 def lost_folds(store: Store, run: Run) -> list[str]:
@@ -145,12 +160,3 @@ def warn_of_untrained(store: Store, run: Run) -> None:
         numbers = ", ".join(map(str, there))
         some = f"{len(there)} of its {count(len(planned), 'fold')} ({numbers})"
         warn(f"{run.title} has {some}: its predictions are of these alone")
-
-
-def _how_to_get(run: Run) -> str:
-    if run.kind == Kind.TRIAL:
-        return "`python -m tune promote` makes an experiment of a trial, to be trained again"
-    return (
-        "the command that trained it trains what it lacks: "
-        f"`python -m tagging train {run.name}`, with the --set and --data of that time"
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,11 @@ class Ensemble:
         """The members' runs."""
         return [member.run for member in self.members]
 
+    @property
+    def shares(self) -> str:
+        """The members' names, with their weights where these are not all the same."""
+        return ", ".join(weighted_names([run.name for run in self.runs], [member.weight for member in self.members]))
+
     def blend(self, probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """Return the weighted mean [n, C] of the members' probabilities, one [n, C] each, in their order."""
         return weighted_mean(probabilities, [member.weight for member in self.members], self.method)
@@ -54,6 +59,12 @@ class Ensemble:
             for member in self.members
         ]
         return {"method": self.method, "members": members}
+
+
+def weighted_names(names: Sequence[str], weights: Sequence[float]) -> list[str]:
+    """Return names with their weights, without them where all are the same."""
+    equal = len({round(weight, 9) for weight in weights}) == 1
+    return [name if equal else f"{name} {weight:.3f}" for name, weight in zip(names, weights, strict=True)]
 
 
 def ensemble_of(method: Method, runs: Sequence[Run], weights: Sequence[float]) -> Ensemble:
@@ -73,12 +84,20 @@ def read_ensemble(store: Store, run: Run) -> Ensemble:
         raise UserError(
             f"{run.title}: {File.ENSEMBLE} has the method {stored.get('method')!r}; allowed: {', '.join(METHODS)}"
         )
-    members, problems = [], []
-    for entry in stored["members"]:
-        try:
-            members.append(Member(store.get(entry["run"]), entry["weight"]))
-        except UserError as error:
-            problems.append(f"{run.title} lacks its member {entry['name']}: {error}")
-    if problems:
-        raise UserError(*problems, "without its members an ensemble predicts nothing new; `select` makes another one")
+    entries = stored["members"]
+    runs = member_runs(store, run, entries, "an ensemble predicts nothing new; `select` makes another one")
+    members = [Member(one, entry["weight"]) for one, entry in zip(runs, entries, strict=True)]
     return Ensemble(stored["method"], tuple(members))
+
+
+def member_runs(store: Store, run: Run, entries: Sequence[Mapping[str, Any]], without: str) -> list[Run]:
+    """Return the runs of the members in a run's file; UserError with a line for each deleted one, and what follows."""
+    problems, runs = [], []
+    for entry in entries:
+        try:
+            runs.append(store.get(entry["run"]))
+        except UserError as error:
+            problems += [f"{run.title} needs its member {entry['name']}: {problem}" for problem in error.problems]
+    if problems:
+        raise UserError(*problems, f"without its members {without}")
+    return runs

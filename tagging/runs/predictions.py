@@ -14,7 +14,7 @@ from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
 from tagging.runs.finished import fold_numbers
 from tagging.runs.members import Ensemble
-from tagging.runs.stored import class_columns, read_labels, read_predictions
+from tagging.runs.stored import class_columns, prediction_table, read_labels, read_predictions
 from tagging.tracking.files import UnusableFile
 from tagging.tracking.store import Run, Store
 
@@ -115,6 +115,12 @@ def has_split(store: Store, run: Run, split: str, folds: Sequence[int]) -> bool:
     return {split_path(split, fold) for fold in folds} <= set(store.list_files(run.id, split_folder(split)))
 
 
+def count_test(store: Store, run: Run) -> int:
+    """Return the number of test clips that a run has predicted."""
+    tables = store.list_files(run.id, split_folder("test"))
+    return len(read_predictions(store, run, tables[0])) if tables else 0
+
+
 def blended_test(store: Store, run: Run) -> pd.DataFrame:
     """Return a run's probabilities for the test clips: the geometric mean over the folds that it predicts with.
 
@@ -145,9 +151,7 @@ def mean_over_folds(store: Store, run: Run, split: str, folds: Sequence[int]) ->
             title = f"{run.title}: {split_path(split, fold)}"
             raise UserError(f"{title} has other clips or classes than fold {folds[0]}; train the run again")
     classes = class_columns(first)
-    blend = pd.DataFrame(geometric_mean([table[classes].to_numpy() for table in tables]), columns=classes)
-    blend.insert(0, "fname", first["fname"])
-    return blend
+    return prediction_table(first["fname"], geometric_mean([table[classes].to_numpy() for table in tables]), classes)
 
 
 def blend_members(store: Store, ensemble: Ensemble, split: str, fold: int) -> pd.DataFrame:
@@ -167,4 +171,4 @@ def blend_members(store: Store, ensemble: Ensemble, split: str, fold: int) -> pd
             problems.append(f"{run.title}: {path} has other clips or classes than {runs[0].title}")
     if problems:
         raise UserError(*problems, "was the split changed between their trainings? Train them again, or choose others")
-    return pd.DataFrame({"fname": fnames, "fold": fold}).join(pd.DataFrame(ensemble.blend(parts), columns=classes))
+    return prediction_table(fnames, ensemble.blend(parts), classes, fold=fold)

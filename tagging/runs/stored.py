@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def read_predictions(store: Store, run: Run, path: str, tiles: bool = False) -> 
     Raises UserError where it is damaged: not a table of a row a clip or tile, or of values that are no probabilities.
     """
     with store.reading(run.id, path, _made_anew(run)) as local:
-        table = _table(local, ["fname", "tile"] if tiles else ["fname"], "fold")
+        table = _table(local, ("fname", "tile") if tiles else ("fname",))
         classes = class_columns(table)
         values = table[classes].to_numpy()
         if not classes or values.dtype.kind != "f":
@@ -43,7 +43,7 @@ def read_predictions(store: Store, run: Run, path: str, tiles: bool = False) -> 
 def read_folds(store: Store, run: Run) -> pd.DataFrame:
     """Return fname and fold, 0 to K - 1, of a run's curated clips; UserError where the table is damaged."""
     with store.reading(run.id, File.FOLDS) as local:
-        table = _table(local, ["fname"], "fold")
+        table = _table(local)
         if set(table["fold"]) != set(range(table["fold"].nunique())):
             raise ValueError("its folds are not numbered from 0 on")
     return table
@@ -55,7 +55,7 @@ def read_labels(store: Store, run: Run) -> pd.Series:
     Raises UserError where the table is damaged.
     """
     with store.reading(run.id, File.PER_CLIP, _made_anew(run)) as local:
-        table = _table(local, ["fname"], "fold")
+        table = _table(local)
         if not all(isinstance(field, str) for field in table["labels"]):
             raise ValueError("its labels are not all text")
     return table.set_index("fname")["labels"].sort_index()
@@ -129,19 +129,27 @@ def class_columns(predictions: pd.DataFrame) -> list[str]:
     return [column for column in predictions.columns if column not in ("fname", "fold", "tile")]
 
 
-def _table(path: Path, keys: Sequence[str], number: str) -> pd.DataFrame:
-    """Return a Parquet file; ValueError where it is empty, repeats a key or has a row without a whole `number`."""
+def prediction_table(
+    fnames: Iterable[str], probabilities: np.ndarray, classes: Iterable[str], **columns: int | np.ndarray
+) -> pd.DataFrame:
+    """Return fname, further columns and one float32 column a class, of probabilities [n, C]."""
+    head = pd.DataFrame({"fname": list(fnames), **columns})
+    return pd.concat([head, pd.DataFrame(probabilities, columns=list(classes))], axis=1)
+
+
+def _table(path: Path, keys: Sequence[str] = ("fname",)) -> pd.DataFrame:
+    """Return a Parquet file; ValueError where it is empty, repeats a key or has a row without a whole `fold`."""
     with path.open("rb") as file:
         table = pd.read_parquet(file)
-    lacking = [name for name in (*keys, number) if name not in table.columns]
+    lacking = [name for name in (*keys, "fold") if name not in table.columns]
     if lacking:
         raise ValueError(f"it has no column {lacking[0]}")
     if table.empty:
         raise ValueError("it has no rows")
     if not all(isinstance(fname, str) for fname in table["fname"]):
         raise ValueError("its column fname is not all text")
-    if table[number].dtype.kind not in "iu" or table[number].min() < 0:
-        raise ValueError(f"its column {number} is not all whole numbers of 0 or more")
+    if table["fold"].dtype.kind not in "iu" or table["fold"].min() < 0:
+        raise ValueError("its column fold is not all whole numbers of 0 or more")
     repeated = table.duplicated(list(keys))
     if repeated.any():
         raise ValueError(f"{table['fname'].iloc[int(repeated.argmax())]} stands in it twice")

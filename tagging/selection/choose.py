@@ -40,11 +40,6 @@ class Choice:
         """The number of subsets that were scored."""
         return sum(found.subsets for found in self.enumerations.values())
 
-    @property
-    def by_size(self) -> dict[str, Selection]:
-        """The best subset of each method and size, by name."""
-        return _by_size(self.enumerations)
-
 
 def choose(pool: Pool, settings: SelectionSettings) -> Choice:
     """Choose a blend of a pool; UserError where the limits leave too many subsets, or none."""
@@ -57,7 +52,7 @@ def choose(pool: Pool, settings: SelectionSettings) -> Choice:
     if settings.search == "weights":
         found = {f"{method}, weights": rescored(pool, search_weights(pool, one)) for method, one in best.items()}
     elif settings.by == "nested":
-        found = _by_size(enumerations)
+        found = best_by_size(enumerations)
     else:
         found = best
     return Choice(found, _best(found, settings.by), enumerations)
@@ -68,7 +63,7 @@ def _best(selections: Mapping[str, Selection], by: By) -> str:
     return max(selections, key=lambda name: selections[name].nested if by == "nested" else selections[name].score)
 
 
-def _by_size(enumerations: Mapping[Method, Enumeration]) -> dict[str, Selection]:
+def best_by_size(enumerations: Mapping[Method, Enumeration]) -> dict[str, Selection]:
     """Return the best subset of each method and size, by name."""
     return {
         f"{method}, size {size}": one

@@ -10,18 +10,18 @@ import pandas as pd
 
 from tagging import RECIPE_VERSION
 from tagging.config import told_apart
-from tagging.contract import DATA_TAGS, File, Kind, Metric, Tag, split_folder, split_path
+from tagging.contract import DATA_TAGS, File, Kind, Metric, Tag, split_path
 from tagging.errors import UserError
-from tagging.jobs.runs_of_job import ending
+from tagging.jobs.train import ending
 from tagging.metrics import lwlrap
 from tagging.progress import say
-from tagging.report.pages import EnsembleSummary, MemberRow, describe_ensemble
+from tagging.report.pages import MemberRow, page
 from tagging.runs.finished import latest_run
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.members import Ensemble
-from tagging.runs.predictions import OutOfFold, blend_members, has_split
+from tagging.runs.predictions import OutOfFold, blend_members, count_test, has_split
 from tagging.runs.result import Result, fold_metrics
-from tagging.runs.stored import left_out, read_predictions
+from tagging.runs.stored import left_out, prediction_table
 from tagging.tracking.files import Figure
 from tagging.tracking.ownership import own
 from tagging.tracking.provenance import code_tags, log_provenance
@@ -61,12 +61,23 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
         if run:
             store.reopen(run.id)
         else:
-            run = _start(store, name, ensemble, fingerprint)
+            first = ensemble.runs[0]
+            what = f"{ensemble.method} mean of {len(ensemble.members)}: {ensemble.shares}"
+            tags = {
+                Tag.FINGERPRINT: fingerprint,
+                **{tag: first.tag(tag) for tag in DATA_TAGS},
+                **code_tags(),
+                Tag.RECIPE: RECIPE_VERSION,
+                **leak_tags(leaks(ensemble.runs)),
+                Tag.DIFFERS: what,
+                Tag.APART: what,  # the column where experiments say how they are unlike each other
+            }
+            run = store.start(first.dataset, Kind.ENSEMBLE, name, tags, {})
         warn_of_leaks(leaks(ensemble.runs))
         with ending(store, run):
             store.log_json(run.id, ensemble.as_json(), File.ENSEMBLE)
             log_provenance(store, run.id)
-            blend = {"method": ensemble.method, "size": len(ensemble.members), "members": ", ".join(_shares(ensemble))}
+            blend = {"method": ensemble.method, "size": len(ensemble.members), "members": ensemble.shares}
             store.log_params(run.id, {**{f"ensemble.{key}": value for key, value in blend.items()}, **record.params})
             result = result_of(ensemble, oof)
             metrics = log_predictions(store, run, ensemble, result) | dict(record.metrics)
@@ -75,8 +86,7 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
                 store.log_shown_table(run.id, table, f"tables/{table_name}.parquet")
             for figure_name, figure in record.figures.items():
                 store.log_figure(run.id, figure, f"figures/{figure_name}.png")
-            summary = _summary(store, run, ensemble, oof, metrics, record, result.class_lwlrap())
-            result.publish(store, run, describe_ensemble(summary))
+            result.publish(store, run, _page(store, run, ensemble, oof, metrics, record, result.class_lwlrap()))
     return store.get(run.id)
 
 
@@ -90,9 +100,9 @@ def log_predictions(store: Store, run: Run, ensemble: Ensemble, result: Result) 
 
     Test and noisy clips are blended where all members have predicted them.
     """
-    head = pd.DataFrame({"fname": result.fnames, "fold": result.folds})
-    store.log_table(run.id, head, File.FOLDS)
-    store.log_table(run.id, head.join(pd.DataFrame(result.probabilities, columns=list(result.classes))), File.OOF)
+    oof = prediction_table(result.fnames, result.probabilities, result.classes, fold=result.folds)
+    store.log_table(run.id, oof[["fname", "fold"]], File.FOLDS)
+    store.log_table(run.id, oof, File.OOF)
     folds = np.unique(result.folds).tolist()
     for split in ("test", "noisy"):
         if all(has_split(store, member, split, folds) for member in ensemble.runs):
@@ -117,28 +127,7 @@ def _check_there(store: Store, ensemble: Ensemble) -> None:
         raise UserError(*problems, "or start the same command again, without it")
 
 
-def _start(store: Store, name: str, ensemble: Ensemble, fingerprint: str) -> Run:
-    first = ensemble.runs[0]
-    blend = f"{ensemble.method} mean of {len(ensemble.members)}: {', '.join(_shares(ensemble))}"
-    tags = {
-        Tag.FINGERPRINT: fingerprint,
-        **{tag: first.tag(tag) for tag in DATA_TAGS},
-        **code_tags(),
-        Tag.RECIPE: RECIPE_VERSION,
-        **leak_tags(leaks(ensemble.runs)),
-        Tag.DIFFERS: blend,
-        Tag.APART: blend,  # the column where experiments say how they are unlike each other
-    }
-    return store.start(first.dataset, Kind.ENSEMBLE, name, tags, {})
-
-
-def _shares(ensemble: Ensemble) -> list[str]:
-    """Return the members' names, with their weights where these are not all the same."""
-    equal = len({round(member.weight, 9) for member in ensemble.members}) == 1
-    return [member.run.name if equal else f"{member.run.name} {member.weight:.3f}" for member in ensemble.members]
-
-
-def _summary(
+def _page(
     store: Store,
     run: Run,
     ensemble: Ensemble,
@@ -146,15 +135,15 @@ def _summary(
     metrics: Mapping[str, float],
     record: SelectionRecord,
     class_lwlrap: Mapping[str, float],
-) -> EnsembleSummary:
-    test = store.list_files(run.id, split_folder("test"))
-    return EnsembleSummary(
+) -> str:
+    return page(
+        "ensemble",
         run=run.id[:8],
         method=ensemble.method,
         how=record.how,
         dataset=run.dataset,
         curated=len(oof.fnames),
-        test=len(read_predictions(store, run, test[0])) if test else 0,
+        test=count_test(store, run),
         metrics=metrics,
         class_lwlrap=class_lwlrap,
         gain=record.gain,

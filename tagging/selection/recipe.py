@@ -20,10 +20,9 @@ from tagging.progress import warn
 from tagging.runs.finished import comparable
 from tagging.runs.members import Ensemble, ensemble_of
 from tagging.runs.predictions import OutOfFold
-from tagging.runs.sanity import CONSTANT, predicts_constant
-from tagging.selection.candidates import seed_spread
+from tagging.runs.result import CONSTANT, predicts_constant
+from tagging.selection.candidates import arrays_of, seed_spread
 from tagging.selection.ensemble_run import SelectionRecord
-from tagging.selection.pool import arrays_of
 from tagging.tracking.store import Run, Store
 
 SAME_CLIPS = ("data.", "demo.", "folds.")  # the sections that all members have in common

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tagging.cli import main, parser
-from tagging.cli.ensembles import sizes
+from tagging.cli.results import sizes
 from tagging.commandline import names
 from tests.project import ROOT
 

@@ -11,8 +11,7 @@ from tagging.commands.select import select
 from tagging.ensemble.subsets import Limits
 from tagging.errors import UserError
 from tagging.runs.predictions import read_out_of_fold
-from tagging.selection.candidates import Candidates
-from tagging.selection.pool import arrays_of, without_copies
+from tagging.selection.candidates import Candidates, arrays_of, without_copies
 from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.store import Run
 from tests.contract import check_contract

@@ -16,8 +16,8 @@ from tagging.config import Experiment, flatten
 from tagging.config.load import leaf_text
 from tagging.errors import UserError
 from tagging.jobs.build import model_of
+from tagging.jobs.earlier_runs import InitialRun, check_initial_run, find_initial_run
 from tagging.jobs.experiment import ExperimentJob
-from tagging.jobs.initial_run import InitialRun, check_initial_run, find_initial_run
 from tagging.jobs.prepare import prepare
 from tagging.tracking.store import Store
 from tests.project import Project, copy_database
@@ -158,9 +158,9 @@ def test_weights_that_are_damaged_or_gone_stop_whatever_their_fold(inside: Insid
         f"{title} lacks the weights of fold 2: run {initial.folds[2].id} has no file "
         "checkpoints/best/model.safetensors; bring it back from a copy, or train that run again"
     )
-    one_fold = job.experiment.training.model_copy(update={"folds": (0, 1)})
-    experiment = job.experiment.model_copy(update={"training": one_fold})
-    check_initial_run(initial, replace(job, experiment=experiment))
+    one_fold = job.recipe.training.model_copy(update={"folds": (0, 1)})
+    experiment = job.recipe.model_copy(update={"training": one_fold})
+    check_initial_run(initial, replace(job, recipe=experiment))
 
 
 def test_another_network_is_named_by_what_differs(inside: Inside) -> None:
@@ -179,11 +179,11 @@ def test_another_network_is_named_by_what_differs(inside: Inside) -> None:
         params = {path: leaf_text(value) for path, value in flatten(experiment).items()}
         return replace(initial, run=replace(initial.run, params=params))
 
-    check_initial_run(trained_as(small), replace(job, experiment=small))
-    assert unfit(trained_as(small), replace(job, experiment=large)) == (
+    check_initial_run(trained_as(small), replace(job, recipe=small))
+    assert unfit(trained_as(small), replace(job, recipe=large)) == (
         f"{title}: sampling.frames is 64 in that run, 128 here; give the fields of that run"
     )
-    assert unfit(trained_as(large), replace(job, experiment=large)) == (
+    assert unfit(trained_as(large), replace(job, recipe=large)) == (
         f"{title}: its fields are the same, its weights are not; train that run again with this version of the code"
     )
 

@@ -9,9 +9,9 @@ import torch
 
 from tagging.errors import UserError
 from tagging.jobs.build import fold_settings
-from tagging.jobs.initial_run import InitialRun
+from tagging.jobs.earlier_runs import InitialRun
 from tagging.jobs.prepare import prepare
-from tagging.jobs.runs_of_job import fold_run
+from tagging.jobs.train import fold_run
 from tagging.sources import CURATED
 from tagging.training.setup import loss_of
 from tagging.training.validation import Validation

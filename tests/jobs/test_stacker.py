@@ -20,9 +20,9 @@ from tagging.errors import UserError
 from tagging.inference.blend import geometric_mean
 from tagging.jobs.again import predict_again
 from tagging.jobs.base_runs import stored_base_runs
-from tagging.jobs.runs_of_job import fold_run
 from tagging.jobs.stacker import StackerJob
-from tagging.jobs.stacker_models import predict_stacker, predict_with
+from tagging.jobs.stacker_models import fit, predict_stacker, predict_with
+from tagging.jobs.train import fold_run
 from tagging.metrics import lwlrap
 from tagging.models.stacking import FCNet
 from tagging.tracking.place import work_folder
@@ -203,7 +203,8 @@ def test_a_stacker_keeps_its_numbers_where_others_would_come_out(stacked: Stacke
 def learned(job: StackerJob, fold: int, folder: Path) -> nn.Module:
     """Return a fold's model when it has learned, after its last epoch where it has epochs."""
     if not job.predicting_epoch:
-        return job.fitted(fold)
+        clips = job.clips(fold, held_out=False)
+        return fit(job.recipe, job.means.cpu().numpy()[clips], job.corrected[clips], fold)
     training = job.training(fold)
     assert len(list(epochs(training, Checkpoints(folder), lambda _: None))) == training.settings.epochs
     return training.parts.model

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from tagging.errors import UserError
+from tagging.jobs.earlier_runs import SoftTargets, SplitProbabilities, soft_targets
 from tagging.jobs.experiment import ExperimentJob
 from tagging.jobs.prepare import job_of
-from tagging.jobs.teacher import SoftTargets, SplitProbabilities, soft_targets
 from tagging.tracking.store import Run, Store
 from tagging.training.batches import TrainingBatches
 from tagging.training.validation import Validation
@@ -119,7 +119,7 @@ def test_the_fingerprint_knows_the_teacher_and_what_it_says(inside: Inside) -> N
     without = taught(inside).fingerprint()
     assert taught(inside, "teacher.run=tiny").fingerprint() == without
     first = taught(inside, SHARES)
-    assert first.experiment.teacher.run == source.id
+    assert first.recipe.teacher.run == source.id
     assert first.fingerprint() != without
     assert taught(inside, f"{SHARES} training.folds=[1]").fingerprint() == first.fingerprint()
     change(inside, "predictions/noisy/fold_2.parquet", lambda table: table.assign(**{table.columns[-1]: 0.5}))
@@ -145,7 +145,10 @@ def test_a_teacher_without_a_share_is_warned_of(inside: Inside, capsys: pytest.C
 
 def test_a_student_says_whom_it_learnt_from(inside: Inside) -> None:
     source = the_run(inside.store)
-    assert taught(inside, "teacher.run=tiny teacher.noisy=0.5").tags == {
+    student = taught(inside, "teacher.run=tiny teacher.noisy=0.5")
+    assert student.soft_targets
+    assert student.tags == {
+        "teacher.sha256": student.soft_targets.digest,
         "teacher.run": source.id,
         "teacher.name": "tiny",
     }
@@ -200,7 +203,7 @@ def test_other_classes_clips_and_folds_are_named_at_once(inside: Inside) -> None
         folds=np.where(np.arange(36) == 5, (job.folds + 1) % 3, job.folds),
     )
     with pytest.raises(UserError) as caught:
-        soft_targets(source, job.experiment.teacher, other, job.rows, inside.store)
+        soft_targets(source, job.recipe.teacher, other, job.rows, inside.store)
     assert caught.value.problems == (
         f"{title(source)} was trained on other classes (only there {classes[0]}; only here Moo); "
         "name a run on the same classes",

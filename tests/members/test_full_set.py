@@ -82,7 +82,7 @@ def test_no_clip_is_drawn_that_its_source_must_not_have(member: Member) -> None:
 def test_two_steps_of_a_small_network(member: Member) -> None:
     overrides = ["device=cpu", "model.base_size=4", f"sampling.batch_size={FEW}"]
     # which prepare does not read
-    prepared = replace(member.job, experiment=load(member.name, overrides, data=member.folder))
+    prepared = replace(member.job, recipe=load(member.name, overrides, data=member.folder))
     seen = two_steps(prepared)
     assert seen.steps_an_epoch == DRAWS // FEW
     assert seen.inputs == [(FEW, 3, 128, 256)] * STEPS
@@ -96,13 +96,13 @@ def test_two_steps_of_a_small_network(member: Member) -> None:
 
 def draw(prepared: ExperimentJob, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows and sources of the first draws of fold 0, without making the batches."""
-    sampling = prepared.experiment.sampling
+    sampling = prepared.recipe.sampling
     pools = SourcePools(
         {source: torch.from_numpy(rows) for source, rows in prepared.source_rows.pools(FOLD).items()},
         {CURATED: sampling.curated, NOISY: sampling.noisy, TRUSTED: sampling.trusted},
     )
     draws = [
-        pools.draw(sampling.batch_size, seeds.generator(prepared.experiment.seed, FOLD, EPOCH, step, "batch"))
+        pools.draw(sampling.batch_size, seeds.generator(prepared.recipe.seed, FOLD, EPOCH, step, "batch"))
         for step in range(steps)
     ]
     rows, sources = (torch.cat(part).numpy() for part in zip(*draws, strict=True))
@@ -112,7 +112,7 @@ def draw(prepared: ExperimentJob, steps: int) -> tuple[np.ndarray, np.ndarray]:
 def fnames_by_source(member: Member) -> dict[int, set[str]]:
     """Return the clips that fold 0 may draw, read from the label lists themselves."""
     prepared = member.job
-    labels, data = prepared.experiment.labels, prepared.dataset
+    labels, data = prepared.recipe.labels, prepared.dataset
     _, removed = said_of(member.folder / labels.corrections)
     trusted, dropped = said_of(member.folder / labels.noisy_selection) if labels.noisy_selection else (set(), set())
     trained = {fname for fname, fold in zip(data.curated.fnames, prepared.folds, strict=True) if fold != FOLD}

@@ -5,14 +5,11 @@ from dataclasses import replace
 from tagging.report.pages import (
     ROWS,
     Corrected,
-    EnsembleSummary,
     Linked,
     MemberRow,
     Rival,
     TaughtBy,
-    TrainedSummary,
-    describe,
-    describe_ensemble,
+    page,
     worst_classes,
 )
 from tagging.report.wording import count
@@ -25,29 +22,44 @@ RIVAL = Rival(
     cv_lwlrap=0.8801,
     gains=(0.01, -0.02, -0.002, 0.0, -0.005),
 )
-SUMMARY = TrainedSummary(
-    run="6bfe4238",
-    experiment="corr_noisy_007",
-    notes="Trusted noisy clips make 42 % of a batch.\n",
-    base="base",
-    differs="sampling.noisy=0.15 labels.corrections=mine.json",
-    dataset="fsdkaggle2019",
-    curated=4970,
-    noisy=19815,
-    test=1,
-    cv_lwlrap=0.87654,
-    fold_lwlrap_mean=0.8771,
-    fold_lwlrap_std=0.00512,
-    folds=5,
-    class_lwlrap={"Bark": 0.91, "Bus": 0.7, "Gong": float("nan"), "Run": 0.99, "Sigh": 0.55, "Yell": 0.8},
-    warnings=12,
-    best_epoch_gain=0.0312,
-    rival=RIVAL,
-)
+SUMMARY = {
+    "run": "6bfe4238",
+    "experiment": "corr_noisy_007",
+    "notes": "Trusted noisy clips make 42 % of a batch.\n",
+    "base": "base",
+    "differs": "sampling.noisy=0.15 labels.corrections=mine.json",
+    "dataset": "fsdkaggle2019",
+    "curated": 4970,
+    "noisy": 19815,
+    "test": 1,
+    "metrics": {
+        "cv_lwlrap": 0.87654,
+        "fold_lwlrap_mean": 0.8771,
+        "fold_lwlrap_std": 0.00512,
+        "best_epoch_gain": 0.0312,
+    },
+    "folds": 5,
+    "class_lwlrap": {"Bark": 0.91, "Bus": 0.7, "Gong": float("nan"), "Run": 0.99, "Sigh": 0.55, "Yell": 0.8},
+    "warnings": 12,
+    "rival": RIVAL,
+    "started_from": None,
+    "taught_by": None,
+    "corrected": None,
+    "members": (),
+    "leaks": False,
+}
+
+
+def describe(**changes: object) -> str:
+    return page("experiment", **(SUMMARY | changes))
+
+
+def describe_ensemble(**changes: object) -> str:
+    return page("ensemble", **(ENSEMBLE | changes))
 
 
 def test_description_of_a_run():
-    assert describe(SUMMARY) == (
+    assert describe() == (
         "## CV lwlrap 0.8765 (5 folds: 0.8771 ± 0.0051)\n"
         "\n"
         "**The best other run** on 2026-11-22, [auxiliary_019](#/experiments/1/runs/ab) (`seed=1`), has "
@@ -78,19 +90,8 @@ def test_description_of_a_run():
 
 
 def test_what_a_run_has_not_is_left_out():
-    text = describe(
-        replace(
-            SUMMARY,
-            notes="",
-            noisy=0,
-            test=0,
-            warnings=0,
-            best_epoch_gain=None,
-            base="",
-            differs="",
-            rival=None,
-        )
-    )
+    metrics = {name: value for name, value in SUMMARY["metrics"].items() if name != "best_epoch_gain"}
+    text = describe(notes="", noisy=0, test=0, warnings=0, metrics=metrics, base="", differs="", rival=None)
     assert "**Experiment** `corr_noisy_007`\n" in text
     assert "`fsdkaggle2019`: 4,970 curated clips; 6 classes\n" in text
     assert "**The same settings as** the defaults\n" in text
@@ -103,22 +104,20 @@ def test_what_a_run_has_not_is_left_out():
 def test_a_teacher_is_told_and_what_it_makes_of_the_score():
     teacher = TaughtBy("seven [1]", "#/runs/ab", curated=0, noisy=0.7)
     said = "**Learns from** [seven 1](#/runs/ab): its probabilities make up 70% of noisy clips in the training targets."
-    text = describe(replace(SUMMARY, taught_by=teacher))
+    text = describe(taught_by=teacher)
     assert f"\n\n{said} Scores count labels alone\n\n" in text
 
 
 def test_a_leak_of_labels_is_told():
-    assert "too good" not in describe(SUMMARY)
+    assert "too good" not in describe()
     assert (
         "\n\n**The CV is too good:** the training learned from labels of its held-out clips, and the run stays "
         "out of ensembles unless its tag `ensemble` is set to include (docs/distil.md)\n\n"
-    ) in describe(replace(SUMMARY, leaks=True))
+    ) in describe(leaks=True)
 
 
 def test_corrected_labels_and_where_weights_started_from_are_told():
-    text = describe(
-        replace(SUMMARY, corrected=Corrected(0.8912, 58, 1), started_from=Linked("auxiliary_019", "#/runs/ab"))
-    )
+    text = describe(corrected=Corrected(0.8912, 58, 1), started_from=Linked("auxiliary_019", "#/runs/ab"))
     assert (
         "ahead in 1 of 5\n"
         "\n"
@@ -134,14 +133,14 @@ def test_corrected_labels_and_where_weights_started_from_are_told():
 
 def test_what_a_name_or_a_setting_may_hold_breaks_no_page() -> None:
     rival = replace(RIVAL, name="a [b](c) `d`", differs="x=" + "y" * 9000)
-    text = describe(replace(SUMMARY, rival=rival, differs="z=" + "y" * 9000))
+    text = describe(rival=rival, differs="z=" + "y" * 9000)
     assert "[a b(c) d](#/experiments/1/runs/ab)" in text
     assert len(text) < 8000  # MLflow cuts the rest
     assert "python -m tagging submit" in text
 
 
 def test_the_worst_classes_fit_into_a_table() -> None:
-    assert worst_classes(SUMMARY.class_lwlrap) == "Sigh 0.550, Bus 0.700, Yell 0.800"
+    assert worst_classes(SUMMARY["class_lwlrap"]) == "Sigh 0.550, Bus 0.700, Yell 0.800"
 
 
 def test_a_number_agrees_with_its_noun():
@@ -169,14 +168,14 @@ OTHER = MemberRow(
     fold_std=None,
     seed_std=None,
 )
-ENSEMBLE = EnsembleSummary(
-    run="6bfe4238",
-    method="geometric",
-    how="among 9 candidates by the CV.",
-    dataset="fsdkaggle2019",
-    curated=4970,
-    test=3361,
-    metrics={
+ENSEMBLE = {
+    "run": "6bfe4238",
+    "method": "geometric",
+    "how": "among 9 candidates by the CV.",
+    "dataset": "fsdkaggle2019",
+    "curated": 4970,
+    "test": 3361,
+    "metrics": {
         "cv_lwlrap": 0.87654,
         "nested_lwlrap": 0.8712,
         "cv_lwlrap_low": 0.8701,
@@ -184,14 +183,15 @@ ENSEMBLE = EnsembleSummary(
         "fold_lwlrap_mean": 0.8771,
         "fold_lwlrap_std": 0.0051,
     },
-    class_lwlrap={"Bark": 0.91, "Bus": 0.7, "Gong": float("nan"), "Run": 0.99, "Sigh": 0.55},
-    members=[BEST, OTHER],
-    gain="against corr_noisy_007 alone +0.0165 (95 % +0.0021 to +0.0310)",
-)
+    "class_lwlrap": {"Bark": 0.91, "Bus": 0.7, "Gong": float("nan"), "Run": 0.99, "Sigh": 0.55},
+    "members": [BEST, OTHER],
+    "gain": "against corr_noisy_007 alone +0.0165 (95 % +0.0021 to +0.0310)",
+    "leaks": False,
+}
 
 
 def test_description_of_an_ensemble() -> None:
-    assert describe_ensemble(ENSEMBLE) == (
+    assert describe_ensemble() == (
         "## CV lwlrap 0.8765 (nested 0.8712; 95 % 0.8701 to 0.8829; folds 0.8771 ± 0.0051)\n"
         "\n"
         "**Geometric mean** of 2 members; the best of them alone, [corr_noisy_007](#/experiments/1/runs/ab), has "
@@ -224,17 +224,17 @@ def test_description_of_an_ensemble() -> None:
 
 
 def test_a_headline_has_what_is_known() -> None:
-    assert describe_ensemble(replace(ENSEMBLE, metrics={"cv_lwlrap": 0.5})).startswith("## CV lwlrap 0.5000\n\n")
+    assert describe_ensemble(metrics={"cv_lwlrap": 0.5}).startswith("## CV lwlrap 0.5000\n\n")
 
 
 def test_one_member_is_not_held_against_itself() -> None:
-    alone = describe_ensemble(replace(ENSEMBLE, members=[BEST]))
+    alone = describe_ensemble(members=[BEST])
     assert "**Geometric mean** of 1 member\n\n" in alone
 
 
 def test_many_members_fit_into_what_mlflow_keeps() -> None:
     longest = replace(BEST, differs="sampling.noisy=0.01 " * 50)
-    many = describe_ensemble(replace(ENSEMBLE, members=[longest] * 60, test=0))
+    many = describe_ensemble(members=[longest] * 60, test=0)
     assert f"`{'sampling.noisy=0.01 ' * 6}…`" in many  # between two fields
     assert many.count("[corr_noisy_007]") == ROWS + 1
     assert f"\n… and {60 - ROWS} more in `ensemble.json`\n" in many

@@ -109,7 +109,7 @@ def test_a_member_that_is_gone_for_good_is_named_with_what_to_do(inside: Inside)
     with pytest.raises(UserError) as error:
         tag_folder(blend.id, demo / "test", None, 3)
     assert error.value.problems == (
-        f"blend ({blend.id[:8]}) lacks its member tiny: there is no run {tiny.id} in {inside.store.uri}: one that was "
+        f"blend ({blend.id[:8]}) needs its member tiny: there is no run {tiny.id} in {inside.store.uri}: one that was "
         "deleted is gone for good after `mlflow gc`",
         "without its members an ensemble predicts nothing new; `select` makes another one",
     )

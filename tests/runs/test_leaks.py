@@ -58,7 +58,9 @@ def test_a_share_in_the_targets_of_curated_clips_leaks(inside: Inside, capsys: C
     job = job_of(inside.tiny("teacher.run=tiny teacher.curated=0.5"), inside.store)
     source = the_run(inside.store)
     job.begin(source, inside.store)
-    assert job.tags == {"teacher.run": source.id, "teacher.name": "tiny", **MARKS}
+    assert job.soft_targets
+    taught = {"teacher.sha256": job.soft_targets.digest, "teacher.run": source.id, "teacher.name": "tiny"}
+    assert job.tags == {**taught, **MARKS}
     assert capsys.readouterr().err == (
         "warning: teacher.curated is 0.5, and out-of-fold probabilities come from networks that saw other folds: " + END
     )

@@ -19,7 +19,7 @@ from tagging.contract import File
 from tagging.errors import UserError
 from tagging.metrics import chance_lwlrap, lwlrap
 from tagging.runs.predictions import read_out_of_fold
-from tagging.runs.sanity import far_below, predicts_constant
+from tagging.runs.result import far_below, predicts_constant
 from tagging.runs.stored import class_columns
 from tagging.selection.settings import CandidateFilter, SelectionSettings
 from tagging.tracking.place import owner_tag

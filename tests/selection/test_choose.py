@@ -11,7 +11,7 @@ from tagging.ensemble.pool import Pool
 from tagging.ensemble.subsets import Limits, count_subsets
 from tagging.errors import UserError
 from tagging.metrics import lwlrap
-from tagging.selection.choose import choose
+from tagging.selection.choose import best_by_size, choose
 from tagging.selection.settings import SelectionSettings
 
 
@@ -27,7 +27,7 @@ def test_by_the_cv_the_best_of_all_sizes_and_means_is_taken() -> None:
     choice = choose(pool, SelectionSettings())
     assert list(choice.selections) == ["geometric", "arithmetic"]
     assert choice.subsets == 31 + 26  # a run alone is the same by both means
-    assert choice.chosen.score == max(one.score for one in choice.by_size.values())
+    assert choice.chosen.score == max(one.score for one in best_by_size(choice.enumerations).values())
     blend = choice.chosen.blend
     mean = weighted_mean(list(pool.probabilities[list(blend.members)]), blend.weights, blend.method)
     assert lwlrap(pool.truth, mean) == pytest.approx(choice.chosen.score, abs=1e-9)
@@ -35,8 +35,8 @@ def test_by_the_cv_the_best_of_all_sizes_and_means_is_taken() -> None:
 
 def test_by_the_nested_estimate_a_size_is_taken_and_its_best_subset() -> None:
     choice = choose(random_pool(5), SelectionSettings(by="nested"))
-    assert choice.name in choice.by_size
-    assert choice.chosen.nested == max(one.nested for one in choice.by_size.values())
+    assert choice.name in best_by_size(choice.enumerations)
+    assert choice.chosen.nested == max(one.nested for one in best_by_size(choice.enumerations).values())
 
 
 def test_a_run_alone_is_looked_at_once() -> None:
@@ -53,8 +53,8 @@ def test_a_run_alone_is_looked_at_once() -> None:
 def test_sizes_and_members_limit_what_is_looked_at() -> None:
     choice = choose(random_pool(5), SelectionSettings(methods=("arithmetic",), limits=Limits(2, 3, (4,))))
     assert choice.subsets == 4 + 6
-    assert list(choice.by_size) == ["arithmetic, size 2", "arithmetic, size 3"]
-    assert all(4 in one.blend.members for one in choice.by_size.values())
+    assert list(best_by_size(choice.enumerations)) == ["arithmetic, size 2", "arithmetic, size 3"]
+    assert all(4 in one.blend.members for one in best_by_size(choice.enumerations).values())
 
 
 @pytest.mark.parametrize(("search", "way"), [("greedy", "geometric, greedy"), ("weights", "geometric, weights")])

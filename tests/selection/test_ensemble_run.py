@@ -206,7 +206,7 @@ def test_a_member_that_was_deleted_is_named(pool: Inside) -> None:
     plain = the_run(pool.store, "plain")
     pool.store.connection.client.delete_run(plain.id)
     problem = (
-        f"blend ({run.id[:8]}) lacks its member plain: run {plain.id} is deleted; "
+        f"blend ({run.id[:8]}) needs its member plain: run {plain.id} is deleted; "
         f"bring it back with `mlflow runs restore --run-id {plain.id}`"
     )
     (folder,) = (pool.folder / "data").glob("demo-*")

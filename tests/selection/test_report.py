@@ -11,9 +11,8 @@ from tagging.ensemble.pool import Pool
 from tagging.ensemble.subsets import Limits
 from tagging.metrics import lwlrap
 from tagging.selection.choose import choose
-from tagging.selection.report import SelectionReport
+from tagging.selection.report import SelectionReport, _signed, print_report, record_of
 from tagging.selection.settings import SelectionSettings
-from tagging.selection.words import _signed, print_report, record_of
 from tagging.tracking.store import Run
 
 

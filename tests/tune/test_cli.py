@@ -13,9 +13,10 @@ import pytest
 import torch
 import yaml
 
-from tune.cli import COMMANDS, main
+from tune.cli import main, parser
 from tune.space import space_names
 
+COMMANDS = next(action.choices for action in parser()._actions if action.dest == "command")
 ROOT = Path(__file__).parents[2]
 CORES = len(psutil.Process().cpu_affinity())
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU says")
@@ -166,7 +167,7 @@ def test_ctrl_c_names_the_command_that_continues(
     def stop(_: object) -> None:
         raise interrupt
 
-    monkeypatch.setitem(COMMANDS, "spaces", stop)
+    monkeypatch.setattr("tune.cli._spaces", stop)
     assert main(["spaces"]) == 130
     assert capsys.readouterr().err == f"\n{said}\n"
 

@@ -18,7 +18,7 @@ from tagging.tracking.store import Run, Store
 from tune import figures
 from tune.records import TrialRecord, records
 from tune.report import describe_sweep, summarise_sweep
-from tune.study import importance
+from tune.searcher import importance
 
 AddTrial = Callable[..., Run]
 LOG = {"optimizer.lr"}

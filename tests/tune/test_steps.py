@@ -32,7 +32,7 @@ def test_what_is_not_read_of_the_data_changes_nothing() -> None:
     first = preparing(experiment())
     second = preparing(experiment("optimizer.lr=2e-3", "mixer.prob=0.1"))
     assert second.features is first.features
-    assert second.experiment.optimizer.lr == 2e-3
+    assert second.recipe.optimizer.lr == 2e-3
     assert second.fingerprint() == prepare(experiment("optimizer.lr=2e-3", "mixer.prob=0.1")).fingerprint()
     assert second.fingerprint() != first.fingerprint()
 

@@ -17,8 +17,7 @@ from tests.tune.test_searcher import asked, plan, record, searcher
 from tune.records import TrialRecord, records
 from tune.report import describe_sweep, summarise_sweep
 from tune.schema import Random, Tpe
-from tune.searcher import StudySearcher
-from tune.study import front, new_study
+from tune.searcher import StudySearcher, front, new_study
 
 NAMES = ["lwlrap", "parameters"]
 

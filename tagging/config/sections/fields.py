@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -28,6 +28,17 @@ class Section(BaseModel):
     def off(self) -> bool:
         """Whether nothing in it changes a number, so that no fingerprint knows of it."""
         return False
+
+    def changed(self, path: str, value: Any) -> Self:
+        """Return a copy with a value, which is not checked, at a dotted path, as loss.noisy.weight or python.0.file."""
+        name, _, below = path.partition(".")
+        inner = getattr(self, name)
+        if below and isinstance(inner, tuple):
+            place, _, below = below.partition(".")
+            value = tuple(one.changed(below, value) if str(i) == place else one for i, one in enumerate(inner))
+        elif below:
+            value = inner.changed(below, value)
+        return self.model_copy(update={name: value})
 
     @model_validator(mode="before")
     @classmethod
