@@ -85,6 +85,7 @@ class File:
     """Paths of files within a run."""
 
     CONFIG = "config.yaml"
+    REPORT = "report.html"
     FOLDS = "data/folds.parquet"
     WARNINGS = "data/warnings.txt"  # a line each; one of a clip that the run has no predictions of begins with LEFT_OUT
     OOF = "predictions/oof.parquet"

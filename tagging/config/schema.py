@@ -21,6 +21,7 @@ from tagging.config.sections.data import (
     FolderData,
     Labels,
     RandomFolds,
+    Report,
     StratifiedFolds,
 )
 from tagging.config.sections.fields import Line, Section, Seed
@@ -55,6 +56,7 @@ class Recipe(Section):
     threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: all cores")
     data: Annotated[FolderData | DemoData, Field(discriminator="kind")] = FolderData()
     demo: Demo = Demo()
+    report: Report = Report()
 
 
 class Experiment(Recipe):
@@ -134,7 +136,9 @@ class Stacker(Recipe):
 
 
 # Fields that say where and under what name an experiment runs, not what it computes.
-WHERE = frozenset({"name", "notes", "device", "threads", "data.folder", "data.name", "data.kind", "training.folds"})
+WHERE = frozenset(
+    {"name", "notes", "device", "threads", "data.folder", "data.name", "data.kind", "report.clips", "training.folds"}
+)
 # what they stand for counts: clips, labels, a file's content
 WHERE_SECTIONS = (
     *("demo.", "labels.", "model.weights", "model.file"),

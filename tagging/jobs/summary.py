@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from tagging.config import Experiment
-from tagging.contract import File, Kind, Metric, Tag
+from tagging.contract import TRAINED, File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.jobs.job import Job
+from tagging.pages.reports import reports, sounds_of
 from tagging.report import figures
 from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, page
 from tagging.runs.finished import finished_folds, rivals
@@ -39,6 +40,7 @@ def summarise(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> 
         store.log_figure(parent.id, figures.learning_curves(parent.name, histories), "figures/learning_curves.png")
     if len(folds) < job.num_folds:
         store.log_metrics(parent.id, metrics)
+        _log_reports(job, parent, store)
         return metrics
     pooled = {path: _pooled(job, folds, store, path) for path in job.tables}
     for path, table in pooled.items():
@@ -56,9 +58,18 @@ def summarise(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> 
     metrics = result.metrics() | metrics  # the number people look for comes first
     result.log(store, parent, by_corrected=bool(job.label_lists))
     store.log_metrics(parent.id, metrics)
+    _log_reports(job, parent, store)
     rival = _rival(job, parent, folds, store)
     result.publish(store, parent, _page(job, parent, result, metrics, rival))
     return metrics
+
+
+def _log_reports(job: Job, parent: Run, store: Store) -> None:
+    """Log `report.html` of the finished folds and, with all of them, of their parent; a trial's is made on request."""
+    if parent.kind in TRAINED:
+        sounds = sounds_of(job.dataset)
+        for run, html in reports(store, store.get(parent.id), job.dataset, sounds, job.recipe.report.clips):
+            store.log_text(run.id, html, File.REPORT)
 
 
 def _history(store: Store, fold: Run) -> pd.DataFrame:

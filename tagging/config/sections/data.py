@@ -18,6 +18,14 @@ class FolderData(Section):
     skip_unreadable: bool = Field(False, description="leave undecodable clips out instead of stopping")
 
 
+class Report(Section):
+    """The report that a finished run carries, `report.html`."""
+
+    clips: int = Field(
+        20, ge=0, le=200, description="with sound and spectrogram in each of its lists; 0: none leave the data's folder"
+    )
+
+
 class DemoData(Section):
     """Sound that is synthesised by the settings of the section `demo`."""
 
