@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from tagging.cli import project, results, training
+from tagging.cli import pages, project, results, training
 from tagging.cli.arguments import command_line, run_command
 
 
@@ -19,6 +19,6 @@ def parser() -> argparse.ArgumentParser:
     whole, commands = command_line(
         "python -m tagging", "Train audio taggers over folds, with every run tracked in MLflow."
     )
-    for group in (training, results, project):
+    for group in (training, results, pages, project):
         group.add_parsers(commands)
     return whole

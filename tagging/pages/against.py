@@ -22,7 +22,7 @@ SAMPLES = 500  # of the bootstrap
 class Against:
     """Another run, how ours compares, and the chart of differences by class.
 
-    `verdict` is better, worse or within the noise; `noise` says in a sentence how that was told.
+    `verdict` is better, worse or neither; `noise` says in a sentence how that was told.
     """
 
     name: str
@@ -49,11 +49,11 @@ def against(run: Run, scored: Scored, other: Run, theirs: Scored) -> Against:
     gain = lwlrap(scored.truth, scored.probabilities) - lwlrap(theirs.truth, theirs.probabilities)
     lowest, highest = interval(ours_drawn - drawn).tolist()
     return Against(
-        name=other.name,
+        name=other.name if other.name != run.name else f"{other.name} {other.id[:8]}",
         cv_lwlrap=other.metrics[Metric.CV_LWLRAP],
         differs=told_apart([other.params, run.params])[0],
-        verdict="better" if lowest > 0 else "worse" if highest < 0 else "within the noise",
-        noise=f"The difference is {gain:+.4f}, {lowest:+.4f} to {highest:+.4f} in 95 % of drawn sets of clips"
+        verdict="better" if lowest > 0 else "worse" if highest < 0 else "neither clearly better nor worse",
+        noise=f"the difference is {gain:+.4f}, {lowest:+.4f} to {highest:+.4f} in 95 % of drawn sets of clips"
         f"{_over_folds(scored, theirs)}.",
         chart=charts.bars(rows, "class", "difference", "lwlrap of this run minus that of the other", "low", "high"),
     )
@@ -70,4 +70,4 @@ def _over_folds(scored: Scored, theirs: Scored) -> str:
     ]
     ahead = sum(gain > 0 for gain in gains)
     spread = f"{statistics.fmean(gains):+.4f} ± {statistics.stdev(gains):.4f}"
-    return f"; fold by fold {spread}, ahead in {ahead} of {len(gains)}. Another training seed moves a score as well"
+    return f"; fold by fold {spread}, ahead in {ahead} of {len(gains)}. Another seed of training moves a score too"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,11 +81,12 @@ def epochs_of(store: Store, folds: Mapping[int, Run]) -> Epochs:
     return [rows[key] for key in sorted(rows)]
 
 
-def curve_charts(epochs: Epochs) -> list[tuple[str, charts.Chart]]:
-    """Return a title and a chart for each metric of CURVES that the epochs have."""
+def curve_charts(epochs: Epochs, fold: int | None = None) -> list[tuple[str, charts.Chart]]:
+    """Return a title and a chart for each metric of CURVES that the epochs have; `fold` stands out."""
     there = [metric for metric in CURVES if any(metric in row for row in epochs)]
     return [
-        (CURVES[metric], charts.curves([row for row in epochs if metric in row], metric, metric)) for metric in there
+        (CURVES[metric], charts.curves([row for row in epochs if metric in row], metric, metric, fold))
+        for metric in there
     ]
 
 
@@ -99,7 +101,7 @@ def class_chart(scored: Scored) -> charts.Chart:
             scored.classes, values.tolist(), low.tolist(), high.tolist(), scored.truth.sum(axis=0), strict=True
         )
     ]
-    rows.sort(key=lambda row: row["lwlrap"])
+    rows.sort(key=lambda row: (math.isnan(row["lwlrap"]), row["lwlrap"]))
     return charts.bars(rows, "class", "lwlrap", "lwlrap", "low", "high", ["clips"])
 
 

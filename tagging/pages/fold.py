@@ -27,7 +27,7 @@ def fold_page(folds: Mapping[int, Run], fold: int, epochs: Epochs, scored: Score
         fold=facts[fold],
         others_mean=statistics.fmean(others) if others else None,
         count=len(own.fnames),
-        curves=curve_charts(epochs),
+        curves=curve_charts(epochs, fold),
         by_class=class_chart(own),
         worst=worst_cards(own, sounds, clips),
     )

@@ -15,22 +15,35 @@ Chart = dict[str, Any]
 
 SCORE = ".4f"
 HEIGHT = 240  # pixels
-BAR = 18  # pixels a bar of a list
+SQUARE = 300  # pixels a side of a picture whose axes have one unit
+BAR = 18  # pixels a bar of a list or a cell
 LONGEST_LABEL = 220  # pixels of the name of a bar
 
 
-def curves(rows: Rows, value: str, title: str) -> Chart:
-    """Return a metric over epochs: a thin line a fold, the mean over folds, and the band from lowest to highest.
+def curves(rows: Rows, value: str, title: str, fold: int | None = None) -> Chart:
+    """Return a metric over epochs: a thin line a fold, and the band from the lowest to the highest fold.
 
-    rows: `epoch`, `fold` and `value` each.
+    The thick line is the mean over folds, or the one `fold` that stands out. rows: `epoch`, `fold` and `value` each.
     """
-    x = {"field": "epoch", "type": "quantitative", "title": "epoch", "axis": {"tickMinStep": 1}}
-    y = {"type": "quantitative", "title": title, "scale": {"zero": False}}
+    y = {"type": "quantitative", "title": title, "scale": {"zero": False}, "axis": {"format": "~g"}}
     tooltip = [{"field": "fold"}, {"field": "epoch"}, {"field": value, "format": SCORE}]
+    color: Chart = {"field": "fold", "type": "nominal", "title": "fold"}
+    thick: Chart = {"encoding": {"y": {**y, "field": value, "aggregate": "mean"}}}
+    if fold is not None:
+        color = {"value": "#888888"}
+        thick = {"transform": [{"filter": f"datum.fold === {fold}"}], "encoding": {"y": {**y, "field": value}}}
     return {
         **_of(rows, "epoch", value),
         "height": HEIGHT,
-        "encoding": {"x": x},
+        "encoding": {
+            "x": {
+                "field": "epoch",
+                "type": "quantitative",
+                "title": "epoch",
+                "axis": {"tickMinStep": 1, "format": "d"},
+                "scale": {"zero": False, "nice": False},
+            }
+        },
         "layer": [
             {
                 "mark": {"type": "area", "opacity": 0.15},
@@ -43,14 +56,12 @@ def curves(rows: Rows, value: str, title: str) -> Chart:
                 "mark": {"type": "line", "opacity": 0.5, "strokeWidth": 1, "point": {"size": 25, "opacity": 0.01}},
                 "encoding": {
                     "y": {**y, "field": value},
-                    "color": {"field": "fold", "type": "nominal", "title": "fold"},
+                    "color": color,
+                    "detail": {"field": "fold"},
                     "tooltip": tooltip,
                 },
             },
-            {
-                "mark": {"type": "line", "strokeWidth": 2.5},
-                "encoding": {"y": {**y, "field": value, "aggregate": "mean"}},
-            },
+            {"mark": {"type": "line", "strokeWidth": 2.5}, **thick},
         ],
     }
 
@@ -93,6 +104,7 @@ def heatmap(rows: Rows, x: str, y: str, value: str, titles: tuple[str, str], div
     axis = {"labelLimit": LONGEST_LABEL}
     return {
         **_of(rows, value),
+        "width": {"step": BAR},
         "height": {"step": BAR},
         "mark": {"type": "rect"},
         "encoding": {
@@ -147,11 +159,11 @@ def reliability(rows: Rows) -> Chart:
         "mark": {"type": "line", "strokeDash": [4, 4], "color": "#888888"},
         "encoding": {"x": x, "y": y},
     }
-    return {**_of(rows, "probability", "share"), "height": HEIGHT, "layer": [diagonal, points]}
+    return {**_of(rows, "probability", "share"), "width": SQUARE, "height": SQUARE, "layer": [diagonal, points]}
 
 
 def _of(rows: Rows, *finite: str) -> Chart:
-    return {"data": {"values": list(_finite(rows, *finite))}, "width": "container", "autosize": {"resize": True}}
+    return {"data": {"values": list(_finite(rows, *finite))}, "width": "container"}
 
 
 def _finite(rows: Rows, *fields: str) -> Iterable[Mapping[str, Any]]:

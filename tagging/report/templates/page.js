@@ -7,7 +7,7 @@ async function draw() {
     drawing.className = "drawing";
     drawing.style.width = "100%";
     await vegaEmbed(drawing, specification, {
-      actions: false, renderer: "svg", theme: dark.matches ? "dark" : undefined,
+      actions: false, renderer: "svg", logLevel: 1, theme: dark.matches ? "dark" : undefined,
       config: { background: "transparent" },
     });
   }
