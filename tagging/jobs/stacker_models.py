@@ -86,21 +86,28 @@ def restore_stacker(
     return model.to(device)
 
 
-def predict_stacker(store: Store, run: Run, base_runs: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the probabilities of each fold of a stacker for new clips: [K, n, C] float32, by number of the fold.
+def restore_folds(store: Store, run: Run, base_runs: int, num_classes: int) -> list[nn.Module]:
+    """Return the models of a stacker's finished folds, by number of the fold.
 
-    `base_runs`: of each, in the order of `stored_base_runs`, [n, C] in 0..1, the geometric mean over its folds of the
-    mean over tiles. Raises UserError where it was trained on another number of base runs, or lacks folds or weights.
+    Raises UserError where it was trained on another number of base runs, or lacks folds or weights.
     """
     stacker = stored_stacker(store, run)
-    if len(base_runs) != len(stacker.members):
-        listed = count(len(base_runs), "member")
+    if base_runs != len(stacker.members):
+        listed = count(base_runs, "member")
         raise UserError(
             f"{run.title}: {File.STACKER} lists {listed}, but it was trained on {len(stacker.members)}; {REPLACE}"
         )
-    inputs, classes = np.concatenate(base_runs, axis=1).astype(np.float32), base_runs[0].shape[1]
     device, folds = device_of(stacker), finished_folds(store, run)
-    models = [restore_stacker(stacker, classes, fold, folds[fold], device, store) for fold in sorted(folds)]
+    return [restore_stacker(stacker, num_classes, fold, folds[fold], device, store) for fold in sorted(folds)]
+
+
+def predict_folds(models: Sequence[nn.Module], base_runs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the probabilities [K, n, C] float32 of new clips by the K models of `restore_folds`.
+
+    `base_runs`: of each, in the order of `stored_base_runs`, [n, C] in 0..1, the geometric mean over its folds of the
+    mean over tiles.
+    """
+    inputs = np.concatenate(base_runs, axis=1).astype(np.float32)
     return np.stack([predict_with(model, inputs) for model in models])
 
 

@@ -17,6 +17,7 @@ from tagging.features.table import LogMels
 from tagging.jobs.inputs import data_folder, dataset_name, front_end_of
 from tagging.predicting.new_sound import Sound
 from tagging.predicting.tagger import (
+    Networks,
     Tagger,
     check_checkpoints,
     classes_of,
@@ -48,7 +49,7 @@ def complete_test(store: Store, run: Run, data: Path | None = None) -> None:
     to_predict = [each for each in from_sound if each.id in lacking]
     check_checkpoints(to_predict)
     split = _read(store, run, to_predict or from_sound[:1], data)
-    tagger = Tagger(store, split.logmels_of, ["device=auto"])
+    tagger = Tagger(Networks(store, ["device=auto"]), split.logmels_of)
     for each in runs:
         if each.id not in lacking:
             tagger.remember(each, split.stored(store, each, folds[each.id]))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
 from tagging.config import Experiment
 from tagging.config.load import numbers_digest
@@ -24,7 +25,7 @@ from tagging.jobs.base_runs import stored_base_runs
 from tagging.jobs.build import predict_rows, restore_model
 from tagging.jobs.device import device_of
 from tagging.jobs.inputs import front_end_of
-from tagging.jobs.stacker_models import predict_stacker
+from tagging.jobs.stacker_models import predict_folds, restore_folds
 from tagging.jobs.user_files import check_stored
 from tagging.predicting.new_sound import Sound, read_sounds
 from tagging.progress import decoding_bar, warn
@@ -35,24 +36,41 @@ from tagging.runs.stored import class_columns, prediction_table, read_prediction
 from tagging.tracking.store import Run, Store
 
 
+class Networks:
+    """What runs of any kind predict with, read from the store when a run first predicts.
+
+    `overrides` may change device and threads alone. Networks are restored for each prediction, one at a time; with
+    `keep` they stay in memory, for predictions again and again.
+    """
+
+    def __init__(self, store: Store, overrides: Sequence[str] = (), keep: bool = False) -> None:
+        self.store = store
+        self.overrides = overrides
+        self.keep = keep
+        self._known: dict[str, Predicting] = {}
+
+    def of(self, run: Run) -> Predicting:
+        """Return how a run predicts the clips of a tagger."""
+        if run.id not in self._known:
+            self._known[run.id] = BY_KIND.get(run.predicts_as, _network)(self, run)
+        return self._known[run.id]
+
+
 class Tagger:
     """The probabilities of runs of any kind for the same n clips.
 
-    `logmels_of` returns the clips' log-mels for an experiment; `overrides` may change device and threads alone.
+    `logmels_of` returns the clips' log-mels for an experiment.
     """
 
-    def __init__(
-        self, store: Store, logmels_of: Callable[[Experiment], LogMels], overrides: Sequence[str] = ()
-    ) -> None:
-        self.store = store
+    def __init__(self, networks: Networks, logmels_of: Callable[[Experiment], LogMels]) -> None:
+        self.networks = networks
         self.logmels_of = logmels_of
-        self.overrides = overrides
         self._known: dict[str, np.ndarray] = {}
 
     def folds(self, run: Run) -> np.ndarray:
         """Return the probabilities [K, n, C] float32 of a run's K folds, in the order of their numbers."""
         if run.id not in self._known:
-            self._known[run.id] = BY_KIND.get(run.predicts_as, _network)(self, run)
+            self._known[run.id] = self.networks.of(run)(self)
         return self._known[run.id]
 
     def blended(self, run: Run) -> np.ndarray:
@@ -113,43 +131,62 @@ def check_checkpoints(runs: Sequence[Run]) -> None:
         raise UserError(*gone)
 
 
-def _network(tagger: Tagger, run: Run) -> np.ndarray:
+# from a tagger to the probabilities [K, n, C] float32 of a run's K folds for the tagger's clips
+Predicting = Callable[[Tagger], np.ndarray]
+
+
+def _network(networks: Networks, run: Run) -> Predicting:
     """Predict with the checkpoints of an experiment or a trial."""
-    store, folds = tagger.store, finished_folds(tagger.store, run)
+    store, folds = networks.store, finished_folds(networks.store, run)
     check_checkpoints([run])
-    experiment = same_experiment(store, run, tagger.overrides)
+    experiment = same_experiment(store, run, networks.overrides)
     check_stored(store, run, experiment)
     device, num_classes = device_of(experiment), len(classes_of(store, run))
-    logmels = tagger.logmels_of(experiment)
-    rows = np.arange(len(logmels))
-    probabilities = []
-    for fold in sorted(folds):
-        model = restore_model(experiment, num_classes, fold, folds[fold].id, device, store)
-        tiles = predict_rows(experiment, model, logmels, rows, device, f"{run.name} fold {fold}")
-        probabilities.append(mean_over_tiles(tiles.probabilities, tiles.clip, len(rows)))
-    return np.stack(probabilities)
+
+    def restored() -> Iterator[nn.Module]:
+        for fold in sorted(folds):
+            yield restore_model(experiment, num_classes, fold, folds[fold].id, device, store)
+
+    kept = list(restored()) if networks.keep else None
+
+    def predict(tagger: Tagger) -> np.ndarray:
+        logmels = tagger.logmels_of(experiment)
+        rows = np.arange(len(logmels))
+        probabilities = []
+        for fold, model in zip(sorted(folds), kept or restored(), strict=True):
+            tiles = predict_rows(experiment, model, logmels, rows, device, f"{run.name} fold {fold}")
+            probabilities.append(mean_over_tiles(tiles.probabilities, tiles.clip, len(rows)))
+        return np.stack(probabilities)
+
+    return predict
 
 
-def _stacker(tagger: Tagger, run: Run) -> np.ndarray:
-    return predict_stacker(tagger.store, run, [tagger.blended(base) for base in stored_base_runs(tagger.store, run)])
+def _stacker(networks: Networks, run: Run) -> Predicting:
+    base_runs = stored_base_runs(networks.store, run)
+    models = restore_folds(networks.store, run, len(base_runs), len(classes_of(networks.store, run)))
+    return lambda tagger: predict_folds(models, [tagger.blended(base) for base in base_runs])
 
 
-def _ensemble(tagger: Tagger, run: Run) -> np.ndarray:
+def _ensemble(networks: Networks, run: Run) -> Predicting:
     """Blend the members fold by fold."""
-    ensemble = read_ensemble(tagger.store, run)
-    of_members = [tagger.folds(member) for member in ensemble.runs]
-    for member, folds in zip(ensemble.runs, of_members, strict=True):
-        if len(folds) != len(of_members[0]):
-            raise UserError(
-                f"{member.title} has {count(len(folds), 'fold')}, "
-                f"{ensemble.runs[0].title} has {len(of_members[0])}: one was deleted; "
-                "bring it back in the UI, or train the run again"
-            )
-    return np.stack([ensemble.blend(parts) for parts in zip(*of_members, strict=True)])
+    ensemble = read_ensemble(networks.store, run)
+
+    def predict(tagger: Tagger) -> np.ndarray:
+        of_members = [tagger.folds(member) for member in ensemble.runs]
+        for member, folds in zip(ensemble.runs, of_members, strict=True):
+            if len(folds) != len(of_members[0]):
+                raise UserError(
+                    f"{member.title} has {count(len(folds), 'fold')}, "
+                    f"{ensemble.runs[0].title} has {len(of_members[0])}: one was deleted; "
+                    "bring it back in the UI, or train the run again"
+                )
+        return np.stack([ensemble.blend(parts) for parts in zip(*of_members, strict=True)])
+
+    return predict
 
 
 # a run of any other kind predicts from sound
-BY_KIND: dict[str, Callable[[Tagger, Run], np.ndarray]] = {
+BY_KIND: dict[str, Callable[[Networks, Run], Predicting]] = {
     Kind.STACKER: _stacker,
     Kind.ENSEMBLE: _ensemble,
 }
@@ -167,14 +204,14 @@ def tag_files(
     from_sound = [below for below in with_members(store, run) if predicts_from_sound(below)]
     experiments = [same_experiment(store, below, overrides) for below in from_sound]
     device = device_of(experiments[0])
-    sound = read_with_bar(files, [_front_end(experiment) for experiment in experiments])
+    sound = read_with_bar(files, [exact_front_end(experiment) for experiment in experiments])
     if not sound.tables:
         nothing = f"{folder}: no sound that can be read in {count(len(files), 'file')}"
         raise UserError(*limited(sound.problems, str, "files"), nothing)
     for problem in sound.problems:
         warn(f"{LEFT_OUT}{problem}")
     tables = {front_end: table.placed(device) for front_end, table in sound.tables.items()}
-    tagger = Tagger(store, lambda experiment: tables[_front_end(experiment)], overrides)
+    tagger = Tagger(Networks(store, overrides), lambda experiment: tables[exact_front_end(experiment)])
     root = folder if folder.is_dir() else folder.parent
     readable = [path.relative_to(root) for path, usable in zip(files, sound.readable, strict=True) if usable]
     fnames = [printable(path.as_posix()) for path in readable]
@@ -199,6 +236,6 @@ def likeliest(table: pd.DataFrame, top: int) -> Iterator[str]:
         yield f"{fname:<{width}}  " + "  ".join(f"{classes[index]} {row[index]:.2f}" for index in order)
 
 
-def _front_end(experiment: Experiment) -> FrontEnd:
+def exact_front_end(experiment: Experiment) -> FrontEnd:
     """Return an experiment's front end, its log-mels kept in float32: those of a few files need no small table."""
     return replace(front_end_of(experiment.features), precision="float32")

@@ -9,7 +9,7 @@ import pandas as pd
 from tagging.commands import kernel
 from tagging.ensemble.blend import weighted_mean
 from tagging.inference.blend import geometric_mean
-from tagging.jobs.stacker_models import predict_stacker
+from tagging.jobs.stacker_models import predict_folds, restore_folds
 from tagging.models.stacking import STACKERS
 from tests.blends import FOLDS, ensemble, probabilities, rotated, stacker
 from tests.kernel.alone import run_alone
@@ -28,7 +28,8 @@ def test_an_ensemble_with_a_stacker_is_blended_as_its_formats_say(inside: Inside
 
     networks = [probabilities(store, one) for one in runs]
     means = [geometric_mean(folds) for folds in networks[::-1]]
-    members = [networks[0], *(list(predict_stacker(store, one, means)) for one in stacks), networks[1]]
+    models = [restore_folds(store, one, len(runs), len(classes)) for one in stacks]
+    members = [networks[0], *(list(predict_folds(each, means)) for each in models), networks[1]]
     blends = [weighted_mean([one[fold] for one in members], weights, "geometric") for fold in range(FOLDS)]
     expected = pd.DataFrame(geometric_mean(blends), columns=classes)
     expected.insert(0, "fname", fnames)

@@ -21,7 +21,7 @@ from tagging.inference.blend import geometric_mean
 from tagging.jobs.again import predict_again
 from tagging.jobs.base_runs import stored_base_runs
 from tagging.jobs.stacker import StackerJob
-from tagging.jobs.stacker_models import fit, predict_stacker, predict_with
+from tagging.jobs.stacker_models import fit, predict_folds, predict_with, restore_folds
 from tagging.jobs.train import fold_run
 from tagging.metrics import lwlrap
 from tagging.models.stacking import FCNet
@@ -176,13 +176,13 @@ def check_predictions(stacked: Stacked, run: Run) -> None:
     store = stacked.store
     paths = store.list_files(run.id, "predictions/test")
     said = [blended(stacked, member, paths) for member in stored_base_runs(store, run)]
-    again = predict_stacker(store, run, said)
+    again = predict_folds(restore_folds(store, run, 2, 10), said)
     assert (again.shape, again.dtype) == ((3, 8, 10), np.float32)
     for fold, probabilities in enumerate(again):
         there = values(store.read_table(run.id, f"predictions/test/fold_{fold}.parquet"))
         np.testing.assert_allclose(probabilities, there, atol=1e-7)
     with pytest.raises(UserError, match=r": stacker.json lists 1 member, but it was trained on 2; bring"):
-        predict_stacker(store, run, said[:1])
+        restore_folds(store, run, 1, 10)
     assert predict_again(store, run) == pytest.approx(run.metrics, abs=1e-9)
 
 
@@ -196,7 +196,7 @@ def test_a_stacker_keeps_its_numbers_where_others_would_come_out(stacked: Stacke
     )
     tiny = stacked.run("tiny")
     with pytest.raises(UserError) as caught:
-        predict_stacker(stacked.store, tiny, [])
+        restore_folds(stacked.store, tiny, 0, 10)
     assert str(caught.value) == f"tiny ({tiny.id[:8]}) is no stacker, but of kind experiment"
 
 
