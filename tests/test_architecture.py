@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "predicting": ({"numpy", "pandas", "torch"}, None),
     "selection": ({"numpy", "pandas", "torch", "rich"}, None),
     "packing": ({"torch"}, None),
+    "live": ({"numpy", "soxr", "nicegui", "fastapi", "starlette"}, None),
     "report": (
         {"numpy", "pandas", "matplotlib", "jinja2", "markupsafe", "soundfile", "filelock", "vl_convert"},
         {"metrics"},
@@ -64,6 +65,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "metrics.py": ({"numpy"}, set()),
     "contract.py": (set(), set()),
     "errors.py": (set(), {"masking"}),
+    "loopback.py": (set(), set()),
     "masking.py": (set(), set()),
     "project.py": (set(), set()),
     "seeds.py": ({"torch"}, set()),
@@ -81,9 +83,9 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "__main__.py": (set(), {"cli", "commandline"}),
     "__init__.py": (set(), set()),
 }
-COMMON = {"contract", "errors", "masking", "project", "seeds", "sources", "user_code"}
+COMMON = {"contract", "errors", "loopback", "masking", "project", "seeds", "sources", "user_code"}
 # rooms that know runs of the store, in the order in which they may know each other; commands may know them all
-ON_RUNS = ("runs", "jobs", "predicting", "selection", "packing", "commands")
+ON_RUNS = ("runs", "jobs", "predicting", "selection", "packing", "live", "commands")
 
 
 def imports(path: Path) -> set[str]:
@@ -155,6 +157,12 @@ def test_numba_is_imported_in_one_place_which_only_a_function_imports() -> None:
         assert "numba" not in used or path.name == "on_numba.py", path
         at_the_top = {node.module for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)}
         assert "tagging.ensemble.on_numba" not in at_the_top, path
+
+
+def test_nicegui_is_imported_by_the_pages_alone() -> None:
+    for path in TAGGING.rglob("*.py"):
+        used = {module.partition(".")[0] for module in imports(path)}
+        assert not used & {"nicegui", "fastapi", "starlette"} or path.name == "page.py", path
 
 
 def test_ray_and_optuna_are_imported_under_tune_alone_which_nothing_else_imports() -> None:

@@ -1,4 +1,4 @@
-"""The part of the command line that makes something of finished runs: submit, evaluate, kernel, select, ensemble."""
+"""The part of the command line on finished runs: submit, evaluate, kernel, live, select, ensemble."""
 
 from __future__ import annotations
 
@@ -48,6 +48,13 @@ def add_parsers(commands: Any) -> None:
         metavar="MINUTES",
         help="the kernel's limit, unless its own command line gives one; networks that do not fit are left out",
     )
+
+    live = add_command(
+        commands, "live", "Tag sound as it comes: a page with the microphone, on this machine alone.", _live
+    )
+    live.add_argument("--run", required=True, help=RUN_HELP)
+    live.add_argument("--port", type=at_least(1, 65535), default=8091, metavar="N", help="default 8091")
+    live.add_argument("--no-browser", action="store_true", help="only print the address")
 
     select = add_command(commands, "select", "Find the combination of the store's runs with the best CV.", _select)
     select.add_argument("--data-set", default="", metavar="NAME", help="default: that of the newest candidate")
@@ -129,6 +136,15 @@ def _kernel(parsed: argparse.Namespace) -> None:
         from tagging.commands.kernel import pack
 
     pack(run, out, parsed.time_limit, train=parsed.train == "yes")
+
+
+def _live(parsed: argparse.Namespace) -> None:
+    run = named_run(parsed)
+    begin(f"starting the live page of run {run} ...")
+    with importing():
+        from tagging.commands.live import live
+
+    live(run, parsed.port, not parsed.no_browser)
 
 
 def _select(parsed: argparse.Namespace) -> None:

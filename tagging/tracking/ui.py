@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,11 +15,11 @@ from pathlib import Path
 
 from tagging import project
 from tagging.errors import UserError
+from tagging.loopback import HOST, check_free, has_display
 from tagging.tracking.place import is_server
 from tagging.tracking.store import Store
 from tagging.tracking.views import RANKING, missing_views
 
-HOST = "127.0.0.1"
 START_S = 90.0  # the server was seen to take 6 to 18 seconds
 
 
@@ -38,30 +37,13 @@ def serve(port: int, open_browser: bool, host: str = HOST) -> None:
     if is_server(store.uri):
         _announce(store, store.uri.rstrip("/"), open_browser)
         return
-    _check_free(host, port)
+    check_free(host, port, "a UI")
     with tempfile.TemporaryFile() as output, _server(store.uri, host, port, output.fileno()) as server:
         _wait_until_up(server, port, output.fileno())
         _announce(store, f"http://{HOST}:{port}", open_browser)
         print("Ctrl-C ends it", flush=True)
         server.wait()
         raise _failed("ended by itself", output.fileno())
-
-
-def _check_free(host: str, port: int) -> None:
-    if not _is_free(host, port):
-        other = next((number for number in range(port + 1, min(port + 100, 65536)) if _is_free(host, number)), None)
-        advice = f"; port {other} is free" if other else ""
-        raise UserError(f"port {port} is taken, perhaps by a UI that runs already: http://{HOST}:{port}{advice}")
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 @contextmanager
@@ -108,9 +90,7 @@ def _announce(store: Store, address: str, open_browser: bool) -> None:
     query = f"workflowType=machine_learning&viewStateShareKey={RANKING}"
     page = f"/#/experiments/{experiment}/runs?{query}" if experiment else ""
     print(f"MLflow UI: {address}{page}", flush=True)
-    # without a display, Python would start a text browser on this very terminal
-    has_display = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-    if open_browser and has_display:
+    if open_browser and has_display():
         scheme, _, place = address.partition("://")
         # without a login, since everybody on the machine can read a browser's command line
         webbrowser.open(f"{scheme}://{place.rpartition('@')[2]}{page}")

@@ -83,6 +83,7 @@ def test_a_wrong_folder_or_number_is_said_before_anything_heavy_is_imported(
         ("predict", "--run", "nobody"),
         ("submit", "--run", "nobody"),
         ("kernel", "--run", "nobody"),
+        ("live", "--run", "nobody"),
         ("select", "--runs", "nobody"),
     ],
     ids=" ".join,
