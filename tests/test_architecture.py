@@ -47,11 +47,11 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     ),
     "jobs": (
         {"numpy", "pandas", "torch"},
-        {"augment", "config", "data", "ensemble", "features", "inference", "metrics", "models", "progress", "report"}
-        | {"runs", "tracking", "training"},
+        {"augment", "config", "data", "ensemble", "features", "inference", "metrics", "models", "pages", "progress"}
+        | {"report", "runs", "tracking", "training"},
     ),
     "review": ({"numpy"}, set()),
-    "pages": ({"numpy", "pandas"}, {"data", "metrics", "report", "review", "runs", "tracking"}),
+    "pages": ({"numpy", "pandas"}, {"config", "data", "metrics", "report", "review", "runs", "tracking"}),
     "predicting": ({"numpy", "pandas", "torch"}, None),
     "selection": ({"numpy", "pandas", "torch", "rich"}, None),
     "packing": ({"torch"}, None),
@@ -85,7 +85,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
 }
 COMMON = {"contract", "errors", "loopback", "masking", "project", "seeds", "sources", "user_code"}
 # rooms that know runs of the store, in the order in which they may know each other; commands may know them all
-ON_RUNS = ("runs", "jobs", "predicting", "selection", "packing", "live", "commands")
+ON_RUNS = ("runs", "pages", "jobs", "predicting", "selection", "packing", "live", "commands")
 
 
 def imports(path: Path) -> set[str]:

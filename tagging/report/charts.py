@@ -15,6 +15,7 @@ Chart = dict[str, Any]
 
 SCORE = ".4f"
 HEIGHT = 240  # pixels
+TICKS = 8  # of the axis of epochs, at most
 SQUARE = 300  # pixels a side of a picture whose axes have one unit
 BAR = 18  # pixels a bar of a list or a cell
 LONGEST_LABEL = 220  # pixels of the name of a bar
@@ -40,7 +41,7 @@ def curves(rows: Rows, value: str, title: str, fold: int | None = None) -> Chart
                 "field": "epoch",
                 "type": "quantitative",
                 "title": "epoch",
-                "axis": {"tickMinStep": 1, "format": "d"},
+                "axis": {"format": "d", "tickCount": min(TICKS, max((row["epoch"] for row in rows), default=1))},
                 "scale": {"zero": False, "nice": False},
             }
         },

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from tagging import project
-
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -71,14 +69,14 @@ def _chart(specification: Mapping[str, Any], label: str) -> Markup:
 def _vega() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script of 0.9 MB.
 
-    Bundling takes seconds, so the script is kept beside the project's other derived data.
+    Bundling takes seconds, so the script is kept where Matplotlib keeps what it derives: in the user's cache folder.
     """
     from importlib.metadata import version  # with what follows: only a page with charts needs them
 
     from filelock import FileLock
+    from matplotlib import get_cachedir
 
-    place = project.root() / "data" / "pages" / f"vega-{version('vl-convert-python')}.js"
-    place.parent.mkdir(parents=True, exist_ok=True)
+    place = Path(get_cachedir()) / f"vega-{version('vl-convert-python')}.js"
     with FileLock(f"{place}.lock"):
         if not place.is_file():
             import vl_convert
