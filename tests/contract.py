@@ -38,6 +38,7 @@ TAGS: Names = (
     ((Kind.TRIAL, Kind.ENSEMBLE), TRAINED, (Tag.DIFFERS,)),
     ((Kind.TRIAL,), TRAINED, (Tag.BASE,)),
     (FOLDED, (), ("warnings",)),
+    ((), FOLDED, ("labels.sha256",)),
     (TRAINED, (), ("folds",)),
     (
         (),

@@ -50,12 +50,15 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
         {"augment", "config", "data", "ensemble", "features", "inference", "metrics", "models", "pages", "progress"}
         | {"report", "runs", "tracking", "training"},
     ),
-    "review": ({"numpy"}, set()),
     "pages": ({"numpy", "pandas"}, {"config", "data", "metrics", "report", "review", "runs", "tracking"}),
     "predicting": ({"numpy", "pandas", "torch"}, None),
     "selection": ({"numpy", "pandas", "torch", "rich"}, None),
     "packing": ({"torch"}, None),
     "live": ({"numpy", "soxr", "nicegui", "fastapi", "starlette"}, None),
+    "review": (
+        {"numpy", "fastapi", "nicegui"},
+        {"config", "data", "features", "jobs", "predicting", "progress", "report", "runs", "tracking"},
+    ),
     "report": (
         {"numpy", "pandas", "matplotlib", "jinja2", "markupsafe", "soundfile", "filelock", "vl_convert"},
         {"metrics"},

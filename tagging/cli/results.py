@@ -1,8 +1,9 @@
-"""The part of the command line on finished runs: submit, evaluate, kernel, live, select, ensemble."""
+"""The part of the command line on finished runs: submit, evaluate, kernel, live, select, ensemble, review."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
 import re
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,19 @@ def add_parsers(commands: Any) -> None:
     add_list(ensemble, "--set", "PATH=VALUE", "of all members that are no stackers, as training.epochs=4")
     add_list(ensemble, "--set-stackers", "PATH=VALUE", "of all stackers, as model.base_size=16")
     ensemble.add_argument("--out", default="", metavar="FILE", help="of the submission (default: ./submission.csv)")
+
+    review = add_command(
+        commands, "review", "Listen to suspicious clips on a page, and decide about their labels.", _review
+    )
+    review.add_argument("run", nargs="+", help=f"{RUN_HELP}; several, {SEVERAL}, show where they disagree")
+    review.add_argument("--out", default="corrections.json", metavar="FILE", help="default: ./corrections.json")
+    noisy = "of noisy clips; default: ./noisy_selection.json"
+    review.add_argument("--noisy-out", default="noisy_selection.json", metavar="FILE", help=noisy)
+    review.add_argument("--who", default="", metavar="NAME", help="who decides; default: the login name")
+    add_list(review, "--merge", "FILE", "label lists of others to take over")
+    review.add_argument("--data", default="", metavar="FOLDER", help="of the data set, where it moved since training")
+    review.add_argument("--port", type=at_least(1, 65535), default=8090, metavar="N", help="default 8090")
+    review.add_argument("--browser", action="store_true", help="open the page in a browser")
 
 
 def sizes(text: str) -> tuple[int, int | None]:
@@ -170,3 +184,23 @@ def _ensemble(parsed: argparse.Namespace) -> None:
         from tagging.commands.ensemble import ensemble
 
     ensemble(resolved, Path(parsed.out or "submission.csv"))
+
+
+def _review(parsed: argparse.Namespace) -> None:
+    runs = names(parsed.run)
+    if not runs:
+        raise UserError("no run is named; `show runs` lists them")
+    begin(f"reviewing the labels of {', '.join(runs)}")
+    with importing():
+        from tagging.commands.review import review
+
+    review(
+        runs,
+        Path(parsed.out),
+        Path(parsed.noisy_out),
+        parsed.who or getpass.getuser(),
+        [Path(text) for text in parsed.merge],
+        parsed.port,
+        parsed.browser,
+        folder(parsed.data),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from collections import deque
@@ -110,6 +111,9 @@ def log_inputs(store: Store, run: Run, job: Job) -> None:
         store.log_text(run.id, "\n".join(job.warnings) + "\n", File.WARNINGS)
     for path in job.label_lists:
         store.log_file(run.id, path, "labels")
+    if job.label_lists:
+        digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in job.label_lists}
+        store.set_tags(run.id, {"labels.sha256": ", ".join(f"{name} {digest}" for name, digest in digests.items())})
 
 
 def _tell_apart(store: Store, run: Run) -> None:

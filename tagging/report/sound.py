@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 RATE = 24000  # Hz, one of those that MP3 has
 WINDOW, STEP = 1024, 256  # samples of the spectrogram
 FLOOR_DB = 80  # below the loudest point of the picture
-WIDTH, HEIGHT = 3.6, 1.5  # inches of the picture
-LEFT, BOTTOM, RIGHT, TOP = 0.12, 0.24, 0.985, 0.97  # of its axes, in parts of it
+SIZE = (3.6, 1.5)  # inches of the picture
+LEFT, BOTTOM, RIGHT, TOP = 0.43, 0.36, 0.054, 0.045  # inches around its axes
 GREY = "#808080"  # readable on white and on black
 
 
@@ -31,18 +31,24 @@ class Excerpt:
     start: float
     seconds: float
     whole: float
-    axes: tuple[float, float] = (LEFT, RIGHT)
+    axes: tuple[float, float]
 
 
-def excerpt(samples: np.ndarray, seconds: float = 5.0) -> Excerpt:
-    """Return the loudest `seconds` of a clip, the whole of a shorter one.
+def excerpt(samples: np.ndarray, seconds: float = 5.0, size: tuple[float, float] = SIZE) -> Excerpt:
+    """Return the loudest `seconds` of a clip, the whole of a shorter one, with a picture of `size` inches.
 
     samples [n] float32, mono, at RATE Hz, with n >= 1.
     """
     length = min(len(samples), round(seconds * RATE))
     start = loudest(samples, length)
     part = samples[start : start + length]
-    return Excerpt(encoded(part), spectrogram(part), start / RATE, length / RATE, len(samples) / RATE)
+    sound, picture = encoded(part), spectrogram(part, size)
+    return Excerpt(sound, picture, start / RATE, length / RATE, len(samples) / RATE, time_axis(size))
+
+
+def time_axis(size: tuple[float, float]) -> tuple[float, float]:
+    """Return where the time axis of a picture of `size` inches begins and ends, in parts of its width."""
+    return LEFT / size[0], 1 - RIGHT / size[0]
 
 
 def loudest(samples: np.ndarray, length: int) -> int:
@@ -63,15 +69,17 @@ def encoded(samples: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def spectrogram(samples: np.ndarray) -> bytes:
-    """Return a WebP picture of the power over seconds and kHz of samples [n] at RATE Hz."""
+def spectrogram(samples: np.ndarray, size: tuple[float, float] = SIZE) -> bytes:
+    """Return a WebP picture, of `size` inches, of the power over seconds and kHz of samples [n] at RATE Hz."""
     padded = np.pad(samples, (0, max(0, WINDOW - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::STEP]
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(WINDOW), axis=1)))
     decibels = 10 * np.log10(np.maximum(power, 1e-12)).T
-    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=120)
+    figure = Figure(figsize=size, dpi=120)
+    width, height = size
     figure.patch.set_alpha(0)  # the page's own colour, light or dark
-    axes = figure.add_axes((LEFT, BOTTOM, RIGHT - LEFT, TOP - BOTTOM))
+    place = (LEFT / width, BOTTOM / height, 1 - (LEFT + RIGHT) / width, 1 - (BOTTOM + TOP) / height)
+    axes = figure.add_axes(place)
     axes.imshow(
         decibels,
         origin="lower",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -296,6 +297,10 @@ def test_label_lists_are_used_kept_and_counted(project: Project, store_of: Conne
     store = store_of(project)
     run = the_run(store)
     assert {"labels/corrections.json", "labels/selection.json"} < set(store.list_files(run.id))
+    assert run.tags["labels.sha256"] == ", ".join(
+        f"{name} {hashlib.sha256((lists / name).read_bytes()).hexdigest()}"
+        for name in ("corrections.json", "selection.json")
+    )
     assert len(store.read_table(run.id, "predictions/oof.parquet")) == 36  # removed clips count
     corrected = run.metrics["cv_lwlrap_corrected"]
     assert corrected != run.metrics["cv_lwlrap"]
