@@ -108,7 +108,7 @@ def listen(opened: Opened) -> None:
     opened.page.wait_for_timeout(1500)
 
 
-def test_the_microphone_is_tagged_as_predict_tags_its_sound(live: Live) -> None:
+def test_the_microphone_gets_bars_of_the_runs_probabilities_and_a_latency(live: Live) -> None:
     samples, _ = soundfile.read(live.sound, dtype="float32")
     expected = dict(zip(live.tagger.classes, live.tagger({RATE: samples[: 63 * 690]}), strict=True))
     with live.opened() as one:
@@ -120,7 +120,7 @@ def test_the_microphone_is_tagged_as_predict_tags_its_sound(live: Live) -> None:
     assert len(heard) == 8
     assert latency > 0
     for name, probability in heard.items():
-        assert probability == pytest.approx(expected[name], abs=0.05)
+        assert probability == pytest.approx(expected[name], abs=1e-3)  # so small a network hardly tells sounds apart
 
 
 def test_two_tabs_listen_at_once_and_one_goes_on_after_the_other(live: Live) -> None:
