@@ -60,6 +60,14 @@ class Tag:
     CHECKPOINTS = "checkpoints"  # "dropped" with trials that lost theirs
 
 
+class DataUse:
+    """What a fold run reads clips for: the context of the data sets that the UI lists as its inputs."""
+
+    TRAIN = "train"
+    HELD_OUT = "held-out"
+    TEST = "test"
+
+
 # runs with equal ones have the same classes, clips and folds
 DATA_TAGS = (Tag.DATA_CLASSES, Tag.DATA_CLIPS, Tag.DATA_FOLDS)
 
@@ -79,6 +87,9 @@ class Metric:
     TRIAL_EPOCHS = "trial_epochs"
     TRIAL_SECONDS = "trial_seconds"
     MEMORY_SHARE = "gpu_memory_share"
+
+
+SYSTEM = "system/"  # begins the names of metrics that MLflow's sampler measures: the load of the machine
 
 
 class File:

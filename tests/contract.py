@@ -10,6 +10,7 @@ from tagging.contract import (
     FOLDED,
     FROM_SOUND,
     KINDS,
+    SYSTEM,
     TOP,
     TRAINED,
     WITH_PREDICTIONS,
@@ -28,7 +29,7 @@ _SCORED = (*TRAINED, Kind.ENSEMBLE)
 TAGS: Names = (
     (KINDS, (), (Tag.KIND, Tag.OWNER, Tag.NAME, "mlflow.user", "mlflow.source.name", "mlflow.source.type")),
     ((), KINDS, (Tag.STATE, Tag.ERROR, "mlflow.source.git.commit")),
-    (TOP, (Kind.TRIAL, Kind.LAUNCH), (Tag.NOTE,)),
+    ((*TOP, Kind.TRIAL, Kind.FOLD), (Kind.LAUNCH,), (Tag.NOTE,)),
     ((*TOP, Kind.TRIAL), (), DATA_TAGS),
     ((*WITH_PREDICTIONS, Kind.FOLD), (Kind.LAUNCH,), (Tag.FINGERPRINT,)),
     (WITH_PREDICTIONS, (), ("git.commit", "git.dirty", Tag.RECIPE)),
@@ -73,6 +74,7 @@ METRICS: Names = (
     # of a fold that is trained epoch by epoch
     ((), (Kind.FOLD,), ("train_loss", "val_loss", "val_lwlrap", "val_lwlrap_ema", "lr", "samples_per_s")),
     ((), (Kind.FOLD,), ("epochs", "best_epoch")),
+    ((Kind.FOLD,), (), (f"{SYSTEM}*",)),
     ((), (Kind.FOLD,), ("fit_seconds",)),  # of a stacker's fold that is fitted at once
     (
         (),

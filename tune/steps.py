@@ -85,7 +85,7 @@ def trial_steps(plan: SweepPlan, number: int, values: Mapping[str, Any], prepari
             if not trained:
                 if before is not None and is_lost(before):
                     raise UserError(_lost(number, fold, before))
-                folds[fold] = fold_run(store, run, fold, before)
+                folds[fold] = fold_run(store, job, run, fold, before)
                 # a rung sees again all epochs before an interruption; a population pauses trials and sees the last
                 reported = len(Checkpoints(work_folder() / folds[fold].id).history()) if in_population else 0
                 for record in job.fold_epochs(fold, folds[fold], run, store):

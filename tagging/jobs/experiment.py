@@ -96,6 +96,19 @@ class ExperimentJob(Job):
             ),
         ]
 
+    def _training_rows(self, fold: int) -> list[list[str]]:
+        """Add the noisy clips that batches draw from."""
+        noisy, sampling = self.dataset.noisy, self.recipe.sampling
+        drawn = {"noisy": self.noisy_pool & bool(sampling.noisy), "trusted": self.trusted & bool(sampling.trusted)}
+        return [
+            *super()._training_rows(fold),
+            *(
+                [source, noisy.fnames[row], bits(noisy.labels[row])]
+                for source, mask in drawn.items()
+                for row in np.flatnonzero(mask)
+            ),
+        ]
+
     @property
     def tags(self) -> dict[str, str]:
         """Its initial weights and run, its teacher and the teacher's probabilities, and whether labels leak by them."""

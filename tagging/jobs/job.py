@@ -10,6 +10,7 @@ import json
 import shutil
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,16 +24,17 @@ import pandas as pd
 from tagging import RECIPE_VERSION
 from tagging.config import AnyRecipe
 from tagging.config.load import numbers_digest
-from tagging.contract import File, Metric, Tag, split_path
+from tagging.contract import DataUse, File, Metric, Tag, split_path
 from tagging.data.dataset import Dataset
 from tagging.errors import UserError, is_disk_full
 from tagging.metrics import lwlrap
 from tagging.progress import Bar, say
-from tagging.report.pages import Member
+from tagging.report.pages import Linked, Member, page
 from tagging.runs.stored import prediction_table
 from tagging.tracking.epochs import EpochSender
 from tagging.tracking.place import work_folder
-from tagging.tracking.store import Run, Store
+from tagging.tracking.store import DataInput, Ending, Run, Store
+from tagging.tracking.system_metrics import system_metrics
 
 if TYPE_CHECKING:
     import torch
@@ -112,6 +114,66 @@ class Job(ABC):
         rows = zip(self.dataset.curated.fnames, self.corrected, self.removed, self.folds, strict=True)
         return [["curated", name, "removed" if gone else bits(own), str(fold)] for name, own, gone, fold in rows]
 
+    def clips_of(self, fold: int) -> dict[str, list[list[str]]]:
+        """Return (source, fname, labels) of the clips that fold `fold` reads, by their use (contract.DataUse).
+
+        Labels are those after label lists in training, the original ones of held-out clips, none of test clips.
+        """
+        curated = self.dataset.curated
+        held_out = np.flatnonzero(self.folds == fold)
+        return {
+            DataUse.TRAIN: self._training_rows(fold),
+            DataUse.HELD_OUT: [["curated", curated.fnames[row], bits(curated.labels[row])] for row in held_out],
+            DataUse.TEST: [["test", fname, ""] for fname in self._test_fnames],
+        }
+
+    def _training_rows(self, fold: int) -> list[list[str]]:
+        trained_on = np.flatnonzero((self.folds != fold) & ~self.removed)
+        return [["curated", self.dataset.curated.fnames[row], bits(self.corrected[row])] for row in trained_on]
+
+    @property
+    def _test_fnames(self) -> Sequence[str]:
+        """The test clips that a fold predicts."""
+        return self.dataset.test.fnames
+
+    def data_inputs(self, fold: int) -> list[DataInput]:
+        """Return the clips that a fold reads as the UI lists them, without uses that have none."""
+        return [
+            DataInput(
+                use=use,
+                name=self.dataset.name,
+                digest=digest(["\t".join(row) for row in rows]),
+                source=str(self.dataset.folder),
+                counts=Counter(source for source, *_ in rows),
+            )
+            for use, rows in self.clips_of(fold).items()
+            if rows
+        ]
+
+    def fold_page(self, fold: int, parent: Run, state: str, epochs: int = 0, **scores: float) -> str:
+        """Return the description of a fold run: `state` is RUNNING, KILLED, FAILED or FINISHED, with `scores` then.
+
+        `scores` are `lwlrap` and, of a fold that is trained epoch by epoch, `best_epoch`.
+        """
+        rows = self.clips_of(fold)
+        return page(
+            "fold",
+            fold=fold,
+            folds=self.num_folds,
+            dataset=self.dataset.name,
+            parent=Linked(parent.name, parent.link),
+            parent_id=parent.id[:8],
+            sweep_id=(parent.parent_id or "")[:8],  # empty of a run that is no trial
+            kind=parent.kind,
+            trained_on=Counter(source for source, *_ in rows[DataUse.TRAIN]),
+            held_out=len(rows[DataUse.HELD_OUT]),
+            test=len(rows[DataUse.TEST]),
+            state=state,
+            epochs=epochs,
+            predicting=self.predicting_epoch,
+            scores=scores,
+        )
+
     def check_folds_to_run(self) -> None:
         """Raise UserError where the config asks for a fold that does not exist, or label lists leave one empty."""
         wrong = [fold for fold in self.folds_to_run if fold >= self.num_folds]
@@ -160,7 +222,11 @@ class Job(ABC):
         work, started = work_folder() / run.id, time.monotonic()
         checkpoints = Checkpoints(work)
         history: list[EpochRecord] = []
-        with ending_early(store.impatient(), run, checkpoints), EpochSender(store, run.id, work) as sender:
+        with (
+            self._fold_ends(fold, run, parent, store, checkpoints),
+            system_metrics(store, run),
+            EpochSender(store, run.id, work) as sender,
+        ):
             training = self.training(fold)
             steps, number = training.batches.steps * training.settings.epochs, len(self.folds_to_run)
             place = self.folds_to_run.index(fold) + 1
@@ -177,9 +243,29 @@ class Job(ABC):
             best = history[best_epoch(history) - 1]
             numbers = {"best_epoch": best.epoch, Metric.BEST_VAL: best.val_lwlrap, "epochs": len(history)}
             store.log_metrics(run.id, numbers)
-            store.finish(run.id, "FINISHED")
+            described = self.fold_page(fold, parent, "FINISHED", len(history), lwlrap=score, best_epoch=best.epoch)
+            store.set_tags(run.id, {Tag.NOTE: described})
         shutil.rmtree(work, ignore_errors=True)
         say(f"fold {fold}: lwlrap {score:.4f} ({len(history)} epochs, {time.monotonic() - started:.0f} s)")
+
+    @contextmanager
+    def _fold_ends(self, fold: int, run: Run, parent: Run, store: Store, checkpoints: Checkpoints) -> Iterator[None]:
+        """End a fold run as FINISHED, or, with all it has so far, as KILLED or FAILED."""
+        try:
+            yield
+            store.finish(run.id, "FINISHED")
+        except BaseException as error:
+            hasty = store.impatient()
+            state: Ending = "KILLED" if isinstance(error, (KeyboardInterrupt, GeneratorExit)) else "FAILED"
+            with suppress(UserError):  # the store itself may be what failed
+                history = checkpoints.history()
+                hasty.log_epochs(run.id, [record.as_dict() for record in history])
+                hasty.set_tags(run.id, {Tag.NOTE: self.fold_page(fold, parent, state, len(history))})
+                hasty.finish(run.id, state)
+                # a full disk has room for the store alone; who closes the epochs decides what becomes of them
+                if not is_disk_full(error) and not isinstance(error, GeneratorExit):
+                    _upload_checkpoints(hasty, run.id, checkpoints)
+            raise
 
     @abstractmethod
     def training(self, fold: int) -> FoldTraining:
@@ -218,22 +304,6 @@ class Job(ABC):
         self, model: nn.Module, fold: int, store: Store
     ) -> Iterator[tuple[str, Sequence[str], np.ndarray]]:
         """Yield test and noisy clips, where there are any to predict: name of the split, fnames, probabilities."""
-
-
-@contextmanager
-def ending_early(store: Store, run: Run, checkpoints: Checkpoints) -> Iterator[None]:
-    """End a fold run that does not come to its end as KILLED or FAILED, with all it has so far."""
-    try:
-        yield
-    except BaseException as error:
-        with suppress(UserError):  # the store itself may be what failed
-            store.log_epochs(run.id, [record.as_dict() for record in checkpoints.history()])
-            stopped = isinstance(error, (KeyboardInterrupt, GeneratorExit))
-            store.finish(run.id, "KILLED" if stopped else "FAILED")
-            # a full disk has room for the store alone; who closes the epochs decides what becomes of them
-            if not is_disk_full(error) and not isinstance(error, GeneratorExit):
-                _upload_checkpoints(store, run.id, checkpoints)
-        raise
 
 
 def _upload_checkpoints(store: Store, run_id: str, checkpoints: Checkpoints) -> None:

@@ -22,7 +22,7 @@ from tagging.data.folds import absent_classes
 from tagging.errors import UserError
 from tagging.jobs.base_runs import find_base_runs, read_split, read_tiles, tiles_digest
 from tagging.jobs.inputs import read_lists
-from tagging.jobs.job import Job, digest, ending_early
+from tagging.jobs.job import Job, digest
 from tagging.metrics import lwlrap
 from tagging.progress import say
 from tagging.report.pages import Member
@@ -31,6 +31,7 @@ from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
 from tagging.runs.stored import read_folds
 from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
+from tagging.tracking.system_metrics import system_metrics
 
 if TYPE_CHECKING:
     import torch
@@ -84,6 +85,10 @@ class StackerJob(Job):
         members = [{"run": member.id, "name": member.name} for member in self.runs]
         store.log_json(run.id, {"members": members}, File.STACKER)
         warn_of_leaks(leaks(self.runs))
+
+    @property
+    def _test_fnames(self) -> Sequence[str]:
+        return [] if self.test is None else list(self.test["fname"])
 
     @cached_property
     def device(self) -> torch.device:
@@ -170,7 +175,7 @@ class StackerJob(Job):
         from tagging.training.checkpoint import Checkpoints, save_weights
 
         started, work = time.monotonic(), work_folder() / run.id
-        with ending_early(store.impatient(), run, Checkpoints(work)):
+        with self._fold_ends(fold, run, parent, store, Checkpoints(work)), system_metrics(store, run):
             means, clips = self.means.cpu().numpy(), self.clips(fold, held_out=False)
             model = fit(self.recipe, means[clips], self.corrected[clips], fold)
             took = time.monotonic() - started
@@ -180,7 +185,7 @@ class StackerJob(Job):
             clips = self.clips(fold, held_out=True)
             val_lwlrap = lwlrap(self.corrected[clips], predict_with(model, means[clips]))
             store.log_metrics(run.id, {Metric.BEST_VAL: val_lwlrap, "fit_seconds": took})
-            store.finish(run.id, "FINISHED")
+            store.set_tags(run.id, {Tag.NOTE: self.fold_page(fold, parent, "FINISHED", lwlrap=score)})
         shutil.rmtree(work, ignore_errors=True)
         say(f"fold {fold}: lwlrap {score:.4f} ({time.monotonic() - started:.0f} s)")
 

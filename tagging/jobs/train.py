@@ -77,7 +77,7 @@ def _train_missing(job: Job, run: Run, store: Store) -> None:
     known, finished = fold_runs(store, run), _finished(store, run)
     _log_progress(store, run, finished, job.num_folds)
     for fold in [fold for fold in job.folds_to_run if fold not in finished]:
-        child = fold_run(store, run, fold, known.get(fold))
+        child = fold_run(store, job, run, fold, known.get(fold))
         deque(job.fold_epochs(fold, child, run, store), maxlen=0)
         finished[fold] = store.get(child.id)
         _log_progress(store, run, finished, job.num_folds)
@@ -129,8 +129,19 @@ def is_lost(fold: Run) -> bool:
     return "val_lwlrap" in fold.metrics and not (work_folder() / fold.id).is_dir()
 
 
-def fold_run(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
-    """Return the run to train a fold in: the interrupted one, unless its checkpoint is gone."""
+def fold_run(store: Store, job: Job, parent: Run, fold: int, before: Run | None) -> Run:
+    """Return the run to train a fold in: the interrupted one, unless its checkpoint is gone.
+
+    It names the clips that it reads, and has the description of a fold in training.
+    """
+    run = _opened(store, parent, fold, before)
+    store.log_data(run.id, job.data_inputs(fold))
+    store.set_tags(run.id, {Tag.NOTE: job.fold_page(fold, parent, "RUNNING")})
+    return run
+
+
+def _opened(store: Store, parent: Run, fold: int, before: Run | None) -> Run:
+    """Open the interrupted run of a fold again, or start one."""
     if before is not None:
         if not is_lost(before):
             store.reopen(before.id)

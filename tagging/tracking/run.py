@@ -16,6 +16,21 @@ LONGEST_NUMBER = 10  # digits of a number that is a tag
 
 
 @dataclass(frozen=True)
+class DataInput:
+    """Clips that a run reads, as the UI lists them.
+
+    `use` says what for (contract.DataUse); `digest` identifies the clips with their labels, at most 36 characters;
+    `counts` are numbers of clips by their source. `name` is that of the data set, which lies in the folder `source`.
+    """
+
+    use: str
+    name: str
+    digest: str
+    source: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of the store, as it was when it was read. `dataset` is the MLflow experiment's name."""
 

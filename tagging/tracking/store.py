@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from mlflow.entities import Experiment, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from tagging import project
 from tagging.contract import Tag
@@ -20,10 +22,10 @@ from tagging.tracking.connection import AlreadyThere, Connection, StoreError, op
 from tagging.tracking.finder import LAUNCHES, Finder
 from tagging.tracking.place import artifact_folder, is_server, owner_tag, page, sqlite_file, tracking_uri
 from tagging.tracking.provenance import git_commit
-from tagging.tracking.run import Run, check_texts, metric_name, param_value
+from tagging.tracking.run import DataInput, Run, check_texts, metric_name, param_value
 from tagging.tracking.views import missing_views
 
-__all__ = ["Ending", "Run", "Store", "StoreError", "metric_name", "tracking_uri"]
+__all__ = ["DataInput", "Ending", "Run", "Store", "StoreError", "metric_name", "tracking_uri"]
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -123,6 +125,16 @@ class Store(Finder):
         check_texts(params)
         entries = [Param(key, param_value(showable(str(value)))) for key, value in params.items()]
         self._log(run_id, "params", entries, 100)
+
+    def log_data(self, run_id: str, inputs: Sequence[DataInput]) -> None:
+        """Log clips that a run reads as its data sets; those that are in the store already are not logged twice."""
+        found = []
+        for one in inputs:
+            source = json.dumps({"uri": showable(one.source)})
+            profile = json.dumps({"num_rows": sum(one.counts.values()), **one.counts})
+            dataset = Dataset(showable(one.name), one.digest, "local", source, profile=profile)
+            found.append(DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, one.use)]))
+        self.connection.call(self._client.log_inputs, run_id, found)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Log metrics that have one value a run; names go through `metric_name`.

@@ -114,12 +114,19 @@ def stored(project: Project) -> dict[str, list[tuple[object, ...]]]:
     elsewhere = "'owner', 'mlflow.parentRunId', 'mlflow.source.git.commit'"
     tags = _select(project, f"{texts} tags t {join} where t.key not in ({elsewhere}) order by 1, 2")
     named = _named(project)
+    ours = "t.key != 'samples_per_s' and t.key not like 'system/%'"  # neither speed nor the load of the machine
     return {
         "runs": _select(project, "select name, status, lifecycle_stage from runs order by 1, 2"),
-        "points": _select(project, f"{numbers} metrics t {join} where t.key != 'samples_per_s' order by 1, 2, 3"),
-        "latest": _select(project, f"{numbers} latest_metrics t {join} where t.key != 'samples_per_s' order by 1, 2"),
+        "points": _select(project, f"{numbers} metrics t {join} where {ours} order by 1, 2, 3"),
+        "latest": _select(project, f"{numbers} latest_metrics t {join} where {ours} order by 1, 2"),
         "params": _select(project, f"{texts} params t {join} order by 1, 2"),
         "tags": [(name, key, named(str(value))) for name, key, value in tags],
+        "inputs": _select(
+            project,
+            "select runs.name, d.name, d.digest, t.value from inputs i join runs on runs.run_uuid = i.destination_id "
+            "join datasets d on d.dataset_uuid = i.source_id join input_tags t on t.input_uuid = i.input_uuid "
+            "order by 1, 4",
+        ),
         "speeds": _select(
             project, f"select runs.name, count(*) from metrics t {join} where t.key = 'samples_per_s' group by 1"
         ),

@@ -262,7 +262,7 @@ def test_killed_and_continued_equals_not_killed(stacked: Stacked) -> None:
     """As by SIGKILL: what is not in the checkpoint is gone, and who goes on knows nothing of who began."""
     store, whole = stacked.store, stacked.run("stacked")
     parent = store.start("demo", "stacker", "broken", {}, {})
-    child = fold_run(store, parent, 0, None)
+    child = fold_run(store, stacked.job(), parent, 0, None)
     begun = stacked.job().fold_epochs(0, child, parent, store)
     first = next(begun)
     begun.close()
