@@ -13,10 +13,9 @@ from ray.tune import Callback, Stopper
 from ray.tune.experiment import Trial
 
 from tagging.contract import File, Kind, Metric, Tag
-from tagging.report.wording import count
 from tagging.tracking.place import work_folder
 from tagging.tracking.store import Ending, Store
-from tune.records import kind_of_error, ranked, records
+from tune.records import kind_of_error, ranked, records, trial_page
 from tune.schema import Space
 from tune.screen import Screen
 from tune.searcher import front
@@ -74,11 +73,7 @@ class Closing(Unsaved, Callback):
         tags, metrics = {Tag.ERROR: error[:LONGEST_TAG]} if error else {}, {}
         if state == "PRUNED":
             metrics = {Metric.TRIAL_EPOCHS: result["epochs"], Metric.TRIAL_SECONDS: result["seconds"]}
-            why = (
-                f"Pruned: the sweep's scheduler stopped this trial after {count(result['epochs'], 'epoch')}, since "
-                "others were ahead of it by then. Nothing failed; MLflow calls whatever is stopped *Killed*."
-            )
-            tags = {Tag.STATE: state, Tag.NOTE: why}
+            tags = {Tag.STATE: state}
         end_trial(self._store, self._sweep_id, number, status, tags, metrics)
         drop_checkpoints(self._store, self._sweep_id, self._space.keep, self._space.objectives)
         self._failures.ended(number, error)
@@ -102,6 +97,9 @@ def end_trial(
                 store.finish(fold.id, "KILLED")
         store.set_tags(run.id, tags)
         store.log_metrics(run.id, metrics)
+        now = store.get(run.id)
+        if Tag.CANDIDATE not in now.tags:  # a trial of all folds has the page of an experiment
+            store.set_tags(run.id, {Tag.NOTE: trial_page(now, store.get(sweep_id), tags.get(Tag.STATE, status))})
         store.finish(run.id, status)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from tagging.config.load import leaf_text
 from tagging.contract import Kind, Metric, Tag
 from tagging.errors import UserError
+from tagging.report.pages import Linked, page
 
 if TYPE_CHECKING:  # a space is checked before MLflow is imported
     from tagging.tracking.store import Run, Store
@@ -72,6 +73,23 @@ def records(store: Store, sweep: Run) -> list[TrialRecord]:
         for run in store.children(sweep.id, Kind.TRIAL)
     ]
     return sorted(found, key=lambda record: record.number)
+
+
+def trial_page(run: Run, sweep: Run, state: str) -> str:
+    """Return the description of a trial in Markdown; `state` is RUNNING, or how it ended: FINISHED, PRUNED, …"""
+    return page(
+        "trial",
+        number=run.tags.get(Tag.TRIAL_NUMBER, ""),
+        sweep=Linked(sweep.name, sweep.link),
+        sweep_id=sweep.id[:8],
+        base=run.tags.get(Tag.BASE, ""),
+        differs=run.tags.get(Tag.DIFFERS, ""),
+        state=state,
+        epochs=int(run.metrics.get(Metric.TRIAL_EPOCHS, 0)),
+        lwlrap=run.metrics.get(Metric.SEARCH_LWLRAP),
+        error=run.tags.get(Tag.ERROR, ""),
+        exchanges=run.tags.get(Tag.TRIAL_EXCHANGES, ""),
+    )
 
 
 def chosen_values(run: Run) -> dict[str, Any]:

@@ -93,6 +93,8 @@ def describe_sweep(
         states=[f"{len(group)} {figures.STATES[state][0]}" for state, group in figures.by_state(trials).items()],
         error=common_error(trials),
         notes=notes,
+        space=sweep.tags.get("space", ""),
+        experiment=sweep.tags.get(Tag.SPACE_EXPERIMENT, ""),
         words=words,
         link=lambda trial: f"[trial {trial.number}](#/experiments/{sweep.experiment_id}/runs/{trial.run_id})",
     )

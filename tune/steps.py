@@ -27,6 +27,7 @@ from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store, StoreError
 from tagging.training.checkpoint import Checkpoints
 from tune.population import schedule, values_at
+from tune.records import trial_page
 from tune.schema import Report, SweepPlan
 from tune.space import trial_experiment, value_tags
 from tune.stopping import PLANNED
@@ -201,7 +202,7 @@ def _trial_run(plan: SweepPlan, number: int, values: Mapping[str, Any], job: Job
     for run in store.children(plan.sweep_id, Kind.TRIAL):
         if run.tags.get(Tag.TRIAL_NUMBER) == str(number):
             store.reopen(run.id)
-            return run
+            return _described(store, run, plan)
     tags = {
         **identity_tags(job),
         Tag.LOCK: lock,
@@ -209,4 +210,10 @@ def _trial_run(plan: SweepPlan, number: int, values: Mapping[str, Any], job: Job
         Tag.BASE: Path(plan.space.experiment).stem,
         **value_tags(plan.space, values),
     }
-    return store.start(job.dataset.name, Kind.TRIAL, f"{plan.sweep_name} {number}", tags, {}, plan.sweep_id)
+    name = f"{plan.sweep_name} {number}"
+    return _described(store, store.start(job.dataset.name, Kind.TRIAL, name, tags, {}, plan.sweep_id), plan)
+
+
+def _described(store: Store, run: Run, plan: SweepPlan) -> Run:
+    store.set_tags(run.id, {Tag.NOTE: trial_page(run, store.get(plan.sweep_id), "RUNNING")})
+    return run

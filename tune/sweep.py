@@ -23,6 +23,7 @@ from tagging.jobs.train import ending
 from tagging.jobs.tryout import check_user_files
 from tagging.jobs.user_files import settled, user_codes
 from tagging.progress import say
+from tagging.report.pages import page
 from tagging.report.wording import count
 from tagging.runs.finished import open_store_to_train
 from tagging.tracking.ownership import link_launch, own
@@ -61,8 +62,9 @@ def search(
         Tag.EXPERIMENT_DIGEST: experiment_digest(space),
         **job.data_tags(),
     }
-    run = store.start(job.dataset.name, Kind.SWEEP, name, tags, {}, description=space.notes)
-    store.set_tags(run.id, {Tag.LOCK: run.id})
+    run = store.start(job.dataset.name, Kind.SWEEP, name, tags, {})
+    begun = page("sweep_begun", space=space, data_set=job.dataset.name, trials=trials_of(space), run=run.id[:8])
+    store.set_tags(run.id, {Tag.LOCK: run.id, Tag.NOTE: begun})
     kept = {"file": str(space.file), "given": given, "data": str(data or "")}
     return _finish(store, run, space, data, kept, job, address)
 

@@ -15,7 +15,7 @@ from tagging.errors import UserError
 from tagging.jobs.job import Job
 from tagging.pages.reports import reports, sounds_of
 from tagging.report import figures
-from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, page
+from tagging.report.pages import Corrected, Linked, Rival, TaughtBy, TrialOf, page
 from tagging.runs.finished import finished_folds, rivals
 from tagging.runs.result import Result, fold_scores
 from tagging.runs.stored import class_columns, read_predictions
@@ -60,7 +60,7 @@ def summarise(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> 
     store.log_metrics(parent.id, metrics)
     _log_reports(job, parent, store)
     rival = _rival(job, parent, folds, store)
-    result.publish(store, parent, _page(job, parent, result, metrics, rival))
+    result.publish(store, parent, _page(job, parent, result, metrics, rival, store))
     return metrics
 
 
@@ -118,9 +118,14 @@ def _rival(job: Job, parent: Run, folds: Mapping[int, Run], store: Store) -> Riv
     )
 
 
-def _page(job: Job, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None) -> str:
+def _page(
+    job: Job, parent: Run, result: Result, metrics: Mapping[str, float], rival: Rival | None, store: Store
+) -> str:
     dataset, tags = job.dataset, parent.tags
-    started_from = taught_by = corrected = None
+    started_from = taught_by = corrected = trial = None
+    if parent.parent_id:
+        sweep = store.get(parent.parent_id)
+        trial = TrialOf(Linked(sweep.name, sweep.link), sweep.id[:8], tags.get(Tag.TRIAL_NUMBER, ""))
     if Tag.INIT_RUN in tags and tags.get(Tag.INIT_NAME):
         started_from = Linked(tags[Tag.INIT_NAME], f"#/runs/{tags[Tag.INIT_RUN]}")
     if tags.get(Tag.TEACHER_RUN) and tags.get(Tag.TEACHER_NAME) and isinstance(job.recipe, Experiment):
@@ -147,6 +152,7 @@ def _page(job: Job, parent: Run, result: Result, metrics: Mapping[str, float], r
         metrics=metrics,
         class_lwlrap=result.class_lwlrap(),
         rival=rival,
+        trial=trial,
         started_from=started_from,
         members=job.members,
         taught_by=taught_by,

@@ -49,6 +49,15 @@ class Rival(Linked):
 
 
 @dataclass(frozen=True)
+class TrialOf:
+    """The sweep that a trial belongs to, the beginning of its run's id, and the trial's number."""
+
+    sweep: Linked
+    sweep_id: str
+    number: str
+
+
+@dataclass(frozen=True)
 class Member(Linked):
     """A run whose predictions a stacker learns from."""
 

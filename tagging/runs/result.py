@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, stdev
 
 import numpy as np
 
+from tagging.config.schema import WHERE
 from tagging.contract import File, Metric, Tag
 from tagging.metrics import accuracy, chance_lwlrap, confused_pairs, is_single_label, lwlrap, lwlrap_per_class
 from tagging.report.pages import worst_classes
@@ -116,3 +117,16 @@ def far_below(score: float, others: Sequence[float], truth: np.ndarray) -> str:
         return ""
     runs = "that of the other run" if len(others) == 1 else f"the median of the {count(len(others), 'other run')}"
     return f"CV lwlrap {score:.4f} is far below {runs} on these clips, {usual:.4f}; chance is {chance:.4f}"
+
+
+def seed_spread(runs: Sequence[Run]) -> dict[str, float]:
+    """Return the standard deviation of the CV lwlrap over training seeds, by run id.
+
+    That is known of runs that differ from another one in `seed` alone, besides where they ran and their names.
+    """
+    groups: dict[frozenset[tuple[str, str]], list[Run]] = {}
+    for run in (one for one in runs if Metric.CV_LWLRAP in one.metrics):
+        same = {(path, text) for path, text in run.params.items() if path != "seed" and path not in WHERE}
+        groups.setdefault(frozenset(same), []).append(run)
+    seeds = [group for group in groups.values() if len({run.params.get("seed") for run in group}) > 1]
+    return {run.id: stdev(each.metrics[Metric.CV_LWLRAP] for each in group) for group in seeds for run in group}

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import stdev
 
 import numpy as np
 
-from tagging.config.schema import WHERE
-from tagging.contract import DATA_TAGS, ON_REQUEST, WITH_PREDICTIONS, Metric, Tag
+from tagging.contract import DATA_TAGS, ON_REQUEST, WITH_PREDICTIONS, Tag
 from tagging.ensemble.pool import Pool
 from tagging.errors import UserError, nearest
 from tagging.metrics import lwlrap
@@ -142,19 +140,6 @@ def distinct_names(runs: Sequence[Run]) -> list[str]:
     """Return the runs' names, with the beginning of the id where several share one."""
     names = [run.name for run in runs]
     return [run.name if names.count(run.name) == 1 else f"{run.name} {run.id[:8]}" for run in runs]
-
-
-def seed_spread(runs: Sequence[Run]) -> dict[str, float]:
-    """Return the standard deviation of the CV lwlrap over training seeds, by run id.
-
-    That is known of runs that differ from another one in `seed` alone, besides where they ran and their names.
-    """
-    groups: dict[frozenset[tuple[str, str]], list[Run]] = {}
-    for run in (one for one in runs if Metric.CV_LWLRAP in one.metrics):
-        same = {(path, text) for path, text in run.params.items() if path != "seed" and path not in WHERE}
-        groups.setdefault(frozenset(same), []).append(run)
-    seeds = [group for group in groups.values() if len({run.params.get("seed") for run in group}) > 1]
-    return {run.id: stdev(each.metrics[Metric.CV_LWLRAP] for each in group) for group in seeds for run in group}
 
 
 def pick(runs: Sequence[Run], text: str) -> Run | None:

@@ -20,8 +20,8 @@ from tagging.progress import warn
 from tagging.runs.finished import comparable
 from tagging.runs.members import Ensemble, ensemble_of
 from tagging.runs.predictions import OutOfFold
-from tagging.runs.result import CONSTANT, predicts_constant
-from tagging.selection.candidates import arrays_of, seed_spread
+from tagging.runs.result import CONSTANT, predicts_constant, seed_spread
+from tagging.selection.candidates import arrays_of
 from tagging.selection.ensemble_run import SelectionRecord
 from tagging.tracking.store import Run, Store
 

@@ -21,7 +21,7 @@ from tagging.progress import say, warn
 from tagging.report import selection as pictures
 from tagging.report.wording import beside, count
 from tagging.runs.members import weighted_names
-from tagging.selection.candidates import seed_spread
+from tagging.runs.result import seed_spread
 from tagging.selection.choose import Choice, best_by_size
 from tagging.selection.ensemble_run import SelectionRecord
 from tagging.selection.settings import SelectionSettings

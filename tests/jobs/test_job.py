@@ -78,8 +78,8 @@ def test_a_fold_says_what_it_is_and_how_it_ended(inside: Inside) -> None:
     job, link = prepare(inside.tiny()), f"[tiny]({run.link})"
     fold = store.children(run.id)[0]
     head = (
-        f"**Fold 0 of 3** (0 to 2) of the experiment {link}: trained on 24 curated clips and 12 noisy clips of the data "
-        "set `demo`; 12 curated clips are held out and predicted, and so are 8 test clips\n\n"
+        f"**Fold 0 of 3** (0 to 2) of the experiment {link}: trained on 24 curated clips and 12 noisy clips of the "
+        "data set `demo`; 12 curated clips are held out and predicted, and so are 8 test clips\n\n"
     )
     score, best = fold.metrics["fold_lwlrap"], int(fold.metrics["best_epoch"])
     assert fold.tags["mlflow.note.content"] == (
@@ -96,7 +96,8 @@ def test_a_fold_says_what_it_is_and_how_it_ended(inside: Inside) -> None:
         ("FAILED", f"**Failed** after 2 epochs; {link} has the error"),
         (
             "RUNNING",
-            "**In training**; its curves show how far. If it stays so and no process trains it, that process was killed",
+            "**In training**; its curves show how far. If it stays so and no process trains it, that process was "
+            "killed",
         ),
     ):
         assert job.fold_page(0, run, state, 2) == f"{head}{ended}\n\n{again}"

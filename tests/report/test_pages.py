@@ -9,6 +9,7 @@ from tagging.report.pages import (
     MemberRow,
     Rival,
     TaughtBy,
+    TrialOf,
     page,
     worst_classes,
 )
@@ -42,6 +43,7 @@ SUMMARY = {
     "class_lwlrap": {"Bark": 0.91, "Bus": 0.7, "Gong": float("nan"), "Run": 0.99, "Sigh": 0.55, "Yell": 0.8},
     "warnings": 12,
     "rival": RIVAL,
+    "trial": None,
     "started_from": None,
     "taught_by": None,
     "corrected": None,
@@ -240,3 +242,12 @@ def test_many_members_fit_into_what_mlflow_keeps() -> None:
     assert f"\n… and {60 - ROWS} more in `ensemble.json`\n" in many
     assert len(many) < 8000
     assert "submit" not in many
+
+
+def test_a_trial_names_its_sweep_and_how_it_becomes_an_experiment() -> None:
+    text = describe(trial=TrialOf(Linked("lr", "#/runs/abc"), "0123abcd", "4"))
+    line = (
+        "\n\n**Trial 4** of the sweep [lr](#/runs/abc); `python -m tune promote 0123abcd --trial 4 --name "
+        "my_experiment` makes an experiment of it\n\n"
+    )
+    assert line in text

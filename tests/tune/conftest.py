@@ -70,6 +70,7 @@ def add_trial(store: Store, sweep: Run, experiments: Path) -> Callable[..., Run]
     ) -> Run:
         overrides = overrides or " ".join(f"{path}={value}" for path, value in values.items())
         tags = {"trial.number": number, "trial.values": json.dumps(values), "trial.overrides": overrides}
+        tags |= {"base": "base", "differs": overrides}
         run = store.start("demo", "trial", f"lr_mixup {number}", tags, {}, sweep)
         where = "training.folds=[0] threads=1 device=cpu"
         trained = load("base", [overrides, where], data=Path("/sound"), folder=experiments)

@@ -14,7 +14,7 @@ from tagging.errors import DiskFull
 from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures, Closing, drop_checkpoints
-from tune.records import records
+from tune.records import records, trial_page
 from tune.schema import LogUniform, Space
 from tune.screen import Screen
 
@@ -145,9 +145,29 @@ def test_the_page_of_a_pruned_trial_says_that_nothing_failed(
     tags = store.get(run.id).tags
     assert (tags["state"], tags["mlflow.note.content"]) == (
         "PRUNED",
-        "Pruned: the sweep's scheduler stopped this trial after 2 epochs, since others were ahead of it by then. "
-        "Nothing failed; MLflow calls whatever is stopped *Killed*.",
+        f"**Trial 0** of the sweep [lr_mixup]({sweep.link}): the experiment `base` with `optimizer.lr=0.001`\n\n"
+        "**Pruned** after 2 epochs, lwlrap 0.5000: the sweep's scheduler stopped this trial, since others were ahead "
+        "of it by then. Nothing failed; MLflow calls whatever is stopped *Killed*\n\n**How to continue**\n\n"
+        f"```\npython -m tune search --resume {sweep.id[:8]}   # continue the sweep\n```\n",
     )
+
+
+def test_the_page_of_a_trial_says_how_it_ended(sweep: Run, add_trial: Callable[..., Run]) -> None:
+    run = add_trial(3, {"optimizer.lr": 1e-3}, 0.5, error="no `room`")
+    expected = {
+        "FINISHED": "**Finished** after 9 epochs, lwlrap 0.5000 (mean over folds of the best epoch)",
+        "FAILED": "**Failed** after 9 epochs, lwlrap 0.5000: `no 'room'`",
+        "KILLED": "**Interrupted** after 9 epochs, lwlrap 0.5000",
+        "RUNNING": (
+            "**In training**; its curve `search_lwlrap` shows how far. If it stays so and no process trains it, that "
+            "process was killed"
+        ),
+    }
+    promote = f"python -m tune promote {sweep.id[:8]} --trial 3 --name my_experiment   # write "
+    for state, ended in expected.items():
+        text = trial_page(run, sweep, state)
+        assert text.split("\n\n")[1] == ended
+        assert (promote in text) == (state == "FINISHED")
 
 
 def test_trials_that_end_well_are_no_failures() -> None:

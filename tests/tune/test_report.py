@@ -21,6 +21,7 @@ from tune.report import describe_sweep, summarise_sweep
 from tune.searcher import importance
 
 AddTrial = Callable[..., Run]
+SEARCH = "**A search** for better settings of the experiment `base` in the space `lr_mixup`"
 LOG = {"optimizer.lr"}
 COSINE, PLATEAU = '{"kind": "cosine", "first": 6}', '{"kind": "plateau"}'
 PICTURES = ["history", "importance", "parallel_coordinates", "slices"]
@@ -129,7 +130,7 @@ def test_a_sweep_without_trials_is_summarised_too(store: Store, sweep: Run) -> N
     assert store.get(sweep.id).metrics == {"trials_finished": 0, "trials_pruned": 0, "trials_failed": 0}
     assert not store.has_file(sweep.id, "experiment.yaml")
     assert store.get(sweep.id).tags["mlflow.note.content"] == (
-        "## No finished trial yet\n\n**0 trials**\n\n**How to continue**\n\n"
+        f"## No finished trial yet\n\n{SEARCH}\n\n**0 trials**\n\n**How to continue**\n\n"
         f"```\npython -m tune search --resume {sweep.id[:8]}   # continue this sweep\n```\n"
     )
 
@@ -148,6 +149,8 @@ def test_the_page_of_a_sweep(sweep: Run) -> None:
     link = f"#/experiments/{sweep.experiment_id}/runs/"
     text = (
         f"## Best lwlrap 0.8123 ([trial 2]({link}{2:032x}) of 8)\n"
+        "\n"
+        f"{SEARCH}\n"
         "\n"
         f"**It leads** the second, [trial 1]({link}{1:032x}), by 0.0223 and the median of the finished ones by 0.0223. "
         "The best of many scores is flattered by the choice: train it with another seed before you trust its lead\n"

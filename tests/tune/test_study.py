@@ -97,7 +97,7 @@ def test_a_sweep_shows_its_front(store: Store, sweep: Run, add_trial: Callable[.
     picture = imread(Path(store.fetch(sweep.id, "figures/front_parameters.png")))
     assert picture.std() > 0.01
     link = f"#/experiments/{sweep.experiment_id}/runs/"
-    assert describe_sweep(sweep, trials, BOTH).split("\n\n")[3:5] == [
+    assert describe_sweep(sweep, trials, BOTH).split("\n\n")[4:6] == [
         "**The front**: none is better in lwlrap and parameters",
         f"|  | lwlrap | parameters |\n| --- | --- | --- |\n| [trial 1]({link}{trials[1].run_id}) | 0.7 | 3000 |\n"
         f"| [trial 0]({link}{trials[0].run_id}) | 0.5 | 1000 |",
