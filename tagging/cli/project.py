@@ -31,9 +31,6 @@ def add_parsers(commands: Any) -> None:
     runs = topics.add_parser("runs", help="the newest runs and their scores")
     runs.add_argument("--limit", type=at_least(1), default=20, metavar="N", help="how many (default 20)")
 
-    journal = add_command(commands, "journal", "Write the lab journal of the store, in Markdown and HTML.", _journal)
-    journal.add_argument("--out", default="", metavar="FILE", help="default: ./journal.md and ./journal.html")
-
     ui = add_command(commands, "ui", "Open the stock MLflow UI on the project's store, on this machine.", _ui)
     ui.add_argument("--port", type=at_least(1, 65535), default=5000, metavar="N", help="default 5000")
     ui.add_argument(
@@ -72,14 +69,6 @@ def _show(parsed: argparse.Namespace) -> None:
         show_experiment(load_recipe(parsed))
     else:
         show_schema(parsed.field)
-
-
-def _journal(parsed: argparse.Namespace) -> None:
-    begin(f"the journal of {tracking_uri()}")
-    with importing():
-        from tagging.commands.journal import journal
-
-    journal(Path(parsed.out or "journal"))
 
 
 def _ui(parsed: argparse.Namespace) -> None:

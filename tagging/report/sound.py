@@ -75,22 +75,30 @@ def spectrogram(samples: np.ndarray, size: tuple[float, float] = SIZE) -> bytes:
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::STEP]
     power = np.square(np.abs(np.fft.rfft(frames * np.hanning(WINDOW), axis=1)))
     decibels = 10 * np.log10(np.maximum(power, 1e-12)).T
+    extent = (0, len(samples) / RATE, 0, RATE / 2000)
+    return picture(decibels, extent, (decibels.max() - FLOOR_DB, decibels.max()), "kHz", size)
+
+
+def picture(
+    decibels: np.ndarray,
+    extent: tuple[float, float, float, float],
+    limits: tuple[float, float],
+    unit: str,
+    size: tuple[float, float] = SIZE,
+) -> bytes:
+    """Return a WebP picture of decibels [bands, frames], dark at the lower and light at the upper limit.
+
+    `extent` are the ends of the axes of time in s and of frequency in `unit`; `size` is in inches.
+    """
     figure = Figure(figsize=size, dpi=120)
     width, height = size
     figure.patch.set_alpha(0)  # the page's own colour, light or dark
     place = (LEFT / width, BOTTOM / height, 1 - (LEFT + RIGHT) / width, 1 - (BOTTOM + TOP) / height)
     axes = figure.add_axes(place)
-    axes.imshow(
-        decibels,
-        origin="lower",
-        aspect="auto",
-        cmap="magma",
-        vmin=decibels.max() - FLOOR_DB,
-        vmax=decibels.max(),
-        extent=(0, len(samples) / RATE, 0, RATE / 2000),
-    )
+    low, high = limits
+    axes.imshow(decibels, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high, extent=extent)
     axes.set_xlabel("s", color=GREY, fontsize=7, labelpad=0)
-    axes.set_ylabel("kHz", color=GREY, fontsize=7, labelpad=1)
+    axes.set_ylabel(unit, color=GREY, fontsize=7, labelpad=1)
     axes.tick_params(colors=GREY, labelsize=7, length=2, pad=1)
     for edge in axes.spines.values():
         edge.set_color(GREY)

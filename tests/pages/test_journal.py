@@ -24,8 +24,8 @@ SCRIPT = "<script>document.title = 'gone'</script>"
 
 def add(store: Store, name: str, folds: list[float], seed: int = 0, **tags: str) -> Run:
     """Add a finished experiment with these folds; a tag of an empty text is left out."""
-    of_run = {**DATA, "base": "tiny", "differs": f"seed={seed}", **tags}
-    params = {"seed": seed, "name": name, "notes": "To see."}
+    of_run = {**DATA, "base": "tiny", "differs": "mixer.prob=1", **tags}
+    params = {"seed": seed, "name": name, "notes": "To see.", "optimizer.lr": of_run["differs"]}
     run = store.start("demo", "experiment", name, {key: value for key, value in of_run.items() if value}, params)
     for number, score in enumerate(folds):
         child = store.start("demo", "fold", f"{name} fold {number}", {"fold": number}, {}, run)
@@ -140,6 +140,6 @@ def test_the_page_opens_and_what_people_typed_does_nothing(
     with open_page(browser, path.as_uri(), width, dark=dark) as opened:
         opened.page.wait_for_selector("svg")
         assert opened.page.title() == "Lab journal"
-        assert opened.page.locator("article").first.inner_text().count(SCRIPT) == 4
+        assert opened.page.locator("article").first.inner_text().count(SCRIPT) == 5
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
         assert (opened.errors, opened.elsewhere) == ([], [])
