@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from tests.project import Project
 from tests.trainings import Trained, copied, the_run, working_in
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, WebSocket
 
 SCRIPT = "<script>document.title = 'hit'</script><img src=x onerror=\"document.title = 'hit'\">"
 RATE = 44100
@@ -101,11 +102,13 @@ def bars(opened: Opened) -> dict[str, float]:
     return {name: float(probability) for name, probability in texts}
 
 
-def listen(opened: Opened) -> None:
-    """Start the microphone, and wait until its latency is shown and its window is full."""
-    opened.page.get_by_role("button", name="Start").click()
+def listen(opened: Opened) -> WebSocket:
+    """Start the microphone, wait until a window holds nothing but its sound, and return what carries the sound."""
+    with opened.page.expect_websocket(lambda socket: "/live/sound" in socket.url) as told:
+        opened.page.get_by_role("button", name="Start").click()
+    told.value.wait_for_event("framereceived", lambda answer: json.loads(answer)["until"] > 2 * 48000)
     opened.page.locator("[data-latency]").wait_for()
-    opened.page.wait_for_timeout(1500)
+    return told.value
 
 
 def test_the_microphone_gets_bars_of_the_runs_probabilities_and_a_latency(live: Live) -> None:
@@ -125,12 +128,11 @@ def test_the_microphone_gets_bars_of_the_runs_probabilities_and_a_latency(live: 
 
 def test_two_tabs_listen_at_once_and_one_goes_on_after_the_other(live: Live) -> None:
     with live.opened() as one:
-        with one.page.expect_websocket(lambda socket: "/live/sound" in socket.url) as told:
-            listen(one)
+        sound = listen(one)
         with live.opened() as other:
             listen(other)
             assert len(bars(one)) == len(bars(other)) == 8
-        told.value.wait_for_event("framereceived")
+        sound.wait_for_event("framereceived")
 
 
 def test_a_file_gets_a_row_for_each_of_its_windows(live: Live, tmp_path: Path) -> None:
