@@ -145,7 +145,7 @@ def test_clips_of_a_run_are_read_with_the_labels_of_the_tables(inside: Inside) -
     np.testing.assert_array_equal(
         clips.out_of_fold[0], oof.loc[list(clips.curated.fnames), list(clips.dataset.classes)].to_numpy()
     )
-    assert (len(clips.noisy), clips.noisy_mean.shape, len(clips.same)) == (12, (12, 11), 48)
+    assert (len(clips.noisy), clips.noisy_mean.shape, len(clips.same)) == (12, (12, 10), 48)
     assert len(set(clips.same.tolist())) == 48  # no sound is there twice
     table = clips.dataset.curated.table
     lines = table.read_text().splitlines()
