@@ -87,7 +87,7 @@ METRICS: Names = (
 FILES: Names = (
     (WITH_PREDICTIONS, (), (File.FOLDS, File.ENVIRONMENT)),
     (FOLDED, (), (File.CONFIG,)),
-    (TRAINED, (Kind.ENSEMBLE, Kind.SWEEP, Kind.FOLD, Kind.TRIAL), (File.REPORT,)),
+    ((*TRAINED, Kind.ENSEMBLE, Kind.SWEEP), (Kind.FOLD, Kind.TRIAL), (File.REPORT,)),
     ((), WITH_PREDICTIONS, (File.DIFF, File.WARNINGS)),
     ((), FROM_SOUND, (f"{File.CODE}/*",)),
     ((*_SCORED, Kind.FOLD), (Kind.TRIAL,), (File.OOF,)),

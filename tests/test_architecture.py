@@ -50,7 +50,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
         {"augment", "config", "data", "ensemble", "features", "inference", "metrics", "models", "pages", "progress"}
         | {"report", "runs", "tracking", "training"},
     ),
-    "pages": ({"numpy", "pandas", "scipy"}, {"config", "data", "metrics", "report", "review", "runs", "tracking"}),
+    "pages": (
+        {"numpy", "pandas", "scipy"},
+        {"config", "data", "ensemble", "metrics", "report", "review", "runs", "tracking"},
+    ),
     "predicting": ({"numpy", "pandas", "torch"}, None),
     "selection": ({"numpy", "pandas", "torch", "rich"}, None),
     "packing": ({"torch"}, None),

@@ -18,8 +18,8 @@ from tagging.tracking.store import Ending, Store
 from tune.records import kind_of_error, ranked, records, trial_page
 from tune.schema import Space
 from tune.screen import Screen
-from tune.searcher import front
 from tune.session import Unsaved, answers
+from tune.study import front
 
 LONGEST_TAG = 500
 _EVERY = 2.0  # seconds between two looks at Ray's processes

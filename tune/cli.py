@@ -54,6 +54,10 @@ def parser() -> argparse.ArgumentParser:
     promote.add_argument("--trial", default="best", metavar="N", help="its number (default: best)")
     promote.add_argument("--name", default="", help="name of the file in experiments/ (default: SWEEP_NUMBER)")
 
+    report = add_command(commands, "report", "Make the report of a sweep again: one HTML file with charts.", _report)
+    report.add_argument("sweep", help=SWEEP_HELP)
+    report.add_argument("--out", default="", metavar="FOLDER", help="default: report.html among the run's files")
+
     add_command(commands, "spaces", "List the search spaces of tune/spaces/.", _spaces)
     return whole
 
@@ -151,6 +155,14 @@ def _promote(parsed: argparse.Namespace) -> None:
 
     path, command = promote(Store.connect(), parsed.sweep, parsed.trial, parsed.name)
     print(f"wrote {path}; train it with `{command}`")
+
+
+def _report(parsed: argparse.Namespace) -> None:
+    begin(f"report of the sweep {parsed.sweep}")
+    with importing():
+        from tune.report import report_again
+
+    report_again(parsed.sweep, folder(parsed.out))
 
 
 def _spaces(_: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ from tagging.report.figures import BAR, ROW
 from tagging.report.wording import count
 from tune.records import TrialRecord, best
 from tune.scales import Scale, norm_of, number_ticks, scales
-from tune.searcher import front, importance
+from tune.study import front, importance
 
 SCORE = "lwlrap (search_lwlrap)"
 PANELS = 4  # in a row

@@ -18,9 +18,9 @@ from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.records import TrialRecord, chosen_values
 from tune.schema import Choice, Int, Pbt, Space
-from tune.searcher import drawn
 from tune.session import Unsaved
 from tune.space import distributions, searched
+from tune.study import drawn
 
 if TYPE_CHECKING:
     from tagging.training.checkpoint import Checkpoints

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tagging.config.load import leaf_text
-from tagging.contract import Kind, Metric, Tag
+from tagging.contract import File, Kind, Metric, Tag
 from tagging.errors import UserError
 from tagging.report.pages import Linked, page
 
@@ -90,6 +90,19 @@ def trial_page(run: Run, sweep: Run, state: str) -> str:
         error=run.tags.get(Tag.ERROR, ""),
         exchanges=run.tags.get(Tag.TRIAL_EXCHANGES, ""),
     )
+
+
+def kept_space(store: Store, sweep: Run) -> dict[str, Any]:
+    """Return what a sweep's run keeps of its beginning in `space.json`; UserError where it is damaged.
+
+    `space` holds every field of the space, `data` the folder of the data set or nothing; `file`, that of the space, and
+    `given`, the fields of the command line, are missing in a sweep of an earlier version.
+    """
+    with store.reading(sweep.id, File.SPACE) as local:
+        kept = json.loads(local.read_bytes())
+        if not isinstance(kept, dict) or not isinstance(kept.get("space"), dict) or "data" not in kept:
+            raise ValueError("it holds no space")
+    return kept
 
 
 def chosen_values(run: Run) -> dict[str, Any]:

@@ -4,39 +4,45 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from tagging.contract import Tag
+from tagging.contract import File, Kind, Tag
+from tagging.errors import UserError, room_in
+from tagging.progress import say
 from tagging.report.pages import page
+from tagging.runs.finished import open_store
 from tagging.tracking.store import Run, Store
 from tune import figures
+from tune.advice import log_scaled
+from tune.page import sweep_page
 from tune.promote import experiment_text
-from tune.records import TrialRecord, best, columns, common_error, ranked, words
-from tune.searcher import front
+from tune.records import TrialRecord, best, columns, common_error, kept_space, ranked, records, words
+from tune.schema import Space
+from tune.study import front
 
 
 def summarise_sweep(
     store: Store,
     sweep: Run,
     trials: Sequence[TrialRecord],
-    log_scaled: Collection[str],
-    objectives: Sequence[str] = ("lwlrap",),
-    notes: str = "",
+    space: Space,
+    kept: Mapping[str, Any],
 ) -> None:
-    """Log table, pictures, numbers and page to the sweep's run; a sweep that is resumed replaces them.
+    """Log table, pictures, numbers, report and description to the sweep's run; a sweep that is resumed replaces them.
 
-    `log_scaled` are the searched fields with a logarithmic axis; a front is drawn for each of several `objectives`;
-    `notes` are those of the space. `experiment.yaml` and `best_lwlrap` need a finished trial.
+    `kept`: the content of `space.json` of the run. `experiment.yaml` and `best_lwlrap` need a finished trial.
     """
+    logarithmic, objectives = log_scaled(space), space.objectives
     store.log_shown_table(sweep.id, trial_table(trials), "tables/trials.parquet")
     pictures = {
         "history": figures.history(sweep.name, trials),
-        "parallel_coordinates": figures.parallel_coordinates(sweep.name, trials, log_scaled),
-        "importance": figures.importances(sweep.name, trials, log_scaled),
-        "slices": figures.slices(sweep.name, trials, log_scaled),
+        "parallel_coordinates": figures.parallel_coordinates(sweep.name, trials, logarithmic),
+        "importance": figures.importances(sweep.name, trials, logarithmic),
+        "slices": figures.slices(sweep.name, trials, logarithmic),
     }
     for cost in objectives:
         if cost != "lwlrap":
@@ -51,7 +57,31 @@ def summarise_sweep(
     if top is not None and not top.exchanges:
         store.log_text(sweep.id, experiment_text(store, sweep, trials, top), "experiment.yaml")
     store.log_metrics(sweep.id, metrics)
-    store.set_tags(sweep.id, {Tag.NOTE: describe_sweep(sweep, trials, objectives, notes)})
+    store.log_text(sweep.id, sweep_page(store, sweep, trials, space, kept), File.REPORT)
+    store.set_tags(sweep.id, {Tag.NOTE: describe_sweep(sweep, trials, objectives, space.notes)})
+
+
+def report_again(sweep_text: str, out: Path | None) -> None:
+    """Make the report of a sweep again from the store, into its run or, as ID.html, into the folder `out`.
+
+    Raises UserError for a run that is no sweep, and for a damaged `space.json`.
+    """
+    store = open_store()
+    sweep = store.resolve(sweep_text, kinds=(Kind.SWEEP,), unfinished=True)
+    if sweep.kind != Kind.SWEEP:
+        raise UserError(f"{sweep.title} is of kind {sweep.kind or '-'}; `python -m tagging report` makes its report")
+    kept = kept_space(store, sweep)
+    html = sweep_page(store, sweep, records(store, sweep), Space.model_validate(kept["space"]), kept)
+    if out is None:
+        store.log_text(sweep.id, html, File.REPORT)
+        say(f"{sweep.title}: {File.REPORT} is among its files")
+        say(store.where_to_look(sweep))
+        return
+    path = out / f"{sweep.id[:8]}.html"
+    with room_in(out):
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(html, "utf-8")
+    say(f"{sweep.title}: wrote {path}")
 
 
 def trial_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:

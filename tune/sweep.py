@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -31,11 +30,11 @@ from tagging.tracking.place import work_folder
 from tagging.tracking.store import Run, Store
 from tune.callbacks import AlikeFailures
 from tune.check import check_space
-from tune.records import TrialRecord, best, common_error, records
+from tune.records import TrialRecord, best, common_error, kept_space, records
 from tune.schema import Space, SweepPlan
-from tune.searcher import STUDY
 from tune.session import check_start
 from tune.space import digest, fields_digest, load_space, some_trial, trials_of
+from tune.study import STUDY
 from tune.tuner import run_all
 
 
@@ -79,10 +78,7 @@ def resume(sweep_text: str, changes: dict[str, Any], address: str) -> Run:
     run = store.resolve(sweep_text, kinds=(Kind.SWEEP,), unfinished=True)
     if run.kind != Kind.SWEEP:
         raise UserError(f"{run.title} is no sweep, but of kind {run.kind or 'unknown'}")
-    with store.reading(run.id, File.SPACE) as local:
-        stored = json.loads(local.read_bytes())
-        if not isinstance(stored, dict) or not isinstance(stored.get("space"), dict) or "data" not in stored:
-            raise ValueError("it holds no space")
+    stored = kept_space(store, run)
     try:
         space = Space.model_validate(merge(stored["space"], changes))
     except ValidationError as error:  # changes that this space does not allow
@@ -167,8 +163,7 @@ def _finish(
             from tune.report import summarise_sweep  # with Matplotlib
 
             trials = records(store, run)
-            log_scaled = [path for path, bounds in space.space.items() if bounds.kind == "loguniform"]
-            summarise_sweep(store, store.get(run.id), trials, log_scaled, space.objectives, space.notes)
+            summarise_sweep(store, store.get(run.id), trials, space, kept)
             if (study := work_folder() / run.id / STUDY).is_file():
                 store.log_file(run.id, study)
             _check_ended(trials, trials_of(space), failures, resume_by)

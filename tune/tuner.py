@@ -20,10 +20,11 @@ from tune.population import Population, exchanged, take_over
 from tune.records import TrialRecord, records
 from tune.schema import Pbt, Stopping, SweepPlan
 from tune.screen import Screen
-from tune.searcher import StudySearcher, new_study
+from tune.searcher import StudySearcher
 from tune.session import ray_session, sees_gpu, trials_at_once
 from tune.space import distributions, trials_of, value_tags
 from tune.stopping import SCHEDULERS
+from tune.study import new_study
 from tune.trial import CrossValidation
 from tune.warm_start import known_results
 

@@ -15,6 +15,7 @@ from tagging.progress import say, warn
 from tagging.runs.finished import open_store
 from tagging.runs.predictions import read_out_of_fold
 from tagging.runs.stored import stored_recipe
+from tagging.selection.ensemble_run import report_of
 from tagging.tracking.ownership import link_launch
 from tagging.tracking.store import Run, Store
 
@@ -58,7 +59,8 @@ def compare(run_texts: Sequence[str], out: Path) -> None:
 
 def _reports(store: Store, run: Run, data: Path | None, clips: int | None) -> Iterator[tuple[Run, str]]:
     if run.kind == Kind.ENSEMBLE:
-        raise UserError(f"{run.title} is an ensemble")  # TODO
+        yield run, report_of(store, run, data, clips)
+        return
     if run.kind == Kind.FOLD and run.parent_id:
         wanted, run = run.id, store.get(run.parent_id)
     else:

@@ -61,6 +61,12 @@ class Ensemble:
         return {"method": self.method, "members": members}
 
 
+def distinct_names(runs: Sequence[Run]) -> list[str]:
+    """Return the runs' names, with the beginning of the id where several share one."""
+    names = [run.name for run in runs]
+    return [run.name if names.count(run.name) == 1 else f"{run.name} {run.id[:8]}" for run in runs]
+
+
 def weighted_names(names: Sequence[str], weights: Sequence[float]) -> list[str]:
     """Return names with their weights, without them where all are the same."""
     equal = len({round(weight, 9) for weight in weights}) == 1

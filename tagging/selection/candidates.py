@@ -14,6 +14,7 @@ from tagging.metrics import lwlrap
 from tagging.progress import say, warn
 from tagging.report.wording import count
 from tagging.runs.finished import lost_folds
+from tagging.runs.members import distinct_names
 from tagging.runs.predictions import OutOfFold, read_pool
 from tagging.runs.result import CONSTANT, far_below, predicts_constant
 from tagging.selection.settings import CandidateFilter
@@ -134,12 +135,6 @@ def reasons_of(left_out: Sequence[tuple[Run, str]]) -> list[str]:
     for run, reason in left_out:
         reasons.setdefault(reason, []).append(run)
     return [f"not a candidate: {_few(runs)}: {reason}" for reason, runs in reasons.items()]
-
-
-def distinct_names(runs: Sequence[Run]) -> list[str]:
-    """Return the runs' names, with the beginning of the id where several share one."""
-    names = [run.name for run in runs]
-    return [run.name if names.count(run.name) == 1 else f"{run.name} {run.id[:8]}" for run in runs]
 
 
 def pick(runs: Sequence[Run], text: str) -> Run | None:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tagging import RECIPE_VERSION
-from tagging.config import told_apart
+from tagging.config import AnyRecipe, told_apart
+from tagging.config.sections.data import Report
 from tagging.contract import DATA_TAGS, File, Kind, Metric, Tag, split_path
 from tagging.errors import UserError
+from tagging.jobs.inputs import read_labelled
 from tagging.jobs.train import ending
 from tagging.metrics import lwlrap
-from tagging.progress import say
+from tagging.pages.ensemble import ensemble_page
+from tagging.pages.reports import scored_of, sounds_of
+from tagging.progress import say, warn
 from tagging.report.pages import MemberRow, page
 from tagging.runs.finished import latest_run
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
-from tagging.runs.members import Ensemble
+from tagging.runs.members import Ensemble, read_ensemble
 from tagging.runs.predictions import OutOfFold, blend_members, count_test, has_split
 from tagging.runs.result import Result, fold_metrics
-from tagging.runs.stored import left_out, prediction_table
+from tagging.runs.stored import left_out, prediction_table, stored_recipe
 from tagging.tracking.files import Figure
 from tagging.tracking.ownership import own
 from tagging.tracking.provenance import code_tags, log_provenance
@@ -86,8 +91,27 @@ def write_ensemble(store: Store, name: str, ensemble: Ensemble, oof: OutOfFold, 
                 store.log_shown_table(run.id, table, f"tables/{table_name}.parquet")
             for figure_name, figure in record.figures.items():
                 store.log_figure(run.id, figure, f"figures/{figure_name}.png")
+            store.log_text(run.id, report_of(store, store.get(run.id)), File.REPORT)
             result.publish(store, run, _page(store, run, ensemble, oof, metrics, record, result.class_lwlrap()))
     return store.get(run.id)
+
+
+def report_of(store: Store, run: Run, data: Path | None = None, clips: int | None = None) -> str:
+    """Return the report of an ensemble in HTML, from the store's files and the sound of the data set of its members.
+
+    `data`: the folder of the data set, where it moved; `clips`: cards in each list of clips, None: the fewest that the
+    config of a member allows. Without the data set, which a warning tells, the page has no sound. Raises UserError as
+    `ensemble_page` does.
+    """
+    dataset, allowed = None, Report().clips
+    try:
+        recipes = _recipes(store, read_ensemble(store, run), data)
+        allowed = min(recipe.report.clips for recipe in recipes)
+        dataset = read_labelled(recipes[0]).dataset
+    except UserError as error:
+        warn(f"the report has no sound: {error}; `python -m tagging report {run.id[:8]} --data FOLDER` makes it again")
+    cards = allowed if clips is None else clips
+    return ensemble_page(store, run, scored_of(store, run), sounds_of(dataset), cards)
 
 
 def result_of(ensemble: Ensemble, oof: OutOfFold) -> Result:
@@ -125,6 +149,17 @@ def _check_there(store: Store, ensemble: Ensemble) -> None:
             problems.append(f"{run.name} was deleted while the ensemble was made: {error}")
     if problems:
         raise UserError(*problems, "or start the same command again, without it")
+
+
+def _recipes(store: Store, ensemble: Ensemble, data: Path | None) -> list[AnyRecipe]:
+    """Return the configs of an ensemble's members, and of the members of those that are ensembles."""
+    recipes = []
+    for run in ensemble.runs:
+        if run.kind == Kind.ENSEMBLE:
+            recipes += _recipes(store, read_ensemble(store, run), data)
+        else:
+            recipes.append(stored_recipe(store, run, data=data))
+    return recipes
 
 
 def _page(

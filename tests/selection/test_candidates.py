@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from tagging.errors import UserError
+from tagging.runs.members import distinct_names
 from tagging.runs.result import seed_spread
-from tagging.selection.candidates import HOW_TO_GET, distinct_names, find_pool, reasons_of, required
+from tagging.selection.candidates import HOW_TO_GET, find_pool, reasons_of, required
 from tagging.tracking.store import Run
 from tests.trainings import Inside, the_run
 

@@ -18,11 +18,17 @@ from tagging.tracking.store import Run, Store
 from tune import figures
 from tune.records import TrialRecord, records
 from tune.report import describe_sweep, summarise_sweep
-from tune.searcher import importance
+from tune.schema import Space
+from tune.study import importance
 
 AddTrial = Callable[..., Run]
 SEARCH = "**A search** for better settings of the experiment `base` in the space `lr_mixup`"
 LOG = {"optimizer.lr"}
+SPACE = Space.model_validate(
+    {"experiment": "base", "trials": 4, "space": {"optimizer.lr": {"kind": "loguniform", "low": 1e-4, "high": 1e-2}}}
+)
+KEPT = {"space": {}, "data": ""}
+REPORT = "**Report:** `report.html` among the artifacts shows what decides the score, and what to try next"
 COSINE, PLATEAU = '{"kind": "cosine", "first": 6}', '{"kind": "plateau"}'
 PICTURES = ["history", "importance", "parallel_coordinates", "slices"]
 
@@ -80,10 +86,11 @@ def test_a_sweep_gets_its_table_pictures_experiment_and_numbers(store: Store, sw
     first = add_trial(0, {"optimizer.lr": 1e-3, "scheduler": PLATEAU}, 0.71, "optimizer.lr=1e-3", cv_lwlrap=0.7)
     second = add_trial(1, {"optimizer.lr": 2e-3, "scheduler": COSINE}, 0.5, "seed=2", state="PRUNED")
     add_trial(2, {"optimizer.lr": 4e-3, "scheduler": None}, None, "seed=3", state="FAILED", error="ValueError: no")
-    summarise_sweep(store, sweep, records(store, sweep), LOG)
+    summarise_sweep(store, sweep, records(store, sweep), SPACE, KEPT)
     assert store.list_files(sweep.id) == [
         "experiment.yaml",
         *(f"figures/{name}.png" for name in PICTURES),
+        "report.html",
         "tables/trials.csv",
         "tables/trials.parquet",
     ]
@@ -111,9 +118,9 @@ def test_a_sweep_gets_its_table_pictures_experiment_and_numbers(store: Store, sw
 def test_a_resumed_sweep_is_summarised_again(store: Store, sweep: Run, add_trial: AddTrial) -> None:
     add_trial(0, {"seed": 1}, 0.7)
     for _ in range(2):
-        summarise_sweep(store, sweep, records(store, sweep), LOG)
+        summarise_sweep(store, sweep, records(store, sweep), SPACE, KEPT)
     add_trial(1, {"seed": 2}, 0.8)
-    summarise_sweep(store, sweep, records(store, sweep), LOG)
+    summarise_sweep(store, sweep, records(store, sweep), SPACE, KEPT)
     client = MlflowClient(store.uri)
     points = {
         name: [point.value for point in client.get_metric_history(sweep.id, name)]
@@ -126,11 +133,11 @@ def test_a_resumed_sweep_is_summarised_again(store: Store, sweep: Run, add_trial
 
 
 def test_a_sweep_without_trials_is_summarised_too(store: Store, sweep: Run) -> None:
-    summarise_sweep(store, sweep, [], LOG)
+    summarise_sweep(store, sweep, [], SPACE, KEPT)
     assert store.get(sweep.id).metrics == {"trials_finished": 0, "trials_pruned": 0, "trials_failed": 0}
     assert not store.has_file(sweep.id, "experiment.yaml")
     assert store.get(sweep.id).tags["mlflow.note.content"] == (
-        f"## No finished trial yet\n\n{SEARCH}\n\n**0 trials**\n\n**How to continue**\n\n"
+        f"## No finished trial yet\n\n{SEARCH}\n\n**0 trials**\n\n{REPORT}\n\n**How to continue**\n\n"
         f"```\npython -m tune search --resume {sweep.id[:8]}   # continue this sweep\n```\n"
     )
 
@@ -160,6 +167,8 @@ def test_the_page_of_a_sweep(sweep: Run) -> None:
         "**8 trials**: 3 finished, 1 pruned, 1 interrupted, 3 failed\n"
         "\n"
         "**Most common error** (2 of 3): `RuntimeError: out of 'memory'`\n"
+        "\n"
+        f"{REPORT}\n"
         "\n"
         "**How to continue**\n"
         "\n"

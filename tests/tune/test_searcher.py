@@ -12,7 +12,8 @@ from ray.tune.search import Searcher
 
 from tune.records import TrialRecord
 from tune.schema import Choice, Grid, Int, LogUniform, Random, Space, SweepPlan, Tpe
-from tune.searcher import StudySearcher, new_study
+from tune.searcher import StudySearcher
+from tune.study import new_study
 
 SPACE = Space(
     experiment="base",

@@ -13,11 +13,13 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from tagging.tracking.store import Run, Store
+from tests.tune.test_report import KEPT, SPACE
 from tests.tune.test_searcher import asked, plan, record, searcher
 from tune.records import TrialRecord, records
 from tune.report import describe_sweep, summarise_sweep
 from tune.schema import Random, Tpe
-from tune.searcher import StudySearcher, front, new_study
+from tune.searcher import StudySearcher
+from tune.study import front, new_study
 
 NAMES = ["lwlrap", "parameters"]
 
@@ -93,7 +95,7 @@ def test_a_sweep_shows_its_front(store: Store, sweep: Run, add_trial: Callable[.
     for number, (score, size) in enumerate([(0.5, 1000.0), (0.7, 3000.0), (0.6, 4000.0)]):
         add_trial(number, {"optimizer.lr": 1e-3}, score, parameters=size)
     trials = records(store, sweep)
-    summarise_sweep(store, sweep, trials, (), BOTH)
+    summarise_sweep(store, sweep, trials, SPACE.model_copy(update={"objectives": tuple(BOTH)}), KEPT)
     picture = imread(Path(store.fetch(sweep.id, "figures/front_parameters.png")))
     assert picture.std() > 0.01
     link = f"#/experiments/{sweep.experiment_id}/runs/"

@@ -6,6 +6,7 @@ async function draw() {
     const drawing = place.querySelector(".drawing") ?? place.appendChild(document.createElement("div"));
     drawing.className = "drawing";
     drawing.style.width = "100%";
+    drawing.style.minWidth = `${specification.usermeta?.minWidth ?? 0}px`;
     await vegaEmbed(drawing, specification, {
       actions: false, renderer: "svg", logLevel: 1, theme: dark.matches ? "dark" : undefined,
       config: { background: "transparent" },
