@@ -43,7 +43,7 @@ model: {base_size: 2, cbam_ratio: 4}
 optimizer: {lr: 3e-3}
 training: {epochs: 3, precision: float32} # on every processor
 predict: {tile_step: 32, batch_size: 16, noisy: true}
-report: {clips: 1}
+report: {clips: 0}
 threads: 1
 """
 

@@ -125,6 +125,7 @@ def describe_sweep(
         notes=notes,
         space=sweep.tags.get("space", ""),
         experiment=sweep.tags.get(Tag.SPACE_EXPERIMENT, ""),
+        report=sweep.report_link,
         words=words,
         link=lambda trial: f"[trial {trial.number}](#/experiments/{sweep.experiment_id}/runs/{trial.run_id})",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tagging.config import AnyRecipe
 from tagging.contract import WITH_PREDICTIONS, File, Kind
 from tagging.data.dataset import Dataset
 from tagging.errors import UserError, room_in
@@ -66,17 +67,17 @@ def _reports(store: Store, run: Run, data: Path | None, clips: int | None) -> It
     else:
         wanted = ""
     recipe = stored_recipe(store, run, data=data)
-    dataset = _dataset(store, run, data)
+    dataset = _dataset(recipe)
     cards = recipe.report.clips if clips is None else clips
     for made, html in reports(store, run, dataset, sounds_of(dataset), cards):
         if wanted in ("", made.id):
             yield made, html
 
 
-def _dataset(store: Store, run: Run, data: Path | None) -> Dataset | None:
+def _dataset(recipe: AnyRecipe) -> Dataset | None:
     """Read the data set that a run was trained on; None, with a warning, where it is not there any more."""
     try:
-        return read_labelled(stored_recipe(store, run, data=data)).dataset
+        return read_labelled(recipe).dataset
     except UserError as error:
         warn(f"the report has no sound: {error}; --data FOLDER says where the data set is now")
         return None

@@ -152,6 +152,7 @@ def _page(
         metrics=metrics,
         class_lwlrap=result.class_lwlrap(),
         rival=rival,
+        report="" if trial else parent.report_link,
         trial=trial,
         started_from=started_from,
         members=job.members,

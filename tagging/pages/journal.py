@@ -28,13 +28,13 @@ OURS = (
     *("**Experiment**", "**Data set**", "**Best classes:**", "**Worst classes:**", "**How to continue**", "```"),
     *("**Gain**", "**Chosen**", "**Geometric mean**", "**Arithmetic mean**", "| member |", "… and ", "**A search**"),
     *("**It leads**", "**Its values**", "**The front**", "|  |", "**Most common error**", "**Not at its end yet.**"),
-    *("Each fold is predicted by its best epoch", "**Trial ", "**Report**"),
+    *("Each fold is predicted by its best epoch", "**Trial ", "**Report:**"),
 )
 OURS_BY_NUMBER = re.compile(r"\d[\d,]* warnings? recorded in|\*\*\d[\d,]* trials?\*\*")
 # tags of runs that have no name in contract.Tag
 OTHER_TAGS = frozenset(
     {"git.commit", "git.dirty", "worst", "warnings", "folds", "parent", "space", "pid", "pid.start", "launch.run"}
-    | {"test.truth", "test.clips", "weights.sha256", "teacher.sha256", "autocast"}
+    | {"test.truth", "test.clips", "labels.sha256", "weights.sha256", "teacher.sha256", "autocast"}
 )
 OWN_TAGS = OTHER_TAGS | {name for key, name in vars(Tag).items() if key.isupper()} - {Tag.MEMBERSHIP}
 

@@ -182,6 +182,7 @@ def _page(
         metrics=metrics,
         class_lwlrap=class_lwlrap,
         gain=record.gain,
+        report=run.report_link,
         members=[
             MemberRow(
                 name=member.run.name,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tagging.contract import Kind, Tag
+from tagging.contract import File, Kind, Tag
 from tagging.errors import UserError
 
 LONGEST_PARAM = 6000
@@ -54,6 +54,11 @@ class Run:
     def link(self) -> str:
         """Its page within the UI, for links on other pages."""
         return f"#/experiments/{self.experiment_id}/runs/{self.id}"
+
+    @property
+    def report_link(self) -> str:
+        """Its report within the UI."""
+        return f"{self.link}/artifacts/{File.REPORT}"
 
     @property
     def kind(self) -> str:

@@ -48,6 +48,7 @@ SUMMARY = {
     "taught_by": None,
     "corrected": None,
     "members": (),
+    "report": "",
     "leaks": False,
 }
 
@@ -101,6 +102,13 @@ def test_what_a_run_has_not_is_left_out():
     assert "other run" not in text
     assert "warning" not in text
     assert "best epoch" not in text
+
+
+def test_the_report_is_linked_where_there_is_one():
+    has = "the curves, each class, and the worst clips and suspicious labels to listen to"
+    said = f"\n**Report:** [report.html](#/e) has {has}\n"
+    assert said in describe(report="#/e")
+    assert "**Report:**" not in describe()
 
 
 def test_a_teacher_is_told_and_what_it_makes_of_the_score():
@@ -174,6 +182,7 @@ ENSEMBLE = {
     "run": "6bfe4238",
     "method": "geometric",
     "how": "among 9 candidates by the CV.",
+    "report": "#/e",
     "dataset": "fsdkaggle2019",
     "curated": 4970,
     "test": 3361,
@@ -210,7 +219,7 @@ def test_description_of_an_ensemble() -> None:
         "| 0.750 | 0.8600 | 0.0050 | 0.0021 |\n"
         "| [ab](#/experiments/1/runs/cd) | stacker |  | 0.250 | 0.8500 |  |  |\n"
         "\n"
-        "**Report:** `report.html` among the artifacts shows what each member adds, to which classes, and plays "
+        "**Report:** [report.html](#/e) shows what each member adds, to which classes, and plays "
         "the worst clips\n"
         "\n"
         "**Data set** `fsdkaggle2019`: 4,970 curated clips, 3,361 test clips\n"

@@ -28,9 +28,13 @@ SPACE = Space.model_validate(
     {"experiment": "base", "trials": 4, "space": {"optimizer.lr": {"kind": "loguniform", "low": 1e-4, "high": 1e-2}}}
 )
 KEPT = {"space": {}, "data": ""}
-REPORT = "**Report:** `report.html` among the artifacts shows what decides the score, and what to try next"
 COSINE, PLATEAU = '{"kind": "cosine", "first": 6}', '{"kind": "plateau"}'
 PICTURES = ["history", "importance", "parallel_coordinates", "slices"]
+
+
+def report_of(sweep: Run) -> str:
+    link = f"#/experiments/{sweep.experiment_id}/runs/{sweep.id}/artifacts/report.html"
+    return f"**Report:** [report.html]({link}) shows what decides the score, and what to try next"
 
 
 def record(
@@ -137,7 +141,7 @@ def test_a_sweep_without_trials_is_summarised_too(store: Store, sweep: Run) -> N
     assert store.get(sweep.id).metrics == {"trials_finished": 0, "trials_pruned": 0, "trials_failed": 0}
     assert not store.has_file(sweep.id, "experiment.yaml")
     assert store.get(sweep.id).tags["mlflow.note.content"] == (
-        f"## No finished trial yet\n\n{SEARCH}\n\n**0 trials**\n\n{REPORT}\n\n**How to continue**\n\n"
+        f"## No finished trial yet\n\n{SEARCH}\n\n**0 trials**\n\n{report_of(sweep)}\n\n**How to continue**\n\n"
         f"```\npython -m tune search --resume {sweep.id[:8]}   # continue this sweep\n```\n"
     )
 
@@ -168,7 +172,7 @@ def test_the_page_of_a_sweep(sweep: Run) -> None:
         "\n"
         "**Most common error** (2 of 3): `RuntimeError: out of 'memory'`\n"
         "\n"
-        f"{REPORT}\n"
+        f"{report_of(sweep)}\n"
         "\n"
         "**How to continue**\n"
         "\n"
