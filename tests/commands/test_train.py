@@ -33,6 +33,7 @@ PARENT_FILES = {
     *(f"predictions/{half}/fold_{fold}.parquet" for half in ("test", "noisy") for fold in range(3)),
     "predictions/oof.parquet",
     "predictions/oof_tiles.parquet",
+    "report.html",
     "tables/per_class.csv",
     "tables/per_class.parquet",
     "tables/per_clip.csv",
@@ -46,6 +47,7 @@ FOLD_FILES = {
     "checkpoints/last/state.json",
     "predictions/oof.parquet",
     "predictions/oof_tiles.parquet",
+    "report.html",
 }
 CURVES = {"train_loss", "val_loss", "val_lwlrap", "lr", "samples_per_s"}
 

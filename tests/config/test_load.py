@@ -138,7 +138,7 @@ def test_only_names_paths_and_devices_do_not_decide_numbers() -> None:
     base = load("base")
     assert set(flatten(base)) - set(deciding(base)) == {
         *("name", "notes", "device", "threads", "training.folds"),
-        *("data.kind", "data.folder", "data.name"),
+        *("data.kind", "data.folder", "data.name", "report.clips"),
         *("demo.seed", "demo.curated", "demo.noisy", "demo.test"),
         *("labels.corrections", "labels.noisy_selection"),
         *("teacher.run", "teacher.curated", "teacher.noisy", "augment.python"),  # while there is none

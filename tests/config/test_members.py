@@ -40,7 +40,7 @@ def resolved(experiment: AnyRecipe) -> str:
     """Return every field but names, notes and places as a flat text."""
     leaves = {path: leaf_text(value) for path, value in flatten(experiment).items()}
     off = (path for path in switched_off(experiment) if path != "teacher.")  # which has always been there
-    left_out = ("name", "notes", "device", "threads", "data.", "demo.", *off)
+    left_out = ("name", "notes", "device", "threads", "data.", "demo.", "report.", *off)
     return "".join(f"{path} = {text}\n" for path, text in leaves.items() if not path.startswith(left_out))
 
 

@@ -22,7 +22,7 @@ from tests.trainings import Inside
 def test_noisy_draws_come_from_what_is_not_dropped_or_from_trusted_clips_alone(pool: str, expected: list[bool]) -> None:
     nothing = dict.fromkeys(field.name for field in dataclasses.fields(ExperimentJob))
     own = {
-        "experiment": load("base", [f"sampling.noisy_pool={pool}"]),
+        "recipe": load("base", [f"sampling.noisy_pool={pool}"]),
         "trusted": np.array([False, True, False]),
         "dropped": np.array([False, False, True]),
     }

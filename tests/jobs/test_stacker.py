@@ -43,6 +43,7 @@ PARENT_FILES = {
     "figures/learning_curves.png",
     *(f"predictions/{half}/fold_{fold}.parquet" for half in ("test", "noisy") for fold in range(3)),
     "predictions/oof.parquet",
+    "report.html",
     "tables/per_class.csv",
     "tables/per_class.parquet",
     "tables/per_clip.csv",
@@ -55,6 +56,7 @@ FOLD_FILES = {
     "checkpoints/last/optimizer.safetensors",
     "checkpoints/last/state.json",
     "predictions/oof.parquet",
+    "report.html",
 }
 RIVALS = ("model.kind=logistic model.c=0.1", "model.kind=boosting model.rounds=10 model.min_leaf=1")
 
@@ -160,7 +162,7 @@ def test_a_rival_leaves_the_same_and_predicts_new_sound_from_its_run(stacked: St
     kept = {f"labels/{path.name}", *PARENT_FILES} - {"figures/learning_curves.png"}
     assert set(store.list_files(run.id)) - {"code/git.diff"} == kept
     weights = "checkpoints/best/model.safetensors"
-    assert set(store.list_files(store.children(run.id)[0].id)) == {weights, "predictions/oof.parquet"}
+    assert set(store.list_files(store.children(run.id)[0].id)) == {weights, "predictions/oof.parquet", "report.html"}
     assert len(store.read_table(run.id, "predictions/oof.parquet")) == 36  # what is removed is scored
     assert run.metrics["cv_lwlrap"] != run.metrics["cv_lwlrap_corrected"]
     assert all(fold.metrics["fit_seconds"] > 0 for fold in store.children(run.id))

@@ -153,7 +153,7 @@ def test_without_the_data_set_the_report_has_no_sound(
     pool: Inside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = the_run(pool.store)
-    report(run.id, tmp_path / "pages", tmp_path / "nowhere", None)
+    report(run.id, tmp_path / "pages", tmp_path / "nowhere", 1)
     assert "the report has no sound: " in capsys.readouterr().err
     html = (tmp_path / "pages" / f"{run.id[:8]}.html").read_text("utf-8")
     assert "<audio" not in html

@@ -88,5 +88,5 @@ def test_a_long_name_loses_its_middle_and_a_long_title_gets_lines():
 def test_every_picture_is_made_where_its_title_is_given_room():
     sources = [path for room in ("tagging", "tune") for path in (ROOT / room).rglob("*.py")]
     makers = [path.name for path in sources if "Figure(figsize" in path.read_text() or ".suptitle(" in path.read_text()]
-    assert makers == ["canvas.py"]
+    assert sorted(makers) == ["canvas.py", "sound.py"]  # a spectrogram on a page has no title
     assert isinstance(picture("smoke", 9, 5), Figure)

@@ -42,12 +42,13 @@ def test_by_the_nested_estimate_a_size_is_taken_and_its_best_subset() -> None:
 def test_a_run_alone_is_looked_at_once() -> None:
     pool = random_pool(3)
     sizes = [f"{method}, size {size}" for method, size in (("geometric", 1), ("geometric", 2), ("geometric", 3))]
-    assert list(choose(pool, SelectionSettings()).by_size) == [*sizes, "arithmetic, size 2", "arithmetic, size 3"]
-    assert list(choose(pool, SelectionSettings(methods=("arithmetic",))).by_size) == [
-        f"arithmetic, size {size}" for size in (1, 2, 3)
-    ]
+    both, other = (
+        choose(pool, settings) for settings in (SelectionSettings(), SelectionSettings(methods=("arithmetic",)))
+    )
+    assert list(best_by_size(both.enumerations)) == [*sizes, "arithmetic, size 2", "arithmetic, size 3"]
+    assert list(best_by_size(other.enumerations)) == [f"arithmetic, size {size}" for size in (1, 2, 3)]
     alone = choose(pool, SelectionSettings(limits=Limits(1, 1)))
-    assert (list(alone.by_size), alone.subsets) == (["geometric, size 1"], 3)
+    assert (list(best_by_size(alone.enumerations)), alone.subsets) == (["geometric, size 1"], 3)
 
 
 def test_sizes_and_members_limit_what_is_looked_at() -> None:
