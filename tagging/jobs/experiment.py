@@ -17,7 +17,7 @@ from tagging.config import Experiment
 from tagging.contract import File, Kind, Tag
 from tagging.features.store import FeatureStore
 from tagging.jobs.earlier_runs import InitialRun, SoftTargets
-from tagging.jobs.job import Job, bits
+from tagging.jobs.job import Job, class_lists
 from tagging.jobs.user_files import log_user_files
 from tagging.progress import say, warn
 from tagging.runs.leaks import leak_tags, leaks, warn_of_leaks
@@ -87,11 +87,12 @@ class ExperimentJob(Job):
         ]
 
     def _label_rows(self) -> list[list[str]]:
-        noisy = zip(self.dataset.noisy.fnames, self.dataset.noisy.labels, self.trusted, self.dropped, strict=True)
+        split = self.dataset.noisy
+        noisy = zip(split.fnames, class_lists(split.labels), self.trusted, self.dropped, strict=True)
         return [
             *super()._label_rows(),
             *(
-                ["trusted" if trust else "dropped" if drop else "noisy", fname, bits(labels), ""]
+                ["trusted" if trust else "dropped" if drop else "noisy", fname, labels, ""]
                 for fname, labels, trust, drop in noisy
             ),
         ]
@@ -99,11 +100,12 @@ class ExperimentJob(Job):
     def _training_rows(self, fold: int) -> list[list[str]]:
         """Add the noisy clips that batches draw from."""
         noisy, sampling = self.dataset.noisy, self.recipe.sampling
+        labels = class_lists(noisy.labels)
         drawn = {"noisy": self.noisy_pool & bool(sampling.noisy), "trusted": self.trusted & bool(sampling.trusted)}
         return [
             *super()._training_rows(fold),
             *(
-                [source, noisy.fnames[row], bits(noisy.labels[row])]
+                [source, noisy.fnames[row], labels[row]]
                 for source, mask in drawn.items()
                 for row in np.flatnonzero(mask)
             ),

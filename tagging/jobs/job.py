@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -111,8 +112,8 @@ class Job(ABC):
 
     def _label_rows(self) -> list[list[str]]:
         """Return (source, fname, labels, fold) of every training clip after label lists."""
-        rows = zip(self.dataset.curated.fnames, self.corrected, self.removed, self.folds, strict=True)
-        return [["curated", name, "removed" if gone else bits(own), str(fold)] for name, own, gone, fold in rows]
+        rows = zip(self.dataset.curated.fnames, class_lists(self.corrected), self.removed, self.folds, strict=True)
+        return [["curated", name, "removed" if gone else own, str(fold)] for name, own, gone, fold in rows]
 
     def clips_of(self, fold: int) -> dict[str, list[list[str]]]:
         """Return (source, fname, labels) of the clips that fold `fold` reads, by their use (contract.DataUse).
@@ -123,13 +124,17 @@ class Job(ABC):
         held_out = np.flatnonzero(self.folds == fold)
         return {
             DataUse.TRAIN: self._training_rows(fold),
-            DataUse.HELD_OUT: [["curated", curated.fnames[row], bits(curated.labels[row])] for row in held_out],
+            DataUse.HELD_OUT: [
+                ["curated", curated.fnames[row], labels]
+                for row, labels in zip(held_out, class_lists(curated.labels[held_out]), strict=True)
+            ],
             DataUse.TEST: [["test", fname, ""] for fname in self._test_fnames],
         }
 
     def _training_rows(self, fold: int) -> list[list[str]]:
         trained_on = np.flatnonzero((self.folds != fold) & ~self.removed)
-        return [["curated", self.dataset.curated.fnames[row], bits(self.corrected[row])] for row in trained_on]
+        labels = class_lists(self.corrected[trained_on])
+        return [["curated", self.dataset.curated.fnames[row], own] for row, own in zip(trained_on, labels, strict=True)]
 
     @property
     def _test_fnames(self) -> Sequence[str]:
@@ -313,9 +318,12 @@ def _upload_checkpoints(store: Store, run_id: str, checkpoints: Checkpoints) -> 
             store.log_folder(run_id, folder, f"{File.CHECKPOINTS}/{name}")
 
 
-def bits(labels: np.ndarray) -> str:
-    """Return the numbers of the classes that a clip's labels [C] name."""
-    return ",".join(map(str, np.flatnonzero(labels)))
+def class_lists(labels: np.ndarray) -> list[str]:
+    """Return the numbers of the classes of each clip, joined by commas; labels [N, C] of 0 and 1."""
+    clips, classes = np.nonzero(labels)
+    ends = np.searchsorted(clips, np.arange(len(labels) + 1)).tolist()
+    numbers = list(map(str, classes.tolist()))
+    return [",".join(numbers[first:last]) for first, last in pairwise(ends)]
 
 
 def digest(lines: Sequence[str]) -> str:
