@@ -15,7 +15,7 @@ def add_parsers(commands: Any) -> None:
     """Add the parsers of these commands to those of the command line (argparse has no public type for these)."""
     purpose = "Make the report of a run again: one HTML file with players and charts."
     report = add_command(commands, "report", purpose, _report)
-    report.add_argument("run", help=f"{RUN_HELP}; that of an experiment or a stacker brings those of its folds")
+    report.add_argument("run", help=f"{RUN_HELP}; an experiment or a stacker: with the reports of its folds")
     report.add_argument("--out", default="", metavar="FOLDER", help="default: report.html among the run's files")
     report.add_argument("--data", default="", metavar="FOLDER", help="of the data set, where it moved since training")
     report.add_argument("--clips", type=at_least(0, 200), metavar="N", help="in each list; default: report.clips")

@@ -102,7 +102,7 @@ def heatmap(
 ) -> Chart:
     """Return cells coloured by `value`, with names on both axes; `diverging` has two colours around zero.
 
-    rows: `x`, `y` and `value`, in the order of the axes; `titles` are those of the axes, `format` that of the value in
+    rows: `x`, `y` and `value`, in the order of the axes; `titles` name the axes, `format` is the format of the value in
     the tooltip.
     """
     scale: Chart = {"scheme": "redblue", "domainMid": 0} if diverging else {"scheme": "viridis"}
